@@ -1,0 +1,51 @@
+import eslint from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+// Who may import whom: docs/architecture.md has the table and its reasons.
+const forbid = (from, folders, message) => ({
+  files: [`${from}/**/*.ts`],
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      { patterns: [{ regex: `^(\\.\\./)+(src/)?(${folders.join('|')})/`, message }] },
+    ],
+  },
+});
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'node_modules/', '**/*.js', '**/*.mjs', '!eslint.config.js'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only bin/ reads the environment.' },
+      ],
+      'no-console': 'error',
+    },
+  },
+  forbid('src/core', ['dimse', 'queue', 'pipeline', 'api', 'bin'], 'core knows no other folder of ours'),
+  forbid('src/dimse', ['queue', 'pipeline', 'api', 'bin', 'core/config', 'core/db'], 'dimse stands on core alone'),
+  forbid('src/queue', ['dimse', 'pipeline', 'api', 'bin'], 'queue stands on core alone'),
+  forbid('src/pipeline', ['queue', 'api', 'bin', 'dimse/(?!index\\.js)'], 'pipeline reaches dimse by its index, and no queue'),
+  {
+    files: ['bin/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
+  },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unused-expressions': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+);

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { pino, type DestinationStream } from 'pino';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/**
+ * What the code logs with. The fields are fixed: `study` (hashed), `node`, `queue`, `operation`, `status`,
+ * `code`, `outcome`, `reason`, `attempt`, `images`, `bytes`, `ms`. Never an MRN, accession number or name.
+ */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * JSON lines, one per event.
+ *
+ * @param destination where to; default standard error, so that results on standard output stay clean.
+ */
+export function createLogger(options: { level: LogLevel; destination?: DestinationStream }): Logger {
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // A last line of defence: nothing in the code logs these.
+      redact: {
+        paths: ['password', '*.password', 'mrn', '*.mrn', 'accession_number', '*.accession_number', 'body'],
+        censor: '[redacted]',
+      },
+    },
+    options.destination ?? pino.destination({ fd: 2, sync: true }),
+  );
+}
+
+/** Says nothing; for tests and for callers that want no log. */
+export const silentLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** Turns a UID into the name under which logs, metrics and `status` speak of it. */
+export type IdentifierNames = (uid: string) => string;
+
+/** The first 12 hex digits of the UID's SHA-256: the same study has the same name in every log. */
+export const hashedNames: IdentifierNames = (uid) => createHash('sha256').update(uid).digest('hex').slice(0, 12);
+
+/** The UID itself; only with `PIXL_LOG_IDENTIFIERS=plain`. */
+export const plainNames: IdentifierNames = (uid) => uid;
