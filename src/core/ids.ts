@@ -50,9 +50,11 @@ function singleValue<T extends string>(field: string, text: string, maxLength: n
   if (value === '') throw new InvalidValueError(field, 'empty');
   if (value.length > maxLength) throw new InvalidValueError(field, `longer than ${maxLength} characters`);
   if (/[*?]/.test(value)) throw new InvalidValueError(field, 'holds a wild card (* or ?)');
-  if (value.includes('\\')) throw new InvalidValueError(field, 'holds a backslash, which would make it a list');
+  if (value.includes('\\'))
+    throw new InvalidValueError(field, 'holds a backslash, which would make it a list');
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) throw new InvalidValueError(field, 'holds a control character');
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(value))
+    throw new InvalidValueError(field, 'holds a control character');
   return value as T;
 }
 
