@@ -67,7 +67,6 @@ function items(bytes: Buffer, of: string): Item[] {
 
 /** UIDs and names may come padded, with NUL or space, against PS3.8 F.1. */
 function text(bytes: Buffer): string {
-  // eslint-disable-next-line no-control-regex -- NUL is what is taken off
   return bytes.toString('latin1').replace(/[\0 ]+$/, '');
 }
 
