@@ -167,7 +167,10 @@ export class PduReader {
 
   /** The next PDV of the P-DATA-TF PDU, or after its last one the next PDU. */
   #expectPdv(): void {
-    if (this.#pDataLeft === 0) return this.#expect(PDU_HEADER, PDU_HEADER_LENGTH);
+    if (this.#pDataLeft === 0) {
+      this.#expect(PDU_HEADER, PDU_HEADER_LENGTH);
+      return;
+    }
     if (this.#pDataLeft < PDV_HEADER_LENGTH)
       throw new PduError('P-DATA-TF: bytes left over after the last PDV');
     this.#expect(PDV_HEADER, PDV_HEADER_LENGTH);
