@@ -48,7 +48,8 @@ export const silentLogger: Logger = {
 export type IdentifierNames = (uid: string) => string;
 
 /** The first 12 hex digits of the UID's SHA-256: the same study has the same name in every log. */
-export const hashedNames: IdentifierNames = (uid) => createHash('sha256').update(uid).digest('hex').slice(0, 12);
+export const hashedNames: IdentifierNames = (uid) =>
+  createHash('sha256').update(uid).digest('hex').slice(0, 12);
 
 /** The UID itself; only with `PIXL_LOG_IDENTIFIERS=plain`. */
 export const plainNames: IdentifierNames = (uid) => uid;
