@@ -30,13 +30,11 @@ export function asResponse<Type extends ResponseType>(
 ): CommandOf<Type> {
   const { command } = event;
   if (command.type !== type) throw association.protocolError(`${command.type} where a ${type} was to come`);
+  const respondedTo = 'messageIdBeingRespondedTo' in command ? command.messageIdBeingRespondedTo : null;
+  if (respondedTo !== messageId)
+    throw association.protocolError(`${type} to message ${respondedTo ?? 'none'}, not ${messageId}`);
   // The comparison above narrows the union; TypeScript does not follow it through the type parameter.
-  const response = command as CommandOf<Type>;
-  if (response.messageIdBeingRespondedTo !== messageId)
-    throw association.protocolError(
-      `${type} to message ${response.messageIdBeingRespondedTo}, not ${messageId}`,
-    );
-  return response;
+  return command as CommandOf<Type>;
 }
 
 /** Reads the Identifier that follows a response, of bounded size. */
