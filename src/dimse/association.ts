@@ -194,10 +194,11 @@ export class Association {
     operation: string,
     timeoutMs: number,
   ): Promise<Extract<MessageEvent, { kind: 'command' }>> {
-    for (;;) {
-      const event = await this.#take(operation, timeoutMs);
-      if (event.kind === 'command') return event;
-    }
+    await this.skipDataSet(operation, timeoutMs);
+    const event = await this.#take(operation, timeoutMs);
+    if (event.kind !== 'command') throw this.protocolError('a data set without a command');
+    this.#dataSetLeft = event.hasDataSet;
+    return event;
   }
 
   /**

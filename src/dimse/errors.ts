@@ -113,3 +113,13 @@ export class DimseStatusError extends PixlError {
     return retryOfStatus(this.status);
   }
 }
+
+/** The head of a data set can't be read, so nothing can be put into it. */
+export class DataSetHeadError extends PixlError {
+  readonly code = 'DATA_SET_HEAD';
+  readonly retry = 'never';
+
+  constructor(problem: string) {
+    super(`data set: ${problem}`);
+  }
+}
