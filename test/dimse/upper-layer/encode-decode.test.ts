@@ -382,6 +382,14 @@ describe('the decoder of A-ASSOCIATE', () => {
       '50 00 00 09  54 00 00 05 00 03 31 2e 32',
       'role selection',
     ],
+    ['a reply a byte short of its fixed fields', 'A-ASSOCIATE-AC', '21 00 00 03 01 00 00', 'too short'],
+    ['a window of 3 bytes', 'A-ASSOCIATE-RQ', '50 00 00 07  53 00 00 03 00 01 00', 'operations window'],
+    [
+      'a role selection with one role of two',
+      'A-ASSOCIATE-RQ',
+      '50 00 00 0a  54 00 00 06 00 03 31 2e 32 01',
+      'role selection',
+    ],
     [
       'a role selection whose UID leads out of it',
       'A-ASSOCIATE-AC',

@@ -121,14 +121,20 @@ describe('the reader of PDUs', () => {
 
   it('does not test the reserved bits of the message control header', () => {
     const wire = hexBytes(`
-      04 00 00 00 00 07   # P-DATA-TF, length 7
+      04 00 00 00 00 0e   # P-DATA-TF, length 14
       00 00 00 03         # PDV length 3
       01 fe 00            # context 1, data set, last, all reserved bits set; one byte
+      00 00 00 03         # PDV length 3
+      01 fd 00            # context 1, command, not last, all reserved bits set; one byte
     `);
+    const pdv = { presentationContextId: 1, data: Buffer.of(0) };
     expect(pdusIn(wire)).to.deep.equal([
       {
         type: 'P-DATA-TF',
-        pdvs: [{ presentationContextId: 1, isCommand: false, isLast: true, data: Buffer.of(0) }],
+        pdvs: [
+          { ...pdv, isCommand: false, isLast: true },
+          { ...pdv, isCommand: true, isLast: false },
+        ],
       },
     ]);
   });
