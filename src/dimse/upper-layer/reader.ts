@@ -64,9 +64,9 @@ export class PduReader {
   #pdv: OpenPdv | null = null;
   #pdvLeft = 0;
 
-  /** @param maximumLength the longest P-DATA-TF variable field that we said we take (PS3.8 D.1), in bytes */
+  /** @param maximumLength the longest P-DATA-TF variable field that we said we take, in bytes; 0 is no limit (PS3.8 D.1) */
   constructor(maximumLength: number) {
-    this.#maximumLength = maximumLength;
+    this.#maximumLength = maximumLength === 0 ? Infinity : maximumLength;
   }
 
   /** Whether the stream may end here without cutting a PDU in two. */
