@@ -51,10 +51,10 @@ export async function relay(
   const channel = new RelayChannel(MAX_UNCONFIRMED_BYTES);
   const reader = new SourceSide(source, sink, channel, options);
   const writer = new SinkSide(sink, channel, options, reader);
-  let failure: Error | null = null;
+  const failures: Error[] = []; // the first one is the cause, others follow from it
   const failed = (thrown: unknown): void => {
     const error = thrown instanceof Error ? thrown : new InternalError('not an Error was thrown');
-    failure ??= error;
+    failures.push(error);
     channel.fail(error);
   };
   const reading = reader.run().catch(failed);
@@ -63,7 +63,8 @@ export async function relay(
     await source.abort(); // it may be waiting for the source, which has no part in the sink's trouble
   });
   await Promise.all([reading, writing]);
-  if (failure !== null) throw failure as Error;
+  const [failure] = failures;
+  if (failure !== undefined) throw failure;
   return reader.results;
 }
 

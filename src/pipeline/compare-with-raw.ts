@@ -1,0 +1,49 @@
+import type { SeriesInstanceUid, StudyInstanceUid } from '../core/ids.js';
+import type { Archive, JourneyParts } from './parts.js';
+import { listStudy, type StudyContents } from './study-contents.js';
+
+/** One study as the archive lists it, next to what raw holds of it. */
+export interface Comparison {
+  readonly studyInstanceUid: StudyInstanceUid;
+  /** The archive's list of what was asked for: the truth that a retrieval is judged by. */
+  readonly expected: StudyContents;
+  /** Whether `expected` is all that the archive has of the study. */
+  readonly wholeStudy: boolean;
+  /** Series that were asked for and that the archive does not list. */
+  readonly absentSeries: readonly SeriesInstanceUid[];
+  /** What raw holds of the expected series. */
+  readonly held: StudyContents;
+}
+
+/** Step 2: what the archive lists and what raw holds already. */
+export async function compareWithRaw(
+  studyInstanceUid: StudyInstanceUid,
+  askedSeries: readonly SeriesInstanceUid[],
+  archive: Archive,
+  parts: JourneyParts,
+): Promise<Comparison> {
+  const { queryTimeoutMs } = parts.settings;
+  const only = askedSeries.length === 0 ? null : new Set(askedSeries);
+  const expected = await listStudy(archive.client, studyInstanceUid, only, queryTimeoutMs);
+  return {
+    studyInstanceUid,
+    expected,
+    wholeStudy: only === null,
+    absentSeries: askedSeries.filter((uid) => !expected.series.has(uid)),
+    held: await heldByRaw(studyInstanceUid, expected, parts),
+  };
+}
+
+/** What raw holds now of the expected series; asked anew after every retrieval. */
+export async function heldByRaw(
+  studyInstanceUid: StudyInstanceUid,
+  expected: StudyContents,
+  parts: JourneyParts,
+): Promise<StudyContents> {
+  return listStudy(
+    parts.raw,
+    studyInstanceUid,
+    new Set(expected.series.keys()),
+    parts.settings.queryTimeoutMs,
+  );
+}

@@ -1,0 +1,56 @@
+import type { Delivery, Disposition, Handler } from '../core/delivery.js';
+import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
+import type { ArchiveName } from '../core/outcome.js';
+import type { JourneyParts } from './parts.js';
+import { processMessage } from './process-message.js';
+import { dispositionOf, type OutcomeEntry, type OutcomeRecorder } from './record-outcome.js';
+
+/**
+ * What a consumer of an imaging queue does with each delivery: read, journey, record, and say what is to become
+ * of the message. Nothing is settled here, so nothing is lost when this ends half way.
+ */
+export function imagingHandler(
+  archive: ArchiveName,
+  queues: { readonly secondary: string },
+  parts: JourneyParts,
+  recorder: OutcomeRecorder,
+): Handler {
+  return async (delivery, signal) => {
+    const startedAt = Date.now();
+    const entry = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): OutcomeEntry => ({
+      delivery,
+      durationMs: Date.now() - startedAt,
+      ...rest,
+    });
+    const message = read(delivery);
+    if (message instanceof MessageRejectedError) {
+      const { code, message: reason } = message;
+      await recorder.record(entry({ ending: 'rejected', outcome: null, code, reason }));
+      return { kind: 'park', outcome: 'rejected', code, reason };
+    }
+    const outcome = await processMessage(message, archive, parts, signal);
+    const disposition = dispositionOf(outcome, queues.secondary);
+    await recorder.record(
+      entry({
+        ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
+        outcome,
+        code: 'code' in outcome ? outcome.code : null,
+        reason: 'reason' in outcome ? outcome.reason : null,
+      }),
+    );
+    return disposition;
+  };
+}
+
+function read(delivery: Delivery): ImagingMessage | MessageRejectedError {
+  try {
+    return parseImagingMessage(delivery.body);
+  } catch (error) {
+    if (error instanceof MessageRejectedError) return error;
+    throw error;
+  }
+}
+
+function willBeRetried(disposition: Disposition, delivery: Delivery): boolean {
+  return disposition.kind === 'retry' && !delivery.isLastAttempt;
+}

@@ -1,0 +1,57 @@
+import type { IdentifierNames, Logger } from '../core/log.js';
+import type { ArchiveName } from '../core/outcome.js';
+import type { StudyInstanceUid } from '../core/ids.js';
+import type { NodeClient, RetrieveSelection } from '../dimse/index.js';
+import type { KeyedLock } from './keyed-lock.js';
+
+export type RetrieveLevel = RetrieveSelection['level'];
+
+/** A clinical archive, with what was learned of it while the process runs. */
+export interface Archive {
+  readonly name: ArchiveName;
+  readonly client: NodeClient;
+  /** The level at which it does moves of single instances; widened when it refuses (docs/field-notes.md). */
+  moveLevel: RetrieveLevel;
+}
+
+export type Step = 'find' | 'compare' | 'retrieve' | 'deliver';
+
+/** Where a study is; `done` and `expected` count images. */
+export interface Progress {
+  readonly archive: ArchiveName;
+  readonly studyInstanceUid: StudyInstanceUid;
+  readonly step: Step;
+  readonly done: number;
+  readonly expected: number;
+}
+
+/** All that the journey of a message needs; nothing here is shared by other means. */
+export interface JourneyParts {
+  readonly archives: { readonly primary: Archive; readonly secondary: Archive | null };
+  readonly raw: NodeClient;
+  /** null: studies stay in raw. */
+  readonly anon: NodeClient | null;
+  readonly settings: JourneySettings;
+  /** One message at a time compares and retrieves a study. */
+  readonly studyLock: KeyedLock;
+  readonly log: Logger;
+  readonly nameOf: IdentifierNames;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Times in milliseconds. */
+export interface JourneySettings {
+  readonly queryTimeoutMs: number;
+  readonly transferTimeoutMs: number;
+  /** Rounds of asking for what is missing (PIXL_RETRIEVE_ATTEMPTS). */
+  readonly retrieveAttempts: number;
+  /** UIDs in one C-MOVE or C-GET (PIXL_MOVE_BATCH). */
+  readonly moveBatch: number;
+  /** How long raw may stand still after a success before what is missing counts as not coming. */
+  readonly settleMs: number;
+  /** Put the project's name into each delivered instance. */
+  readonly projectTag: boolean;
+  /** See RelayOptions. */
+  readonly earlyAck: boolean;
+  readonly earlyCommand: boolean;
+}

@@ -1,0 +1,79 @@
+import type { Logger, IdentifierNames } from '../core/log.js';
+import { assertNever } from '../core/errors.js';
+import type { Outcome, OutcomeKind } from '../core/outcome.js';
+import type { Delivery, Disposition } from '../core/delivery.js';
+
+/**
+ * Step 5: writes down what came of a message, before the message is settled. The log is the only record yet; the
+ * ledger in the database will be another implementation of the same call.
+ */
+export interface OutcomeRecorder {
+  record(entry: OutcomeEntry): Promise<void>;
+}
+
+export interface OutcomeEntry {
+  readonly delivery: Pick<Delivery, 'queue' | 'attempt' | 'receivedAt'>;
+  /** What the message ended with, or `retry` when another attempt follows. */
+  readonly ending: OutcomeKind | 'rejected' | 'retry';
+  readonly outcome: Outcome | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+  readonly durationMs: number;
+}
+
+/** One log line per message, one per study. */
+export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecorder {
+  return {
+    record: (entry) => {
+      const { delivery, ending, outcome, code, reason, durationMs } = entry;
+      for (const study of outcome?.studies ?? [])
+        log.info(
+          {
+            study: nameOf(study.studyInstanceUid),
+            images: study.images,
+            missing: study.missing.length,
+            refused: study.refused.length,
+            bytes: study.bytesDelivered,
+            ms: study.durationMs,
+          },
+          'study',
+        );
+      const fields = {
+        outcome: ending,
+        queue: delivery.queue,
+        attempt: delivery.attempt,
+        ms: durationMs,
+        ...(code === null ? {} : { code }),
+        ...(reason === null ? {} : { reason }),
+      };
+      if (ending === 'delivered' || ending === 'retrieved' || ending === 'forward')
+        log.info(fields, 'message');
+      else log.warn(fields, 'message');
+      return Promise.resolve();
+    },
+  };
+}
+
+/** What the queue is to do with a message that came to this outcome. */
+export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposition {
+  switch (outcome.kind) {
+    case 'delivered':
+    case 'retrieved':
+      return { kind: 'done' };
+    case 'forward':
+      return { kind: 'forward', to: secondaryQueue };
+    case 'missing':
+      return { kind: 'park', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
+    case 'incomplete':
+      return { kind: 'retry', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
+    case 'failed':
+      return {
+        kind: outcome.retry === 'later' ? 'retry' : 'park',
+        outcome: outcome.kind,
+        code: outcome.code,
+        reason: outcome.reason,
+      };
+    default:
+      return assertNever(outcome);
+  }
+}

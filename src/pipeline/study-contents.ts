@@ -1,0 +1,70 @@
+import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
+import { findInstances, findSeries, type InstanceMatch, type NodeClient } from '../dimse/index.js';
+
+/** What a node lists of a study: instances by series. */
+export class StudyContents {
+  readonly series: ReadonlyMap<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>;
+  readonly size: number;
+
+  constructor(series: ReadonlyMap<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>) {
+    this.series = series;
+    this.size = [...series.values()].reduce((sum, instances) => sum + instances.size, 0);
+  }
+
+  has(sopInstanceUid: SopInstanceUid): boolean {
+    return [...this.series.values()].some((instances) => instances.has(sopInstanceUid));
+  }
+
+  get sopInstanceUids(): SopInstanceUid[] {
+    return [...this.series.values()].flatMap((instances) => [...instances.keys()]);
+  }
+
+  /** What of this `other` does not hold, series by series; series that are whole there are left out. */
+  lackedBy(other: StudyContents): StudyContents {
+    return this.#filter((sopInstanceUid, series) => other.series.get(series)?.has(sopInstanceUid) !== true);
+  }
+
+  /** Of this only what `other` holds too. */
+  sharedWith(other: StudyContents): StudyContents {
+    return this.#filter((sopInstanceUid, series) => other.series.get(series)?.has(sopInstanceUid) === true);
+  }
+
+  /** Of this only the given instances. */
+  only(sopInstanceUids: ReadonlySet<SopInstanceUid>): StudyContents {
+    return this.#filter((sopInstanceUid) => sopInstanceUids.has(sopInstanceUid));
+  }
+
+  #filter(keep: (sopInstanceUid: SopInstanceUid, series: SeriesInstanceUid) => boolean): StudyContents {
+    const kept = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
+    for (const [series, instances] of this.series) {
+      const left = new Map([...instances].filter(([sopInstanceUid]) => keep(sopInstanceUid, series)));
+      if (left.size > 0) kept.set(series, left);
+    }
+    return new StudyContents(kept);
+  }
+}
+
+/**
+ * Lists a study by C-FIND, SERIES then IMAGE level, on one association.
+ *
+ * @param only the series that matter; null for all
+ */
+export async function listStudy(
+  client: NodeClient,
+  studyInstanceUid: StudyInstanceUid,
+  only: ReadonlySet<SeriesInstanceUid> | null,
+  queryTimeoutMs: number,
+): Promise<StudyContents> {
+  return client.withQueryRetrieve(async (association) => {
+    const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
+    for (const { seriesInstanceUid } of await findSeries(association, studyInstanceUid, queryTimeoutMs)) {
+      if (only?.has(seriesInstanceUid) === false) continue;
+      const instances = await findInstances(association, studyInstanceUid, seriesInstanceUid, queryTimeoutMs);
+      contents.set(
+        seriesInstanceUid,
+        new Map(instances.map((instance) => [instance.sopInstanceUid, instance])),
+      );
+    }
+    return new StudyContents(contents);
+  });
+}
