@@ -1,10 +1,10 @@
 import { codeOf, describeError, retryOf } from '../core/errors.js';
-import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
+import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import type { ImagingMessage } from '../core/message.js';
-import type { ArchiveName, Outcome, RefusedInstance, StudyReport } from '../core/outcome.js';
+import type { ArchiveName, Outcome, StudyReport } from '../core/outcome.js';
 import { throwIfCancelled } from '../core/cancel.js';
 import { compareWithRaw, type Comparison } from './compare-with-raw.js';
-import { deliverStudy } from './deliver-study.js';
+import { deliverStudy, type Delivery } from './deliver-study.js';
 import { findStudy } from './find-study.js';
 import type { Archive, JourneyParts } from './parts.js';
 import { retrieveStudy, type Retrieval } from './retrieve-study.js';
@@ -30,24 +30,25 @@ export async function processMessage(
       code: 'NO_ARCHIVE',
       reason: 'no secondary archive is configured',
     };
-  const studies: StudyReport[] = [];
+  const journeys: StudyJourney[] = [];
+  const reports = (): StudyReport[] => journeys.map(({ report }) => report).filter(isListed);
   try {
     const found = await findStudy(message, archive, parts);
     const absentSeries = new Set(message.seriesInstanceUids);
     for (const { studyInstanceUid } of found) {
       throwIfCancelled(signal, 'journey');
       const journey = new StudyJourney(studyInstanceUid, message, archive, parts, signal);
-      studies.push(journey.report); // filled as the journey goes, so that a failure shows how far it came
+      journeys.push(journey);
       await journey.run();
       for (const series of journey.seriesSeen) absentSeries.delete(series);
     }
-    return outcomeOf(studies.filter(isListed), absentSeries.size, archive, parts);
+    return outcomeOf(reports(), absentSeries.size, archive, parts);
   } catch (error) {
     throwIfCancelled(signal, 'journey');
     return {
       kind: 'failed',
       archive: archiveName,
-      studies: studies.filter(isListed),
+      studies: reports(),
       retry: retryOf(error),
       code: codeOf(error),
       reason: describeError(error),
@@ -112,22 +113,23 @@ function notFound(archive: Archive, parts: JourneyParts): Outcome {
   return { kind: 'forward', ...nowhere, reason: 'the study is not in the primary archive' };
 }
 
-/** A report while it is being written. */
-type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[K]> : T[K] };
-
 /** The steps for one study of a message. */
 class StudyJourney {
-  readonly report: StudyReport;
-  readonly #report: Omit<Writable<StudyReport>, 'missing' | 'refused'> & {
-    missing: readonly SopInstanceUid[];
-    refused: readonly RefusedInstance[];
-  };
   /** Those of the asked series that the archive lists in this study. */
-  seriesSeen: readonly string[] = [];
+  seriesSeen: readonly SeriesInstanceUid[] = [];
+  readonly #studyInstanceUid: StudyInstanceUid;
   readonly #message: ImagingMessage;
   readonly #archive: Archive;
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
+  readonly #startedAt = Date.now();
+  #expected = 0;
+  #alreadyInRaw = 0;
+  #retrieved = 0;
+  #delivered = 0;
+  #missing: readonly SopInstanceUid[] = [];
+  #delivery: Delivery | null = null;
+  #durationMs: number | null = null;
 
   constructor(
     studyInstanceUid: StudyInstanceUid,
@@ -136,55 +138,61 @@ class StudyJourney {
     parts: JourneyParts,
     signal: AbortSignal,
   ) {
+    this.#studyInstanceUid = studyInstanceUid;
     this.#message = message;
     this.#archive = archive;
     this.#parts = parts;
     this.#signal = signal;
-    this.#report = {
-      studyInstanceUid,
-      images: { expected: 0, alreadyInRaw: 0, retrieved: 0, delivered: 0 },
-      missing: [],
-      refused: [],
-      warnings: 0,
-      bytesDelivered: 0,
-      durationMs: 0,
+  }
+
+  /** How far it came; true at any time, also after a failure. */
+  get report(): StudyReport {
+    return {
+      studyInstanceUid: this.#studyInstanceUid,
+      images: {
+        expected: this.#expected,
+        alreadyInRaw: this.#alreadyInRaw,
+        retrieved: this.#retrieved,
+        delivered: this.#delivered,
+      },
+      missing: this.#missing,
+      refused: [...(this.#delivery?.refused ?? [])].map(([sopInstanceUid, reason]) => ({
+        sopInstanceUid,
+        reason,
+      })),
+      warnings: this.#delivery?.warnings ?? 0,
+      bytesDelivered: this.#delivery?.bytes ?? 0,
+      durationMs: this.#durationMs ?? Date.now() - this.#startedAt,
     };
-    this.report = this.#report;
   }
 
   async run(): Promise<void> {
-    const startedAt = Date.now();
-    try {
-      const { studyInstanceUid } = this.#report;
-      // The second message for a study waits here, and then finds in raw what the first one brought.
-      const { comparison, retrieval } = await this.#parts.studyLock.run(studyInstanceUid, async () => {
-        const compared = await this.#compare();
-        return { comparison: compared, retrieval: await this.#retrieve(compared) };
-      });
-      if (retrieval.missing.size === 0 && comparison.expected.size > 0)
-        await this.#deliver(comparison, retrieval);
-    } finally {
-      this.#report.durationMs = Date.now() - startedAt;
-    }
+    // The second message for a study waits here, and then finds in raw what the first one brought.
+    const { comparison, retrieval } = await this.#parts.studyLock.run(this.#studyInstanceUid, async () => {
+      const compared = await this.#compare();
+      return { comparison: compared, retrieval: await this.#retrieve(compared) };
+    });
+    if (retrieval.missing.size === 0 && comparison.expected.size > 0)
+      await this.#deliver(comparison, retrieval);
+    this.#durationMs = Date.now() - this.#startedAt;
   }
 
   async #compare(): Promise<Comparison> {
-    const { studyInstanceUid } = this.#report;
     const asked = this.#message.seriesInstanceUids;
-    const comparison = await compareWithRaw(studyInstanceUid, asked, this.#archive, this.#parts);
+    const comparison = await compareWithRaw(this.#studyInstanceUid, asked, this.#archive, this.#parts);
     const { expected, held } = comparison;
     this.seriesSeen = [...expected.series.keys()];
-    this.#report.images.expected = expected.size;
-    this.#report.images.alreadyInRaw = expected.sharedWith(held).size;
-    this.#progress('compare', this.#report.images.alreadyInRaw);
+    this.#expected = expected.size;
+    this.#alreadyInRaw = expected.sharedWith(held).size;
+    this.#missing = expected.lackedBy(held).sopInstanceUids;
+    this.#progress('compare', this.#alreadyInRaw);
     return comparison;
   }
 
   async #retrieve(comparison: Comparison): Promise<Retrieval> {
     const retrieval = await retrieveStudy(comparison, this.#archive, this.#parts, this.#signal);
-    this.#report.missing = retrieval.missing.sopInstanceUids;
-    this.#report.images.retrieved =
-      comparison.expected.size - retrieval.missing.size - this.#report.images.alreadyInRaw;
+    this.#missing = retrieval.missing.sopInstanceUids;
+    this.#retrieved = this.#expected - retrieval.missing.size - this.#alreadyInRaw;
     return retrieval;
   }
 
@@ -192,38 +200,26 @@ class StudyJourney {
     const { raw, anon } = this.#parts;
     if (anon === null) return;
     this.#progress('deliver', 0);
-    const delivery = await deliverStudy(
-      {
-        studyInstanceUid: this.#report.studyInstanceUid,
-        contents: retrieval.held.sharedWith(comparison.expected),
-        wholeStudy: comparison.wholeStudy,
-        projectName: this.#message.projectName,
-        onDelivered: (done) => {
-          this.#report.images.delivered = done;
-          this.#progress('deliver', done);
-        },
+    const request = {
+      studyInstanceUid: this.#studyInstanceUid,
+      contents: retrieval.held.sharedWith(comparison.expected),
+      wholeStudy: comparison.wholeStudy,
+      projectName: this.#message.projectName,
+      onDelivered: (done: number) => {
+        this.#delivered = done;
+        this.#progress('deliver', done);
       },
-      raw,
-      anon,
-      this.#parts,
-      this.#signal,
-    );
-    this.#report.refused = [...delivery.refused].map(([sopInstanceUid, reason]) => ({
-      sopInstanceUid,
-      reason,
-    }));
-    this.#report.warnings = delivery.warnings;
-    this.#report.bytesDelivered = delivery.bytes;
+    };
+    this.#delivery = await deliverStudy(request, raw, anon, this.#parts, this.#signal);
   }
 
   #progress(step: 'compare' | 'deliver', done: number): void {
-    const { studyInstanceUid, images } = this.#report;
     this.#parts.onProgress({
       archive: this.#archive.name,
-      studyInstanceUid,
+      studyInstanceUid: this.#studyInstanceUid,
       step,
       done,
-      expected: images.expected,
+      expected: this.#expected,
     });
   }
 }
