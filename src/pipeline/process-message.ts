@@ -190,10 +190,10 @@ class StudyJourney {
   }
 
   async #retrieve(comparison: Comparison): Promise<Retrieval> {
-    const retrieval = await retrieveStudy(comparison, this.#archive, this.#parts, this.#signal);
-    this.#missing = retrieval.missing.sopInstanceUids;
-    this.#retrieved = this.#expected - retrieval.missing.size - this.#alreadyInRaw;
-    return retrieval;
+    return retrieveStudy(comparison, this.#archive, this.#parts, this.#signal, (missing) => {
+      this.#missing = missing.sopInstanceUids;
+      this.#retrieved = this.#expected - missing.size - this.#alreadyInRaw;
+    });
   }
 
   async #deliver(comparison: Comparison, retrieval: Retrieval): Promise<void> {

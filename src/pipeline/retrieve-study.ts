@@ -27,6 +27,7 @@ const RAW_POLL_MS = 250;
  * Step 3: C-MOVE to raw of what raw lacks, until raw holds every instance that the archive lists, or the rounds
  * are over. Statuses and counters of the C-MOVE decide nothing but how to ask next.
  *
+ * @param onMissing told what raw lacks, each time that raw was asked; so it is known after a failure too
  * @throws DimseStatusError when the archive refuses for good (destination unknown, not authorized); what ends an
  *   association, unless everything has arrived before; CancelledError
  */
@@ -35,8 +36,9 @@ export async function retrieveStudy(
   archive: Archive,
   parts: JourneyParts,
   signal: AbortSignal,
+  onMissing: (missing: StudyContents) => void,
 ): Promise<Retrieval> {
-  const rounds = new Rounds(comparison, archive, parts, signal);
+  const rounds = new Rounds(comparison, archive, parts, signal, onMissing);
   return rounds.run();
 }
 
@@ -45,11 +47,19 @@ class Rounds {
   readonly #archive: Archive;
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
+  readonly #onMissing: (missing: StudyContents) => void;
   #held: StudyContents;
   #missing: StudyContents;
   #lastStatus: number | null = null;
 
-  constructor(comparison: Comparison, archive: Archive, parts: JourneyParts, signal: AbortSignal) {
+  constructor(
+    comparison: Comparison,
+    archive: Archive,
+    parts: JourneyParts,
+    signal: AbortSignal,
+    onMissing: (missing: StudyContents) => void,
+  ) {
+    this.#onMissing = onMissing;
     this.#comparison = comparison;
     this.#archive = archive;
     this.#parts = parts;
@@ -164,6 +174,7 @@ class Rounds {
     const { studyInstanceUid, expected } = this.#comparison;
     this.#held = await heldByRaw(studyInstanceUid, expected, this.#parts);
     this.#missing = expected.lackedBy(this.#held);
+    this.#onMissing(this.#missing);
     this.#progress(0);
   }
 
