@@ -83,7 +83,7 @@ export class BrokerConnection {
   }
 
   state(): BrokerState {
-    if (this.#stop.signal.aborted) return { state: 'closed', reason: 'closed' };
+    if (this.#isClosed()) return { state: 'closed', reason: 'closed' };
     if (this.#model === undefined) return { state: 'connecting', reason: this.#reason };
     return { state: 'connected', reason: this.#blocked };
   }
@@ -135,7 +135,7 @@ export class BrokerConnection {
 
   /** Ends the connection, whether the broker answers or not. What was delivered and not acked goes back. */
   async close(): Promise<void> {
-    if (this.#stop.signal.aborted) return this.#maintaining;
+    if (this.#isClosed()) return this.#maintaining;
     const model = this.#model;
     this.#stop.abort();
     this.#changed('closed');
@@ -150,14 +150,18 @@ export class BrokerConnection {
     await this.#maintaining;
   }
 
+  #isClosed(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   async #maintain(first: ChannelModel): Promise<void> {
     let model: ChannelModel | undefined = first;
-    for (let failures = 0; !this.#stop.signal.aborted; ) {
+    for (let failures = 0; !this.#stop.signal.aborted;) {
       try {
         model ??= await this.#open();
         failures = 0;
         const reason = await this.#lost(model);
-        if (this.#stop.signal.aborted) return;
+        if (this.#isClosed()) return;
         this.log.warn({ operation: 'connection', reason }, 'broker connection lost');
       } catch (cause) {
         failures += 1;
@@ -184,12 +188,21 @@ export class BrokerConnection {
     this.#stop.signal.addEventListener('abort', giveUp);
     try {
       // `signal` goes on to net.connect or tls.connect; amqplib shows its socket to nobody, and this can end it.
-      const socketOptions = { noDelay: true, signal: socket.signal, clientProperties: { connection_name: name }, ...tls };
+      const socketOptions = {
+        noDelay: true,
+        signal: socket.signal,
+        clientProperties: { connection_name: name },
+        ...tls,
+      };
       const protocol = tls === undefined ? 'amqp' : 'amqps';
       const model = await connect(
         { protocol, hostname: host, port, username, password, vhost: encodeURIComponent(vhost), heartbeat },
         socketOptions,
       );
+      if (this.#isClosed()) {
+        socket.abort();
+        throw new BrokerUnavailableError({ broker: this.broker, operation: 'connect' }, 'closed');
+      }
       this.#opened(model, socket);
       return model;
     } finally {

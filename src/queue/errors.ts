@@ -15,7 +15,10 @@ export abstract class BrokerError extends PixlError {
     options?: { cause?: unknown },
   ) {
     const code = facts.replyCode ?? null;
-    super(`broker ${facts.broker}: ${facts.operation}: ${code === null ? '' : `${code} `}${problem}`, options);
+    super(
+      `broker ${facts.broker}: ${facts.operation}: ${code === null ? '' : `${code} `}${problem}`,
+      options,
+    );
     this.broker = facts.broker;
     this.operation = facts.operation;
     this.replyCode = code;
@@ -117,7 +120,10 @@ export function toBrokerError(broker: string, operation: string, error: unknown)
   const message = error instanceof Error ? error.message : '';
   const handshake = /^Handshake terminated by server: (\d+)/.exec(message)?.[1];
   if (handshake === '403')
-    return new BrokerAuthenticationError({ broker, operation, replyCode: 403 }, 'user name or password refused');
+    return new BrokerAuthenticationError(
+      { broker, operation, replyCode: 403 },
+      'user name or password refused',
+    );
   if (message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose'))
     return new BrokerRefusedError(
       { broker, operation: 'connection.open', replyCode: 530 },
@@ -126,6 +132,8 @@ export function toBrokerError(broker: string, operation: string, error: unknown)
   const replyCode: unknown = (error as { code?: unknown } | null)?.code;
   // 320 CONNECTION_FORCED and 541 INTERNAL_ERROR are the broker going away, not its opinion of what we asked.
   if (typeof replyCode === 'number' && replyCode !== 320 && replyCode !== 541)
-    return new BrokerRefusedError({ broker, operation, replyCode }, replyTextOf(error as Error), { cause: error });
+    return new BrokerRefusedError({ broker, operation, replyCode }, replyTextOf(error as Error), {
+      cause: error,
+    });
   return new BrokerUnavailableError({ broker, operation }, endingOf(error), { cause: error });
 }

@@ -146,7 +146,7 @@ export class Publisher {
     try {
       const model = await this.#connection.ready('channel.open', this.#timeoutMs);
       const channel = await model.createConfirmChannel();
-      watchChannel(channel);
+      watchChannel(channel, this.#connection.log);
       channel.on('return', (message: Message) => {
         this.#returned(message);
       });

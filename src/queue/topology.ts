@@ -1,4 +1,6 @@
 import type { Channel, Options } from 'amqplib';
+import { describeError } from '../core/errors.js';
+import type { Logger } from '../core/log.js';
 import type { BrokerConnection } from './connection.js';
 import { BrokerRefusedError, BrokerUnavailableError, QueueMismatchError, toBrokerError } from './errors.js';
 import { within } from './within.js';
@@ -38,7 +40,7 @@ export async function onChannel<T>(
   let channel: Channel | undefined;
   try {
     channel = await within(model.createChannel(), timeoutMs, late);
-    watchChannel(channel);
+    watchChannel(channel, connection.log);
     return await within(work(channel), timeoutMs, late);
   } catch (error) {
     throw toBrokerError(connection.broker, operation, error);
@@ -47,10 +49,15 @@ export async function onChannel<T>(
   }
 }
 
-/** Nobody listens on 'error' twice: the failed call is rejected too, and 'close' follows. */
-export function watchChannel(channel: Channel): void {
+/**
+ * Listens to what would end the process or the connection if nobody did. An 'error' needs no more than that: the call
+ * that failed is rejected too, and 'close' follows. A 'handler-error' is a defect of ours, thrown in a callback.
+ */
+export function watchChannel(channel: Channel, log: Logger): void {
   channel.on('error', () => undefined);
-  channel.on('handler-error', () => undefined);
+  channel.on('handler-error', (error: Error, event: string) => {
+    log.error({ operation: event, reason: describeError(error) }, 'a channel callback failed');
+  });
 }
 
 /** Closes a channel that may be dead already, or whose broker does not answer. */
@@ -69,7 +76,9 @@ async function declare(
   properties: Options.AssertQueue,
 ): Promise<void> {
   try {
-    await onChannel(connection, `queue.declare ${queue}`, (channel) => channel.assertQueue(queue, properties));
+    await onChannel(connection, `queue.declare ${queue}`, (channel) =>
+      channel.assertQueue(queue, properties),
+    );
   } catch (error) {
     if (!(error instanceof BrokerRefusedError) || error.replyCode !== 406) throw error;
     const expected = `durable, ${JSON.stringify(properties.arguments)} and no other argument`;
@@ -124,7 +133,9 @@ export async function declareDelayQueue(
  * @throws BrokerRefusedError with reply code 404 when there is no such queue.
  */
 export async function queueDepth(connection: BrokerConnection, queue: string): Promise<QueueDepth> {
-  const ok = await onChannel(connection, `queue.declare-passive ${queue}`, (channel) => channel.checkQueue(queue));
+  const ok = await onChannel(connection, `queue.declare-passive ${queue}`, (channel) =>
+    channel.checkQueue(queue),
+  );
   return { depth: ok.messageCount, consumers: ok.consumerCount };
 }
 
