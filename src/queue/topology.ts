@@ -15,7 +15,7 @@ export const MAX_PRIORITY = 5;
 const WORK_QUEUE: Options.AssertQueue = { durable: true, arguments: { 'x-max-priority': MAX_PRIORITY } };
 
 /** The broker's answer to a declaration, an open, a purge. */
-const RPC_TIMEOUT_MS = 10_000;
+export const RPC_TIMEOUT_MS = 10_000;
 
 /** What a queue holds that is ready to be taken; what consumers hold unacked is not counted. */
 export interface QueueDepth {
@@ -63,8 +63,11 @@ export function watchChannel(channel: Channel, log: Logger): void {
 /** Closes a channel that may be dead already, or whose broker does not answer. */
 export async function closeChannel(channel: Channel | undefined): Promise<void> {
   if (channel === undefined) return;
+  // amqplib leaves the promise of close() open for ever when the connection ends before the answer.
+  const closed = new Promise<void>((resolve) => channel.once('close', resolve));
   try {
-    await within(channel.close(), RPC_TIMEOUT_MS, () => new Error('no answer to channel.close'));
+    const late = (): Error => new Error('no answer to channel.close');
+    await within(Promise.race([channel.close(), closed]), RPC_TIMEOUT_MS, late);
   } catch {
     // Dead already, and with it what it held.
   }

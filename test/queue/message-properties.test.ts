@@ -48,7 +48,7 @@ describe('kept message properties', () => {
 
 describe('the count of tries in a message', () => {
   for (const value of [undefined, -1, 1.5, '3', Number.NaN, { n: 1 }])
-    it(`is 0 when the header is ${JSON.stringify(value) ?? 'absent'}`, () => {
+    it(`is 0 when the header is ${value === undefined ? 'absent' : JSON.stringify(value)}`, () => {
       expect(attemptsBefore(message({ headers: { 'x-pixl-attempts': value } }))).to.equal(0);
     });
 

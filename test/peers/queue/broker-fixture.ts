@@ -33,7 +33,7 @@ export interface BrokerFixture {
   declare(queue: string, options: Options.AssertQueue): Promise<void>;
   delete(queue: string): Promise<void>;
   /** Closes at the end of the test, last in first out. */
-  atEnd(close: () => Promise<void>): void;
+  atEnd(close: () => Promise<void> | void): void;
 }
 
 /** Registers the hooks of a suite that needs the broker. */
@@ -126,8 +126,13 @@ export function useBroker(): BrokerFixture {
       }),
     depth: (queue) => onChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),
     declare: (queue, options) =>
-      onChannel(async (channel) => void (await channel.assertQueue(queue, options))),
-    delete: (queue) => onChannel(async (channel) => void (await channel.deleteQueue(queue))),
+      onChannel(async (channel) => {
+        await channel.assertQueue(queue, options);
+      }),
+    delete: (queue) =>
+      onChannel(async (channel) => {
+        await channel.deleteQueue(queue);
+      }),
     atEnd: (close) => {
       closers.add('of the test', close);
     },
@@ -136,12 +141,12 @@ export function useBroker(): BrokerFixture {
 }
 
 /** A promise and its end, for handlers that a test holds open. */
-export function gate(): { readonly opened: Promise<void>; open: () => void } {
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {
     open = resolve;
   });
-  return { opened, open: () => open() };
+  return { opened, open };
 }
 
 /** Keeps what is logged, a line of text each. */

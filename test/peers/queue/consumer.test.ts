@@ -252,7 +252,7 @@ describe('a consumer', () => {
   it('aborts handlers after the grace and gives their messages back, without counting a try', async () => {
     const queue = await filled(['obeys', 'ignores']);
     const held = gate();
-    broker.atEnd(() => Promise.resolve(held.open()));
+    broker.atEnd(held.open);
     const consumer = await broker.consumer({
       queue,
       shutdownGraceMs: 50,
