@@ -3,7 +3,7 @@ import { InvalidValueError } from '../core/errors.js';
 import type { BrokerConnection } from './connection.js';
 import { BrokerUnavailableError, PublishNackedError, UnroutableError, toBrokerError } from './errors.js';
 import { publishOptions, type MessageProperties } from './message-properties.js';
-import { closeChannel, MAX_PRIORITY, watchChannel } from './topology.js';
+import { closeChannel, watchChannel } from './topology.js';
 import { within } from './within.js';
 
 export interface OutgoingMessage {
@@ -63,8 +63,9 @@ export class Publisher {
     expirationMs?: number,
   ): Promise<void> {
     const { priority = 0 } = properties;
+    // One octet. More than the queues' maximum counts as that, and may be what a foreign message came with.
     if (!Number.isInteger(priority) || priority < 0 || priority > 255)
-      throw new InvalidValueError('priority', `not an integer from 0 to ${MAX_PRIORITY}`);
+      throw new InvalidValueError('priority', 'not an integer from 0 to 255');
     const channel = await this.#writable();
     await this.#confirmed(channel, { queue, body, returned: false }, properties, expirationMs);
   }
@@ -82,28 +83,33 @@ export class Publisher {
     options: { readonly maxUnconfirmed?: number } = {},
   ): Promise<number> {
     const limit = options.maxUnconfirmed ?? DEFAULT_MAX_UNCONFIRMED;
-    const underWay = new Set<Promise<void>>();
-    let confirmed = 0;
-    let failure: { readonly error: unknown } | undefined;
+    let [underWay, confirmed] = [0, 0];
+    const failures: unknown[] = [];
+    let settled = (): void => undefined;
     const send = async (message: OutgoingMessage): Promise<void> => {
       try {
         await this.#publishPersistently(queue, message);
         confirmed += 1;
       } catch (error) {
-        failure ??= { error };
+        failures.push(error);
       }
+      underWay -= 1;
+      settled();
+    };
+    const atMost = async (count: number): Promise<void> => {
+      while (underWay > count) await new Promise<void>((resolve) => (settled = resolve));
     };
     try {
       for await (const message of messages) {
-        const sending: Promise<void> = send(message).finally(() => underWay.delete(sending));
-        underWay.add(sending);
-        while (underWay.size >= limit) await Promise.race(underWay);
-        if (failure !== undefined) break;
+        underWay += 1;
+        void send(message);
+        await atMost(limit - 1);
+        if (failures.length > 0) break;
       }
     } finally {
-      await Promise.all(underWay);
+      await atMost(0);
     }
-    if (failure !== undefined) throw failure.error;
+    if (failures.length > 0) throw failures[0];
     return confirmed;
   }
 

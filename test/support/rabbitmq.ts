@@ -16,6 +16,10 @@ const READY_TIMEOUT_MS = 90_000;
 export interface Rabbitmq {
   readonly host: string;
   readonly port: number;
+  /** The same broker by AMQPS. */
+  readonly tlsPort: number;
+  /** PEM of the broker's certificate, which signs itself and names `localhost` and 127.0.0.1. */
+  readonly certificate: string;
   readonly username: string;
   readonly password: string;
   /** Ends it in order. Its messages stay; `start` brings them back. */
@@ -55,9 +59,14 @@ if (typeof after === 'function')
 
 /** Starts a broker of one's own. */
 export async function startRabbitmq(): Promise<Rabbitmq> {
-  const [port, distPort, epmdPort] = await freePorts(3);
+  const [port, tlsPort, distPort, epmdPort] = await freePorts(4);
   const dir = await mkdtemp(join(tmpdir(), 'pixl-rabbitmq-'));
-  const env = await prepare(dir, port!, distPort!, epmdPort!);
+  const env = await prepare(dir, {
+    port: port!,
+    tlsPort: tlsPort!,
+    distPort: distPort!,
+    epmdPort: epmdPort!,
+  });
   const log = await open(join(dir, 'output.log'), 'a');
   const output = ['ignore', log.fd, log.fd] as const;
   let broker: ChildProcess | undefined;
@@ -96,6 +105,8 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
   const result: Rabbitmq = {
     host: '127.0.0.1',
     port: port!,
+    tlsPort: tlsPort!,
+    certificate: await readFile(join(dir, 'cert.pem'), 'utf8'),
     username: 'guest',
     password: 'guest',
     start,
@@ -130,20 +141,37 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
   return result;
 }
 
+interface Ports {
+  readonly port: number;
+  readonly tlsPort: number;
+  readonly distPort: number;
+  readonly epmdPort: number;
+}
+
 async function prepare(
   dir: string,
-  port: number,
-  distPort: number,
-  epmdPort: number,
+  { port, tlsPort, distPort, epmdPort }: Ports,
 ): Promise<NodeJS.ProcessEnv> {
   for (const folder of ['mnesia', 'log', 'gen']) await mkdir(join(dir, folder));
   await writeFile(join(dir, '.erlang.cookie'), randomBytes(15).toString('hex'), { mode: 0o400 });
   await writeFile(join(dir, 'env.conf'), '');
   await writeFile(join(dir, 'enabled_plugins'), '[].');
-  await writeFile(
-    join(dir, 'rabbitmq.conf'),
-    `listeners.tcp.1 = 127.0.0.1:${port}\ndisk_free_limit.absolute = 50MB\ndefault_user = guest\ndefault_pass = guest\n`,
-  );
+  const [certificate, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+  await promisify(execFile)('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
+    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', certificate],
+  ]);
+  const settings = [
+    `listeners.tcp.1 = 127.0.0.1:${port}`,
+    `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
+    `ssl_options.certfile = ${certificate}`,
+    `ssl_options.keyfile = ${key}`,
+    'ssl_options.verify = verify_none',
+    'disk_free_limit.absolute = 50MB',
+    'default_user = guest',
+    'default_pass = guest',
+  ];
+  await writeFile(join(dir, 'rabbitmq.conf'), `${settings.join('\n')}\n`);
   return {
     PATH: process.env['PATH'],
     LANG: 'C.UTF-8',

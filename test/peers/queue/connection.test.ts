@@ -7,6 +7,7 @@ import {
   BrokerRefusedError,
   BrokerUnavailableError,
   connectBroker,
+  Publisher,
   queueDepth,
 } from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -77,6 +78,45 @@ describe('a broker connection', () => {
     });
     expect(states[0]).to.match(/^connecting: broker 127.0.0.1:\d+: connection lost: /);
     expect(await queueDepth(connection, queue)).to.deep.equal({ depth: 0, consumers: 0 });
+  });
+
+  it('speaks TLS and verifies the certificate', async () => {
+    const { tlsPort: port, certificate } = broker.rabbitmq;
+    const trusting = await broker.connection({ port, tls: { ca: certificate } });
+    expect(trusting.state().state).to.equal('connected');
+    const error = await failureOf(broker.connection({ port, tls: {}, startTimeoutMs: 100 }));
+    expect(error).to.be.instanceOf(BrokerUnavailableError);
+    expect((error as Error).message).to.contain('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+
+  it('gives up a TLS handshake that never ends', async () => {
+    const proxy = await startTcpProxy(broker.rabbitmq.tlsPort);
+    broker.atEnd(() => proxy.close());
+    proxy.freeze();
+    const patience = { connectTimeoutMs: 200, startTimeoutMs: 100 };
+    const error = await failureOf(broker.connection({ port: proxy.port, tls: {}, ...patience }));
+    expect(error).to.be.instanceOf(BrokerUnavailableError);
+  });
+
+  it('is blocked while the broker has no memory left: a publish waits, and then goes through', async () => {
+    const connection = await broker.connection();
+    const queue = broker.queue();
+    await broker.declare(queue, { durable: true });
+    const publisher = new Publisher({ connection });
+    await broker.rabbitmq.ctl('set_vm_memory_high_watermark', 'absolute', '1');
+    let second: Promise<void> | undefined;
+    try {
+      const first = publisher.publish(queue, Buffer.from('makes the broker say that it is blocked'));
+      await eventually(() => expect(connection.state().reason).to.contain('the broker takes no messages'));
+      second = publisher.publish(queue, Buffer.from('waits'));
+      await broker.rabbitmq.ctl('set_vm_memory_high_watermark', '0.4');
+      await first;
+    } finally {
+      await broker.rabbitmq.ctl('set_vm_memory_high_watermark', '0.4');
+    }
+    await second;
+    expect(connection.state()).to.deep.equal({ state: 'connected', reason: null });
+    expect(await broker.depth(queue)).to.equal(2);
   });
 
   it('notices by its heartbeat that the network swallows everything', async () => {

@@ -162,6 +162,46 @@ describe('a consumer', () => {
     );
   });
 
+  it('lets a retry wait in the delay queue with its priority and a pause drawn below the TTL', async () => {
+    const queue = await filled(
+      Array.from({ length: 20 }, (_, i) => String(i)),
+      4,
+    );
+    const delayQueue = `${queue}.retry.60000`;
+    broker.atEnd(() => broker.delete(delayQueue));
+    await broker.consumer({
+      queue,
+      retryPolicy: { maxAttempts: 2, firstDelayMs: 60_000, maxDelayMs: 60_000 },
+      handler: () => Promise.resolve(again),
+    });
+    const waiting = await eventually(async () => {
+      expect(await broker.depth(delayQueue)).to.equal(20);
+      return broker.drain(delayQueue);
+    });
+    const pauses = waiting.map(({ properties }) => Number(properties.expiration));
+    for (const pause of pauses) expect(pause).to.be.within(48_000, 60_000);
+    expect(new Set(pauses).size).to.be.greaterThan(1);
+    for (const { properties } of waiting) {
+      expect(properties).to.deep.include({ priority: 4, deliveryMode: 2 });
+      expect(properties.headers).to.deep.include({ 'x-pixl-attempts': 1 });
+    }
+  });
+
+  it('does not count a try that ended with the process', async () => {
+    const queue = await filled(['x']);
+    const connection = await broker.connection();
+    const attempts: number[] = [];
+    const handler = ({ attempt }: Delivery): Promise<Disposition> => {
+      attempts.push(attempt);
+      return attempts.length === 1 ? new Promise(() => undefined) : Promise.resolve(done);
+    };
+    await broker.consumer({ queue, connection, handler, shutdownGraceMs: 10, abortGraceMs: 10 });
+    await eventually(() => expect(attempts).to.have.length(1));
+    await connection.close();
+    await broker.consumer({ queue, handler });
+    await eventually(() => expect(attempts).to.deep.equal([1, 1]));
+  });
+
   it('handles other messages while one waits for its retry', async () => {
     const queue = await filled(['slow', 'a', 'b']);
     const handled: string[] = [];
