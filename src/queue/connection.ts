@@ -156,7 +156,7 @@ export class BrokerConnection {
 
   async #maintain(first: ChannelModel): Promise<void> {
     let model: ChannelModel | undefined = first;
-    for (let failures = 0; !this.#stop.signal.aborted;) {
+    for (let failures = 0; !this.#isClosed();) {
       try {
         model ??= await this.#open();
         failures = 0;
