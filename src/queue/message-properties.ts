@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Message, Options } from 'amqplib';
+
+/** What of a message's AMQP properties is kept when it is published again. */
+export interface MessageProperties {
+  /** 0 (none given) to 5. */
+  readonly priority?: number;
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly messageId?: string;
+  readonly correlationId?: string;
+  readonly replyTo?: string;
+  readonly type?: string;
+  readonly appId?: string;
+  /** Seconds since 1970. */
+  readonly timestamp?: number;
+  readonly headers?: Readonly<Record<string, unknown>>;
+}
+
+/** Our headers. All begin with `x-pixl-`, and none of them outlives its use. */
+export const Header = {
+  /** Tries that ended in a retry. */
+  attempts: 'x-pixl-attempts',
+  /** When the first try began, ISO 8601. */
+  receivedAt: 'x-pixl-received-at',
+  outcome: 'x-pixl-outcome',
+  code: 'x-pixl-code',
+  reason: 'x-pixl-reason',
+  /** The queue from which it was parked. */
+  queue: 'x-pixl-queue',
+  /** When it was parked, ISO 8601. */
+  failedAt: 'x-pixl-failed-at',
+} as const;
+
+const OUR_HEADER = /^x-pixl-/;
+/** Routing orders to the broker for the first publish; repeated they would send copies to other queues again. */
+const ROUTING_HEADER = /^b?cc$/i;
+const DELAY_QUEUE = /\.retry\.\d+$/;
+
+/**
+ * The properties to publish the message with again: as they came, without our headers and without the traces of our
+ * delay queues. Left out besides: `expiration` (a message that is handed on must not vanish) and `userId` (the broker
+ * takes only our own).
+ */
+export function keptProperties(message: Message): MessageProperties {
+  const { properties } = message;
+  const kept: Record<string, unknown> = { headers: foreignHeaders(properties.headers ?? {}) };
+  const names = [
+    'priority',
+    'contentType',
+    'contentEncoding',
+    'messageId',
+    'correlationId',
+    'replyTo',
+    'type',
+    'appId',
+    'timestamp',
+  ] as const;
+  for (const name of names) if (properties[name] !== undefined) kept[name] = properties[name];
+  return kept;
+}
+
+function foreignHeaders(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const ours = (queue: unknown): boolean => typeof queue === 'string' && DELAY_QUEUE.test(queue);
+  const deadLettered = ours(headers['x-first-death-queue']);
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (OUR_HEADER.test(name) || ROUTING_HEADER.test(name)) continue;
+    if (deadLettered && name.startsWith('x-first-death-')) continue;
+    if (name === 'x-death' && Array.isArray(value)) {
+      const deaths = value.filter((death: { queue?: unknown } | null) => !ours(death?.queue));
+      if (deaths.length > 0) kept[name] = deaths;
+    } else kept[name] = value;
+  }
+  return kept;
+}
+
+/** The properties with headers of ours added. */
+export function withHeaders(
+  properties: MessageProperties,
+  headers: Readonly<Record<string, unknown>>,
+): MessageProperties {
+  return { ...properties, headers: { ...properties.headers, ...headers } };
+}
+
+/** The AMQP options to publish with: persistent, and an error rather than a loss where there is no such queue. */
+export function publishOptions(properties: MessageProperties, expirationMs?: number): Options.Publish {
+  return {
+    ...properties,
+    persistent: true,
+    mandatory: true,
+    ...(expirationMs === undefined ? {} : { expiration: expirationMs }),
+  };
+}
+
+/** The text in a header of a message, if it is one. */
+export function headerText(message: Message, name: string): string | undefined {
+  const value: unknown = message.properties.headers?.[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Tries before this one, as the message's header says; a value that is no such count is none. */
+export function attemptsBefore(message: Message): number {
+  const value: unknown = message.properties.headers?.[Header.attempts];
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+/** The same for a message and its redelivery; messages that have it in common are interchangeable. */
+export function fingerprint(message: Message): string {
+  const hash = createHash('sha256').update(message.content);
+  return hash.update(JSON.stringify(message.properties)).digest('base64');
+}

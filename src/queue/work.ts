@@ -1,0 +1,94 @@
+import type { Channel, Message } from 'amqplib';
+import type { Delivery } from '../core/delivery.js';
+import { attemptsBefore, fingerprint, Header, headerText } from './message-properties.js';
+import { isLastAttempt, type RetryPolicy } from './retry-policy.js';
+import { MAX_PRIORITY } from './topology.js';
+
+/** A delivery as AMQP knows it: its tag means something on this channel only. */
+export interface ChannelDelivery {
+  readonly channel: Channel;
+  readonly message: Message;
+}
+
+/**
+ * One message in our hands, and the delivery by which it can be acked.
+ *
+ * The two are apart because a delivery dies with its channel (connection lost, or the broker's consumer_timeout after
+ * 30 minutes) while the handler goes on. The broker then delivers the message again; a work that waits for it adopts
+ * that delivery, so that a long transfer is neither started twice nor in vain.
+ */
+export class Work {
+  readonly message: Message;
+  readonly delivery: Delivery;
+  readonly #fingerprint: string;
+  #current: ChannelDelivery | undefined;
+  #changed: (() => void) | undefined;
+
+  constructor(queue: string, first: ChannelDelivery, policy: RetryPolicy) {
+    const { message } = first;
+    const attempt = attemptsBefore(message) + 1;
+    const priority: unknown = message.properties.priority;
+    const receivedAt = headerText(message, Header.receivedAt);
+    this.message = message;
+    this.#fingerprint = fingerprint(message);
+    this.#current = first;
+    this.delivery = {
+      body: message.content,
+      queue,
+      priority: typeof priority === 'number' ? Math.min(priority, MAX_PRIORITY) : 0,
+      attempt,
+      isLastAttempt: isLastAttempt(policy, attempt),
+      receivedAt:
+        receivedAt === undefined || Number.isNaN(Date.parse(receivedAt))
+          ? new Date().toISOString()
+          : receivedAt,
+    };
+  }
+
+  /** The delivery by which it can be acked, unless its channel is gone. */
+  get current(): ChannelDelivery | undefined {
+    return this.#current;
+  }
+
+  isOn(channel: Channel): boolean {
+    return this.#current?.channel === channel;
+  }
+
+  /** The delivery's channel is gone: from here on nothing may be acked by it. */
+  orphan(): void {
+    this.#current = undefined;
+  }
+
+  /**
+   * Takes the delivery over if it is the broker's repetition of an orphaned message. Equal messages are
+   * interchangeable: it does not matter whether it is the very same one.
+   */
+  adopt(delivery: ChannelDelivery): boolean {
+    if (this.#current !== undefined || !delivery.message.fields.redelivered) return false;
+    if (fingerprint(delivery.message) !== this.#fingerprint) return false;
+    this.#current = delivery;
+    this.#changed?.();
+    return true;
+  }
+
+  /**
+   * The delivery by which the message can be acked now; an orphan waits for one.
+   *
+   * @returns undefined when none came within `timeoutMs`, or `giveUp` was aborted.
+   */
+  async deliverable(timeoutMs: number, giveUp: AbortSignal): Promise<ChannelDelivery | undefined> {
+    if (this.#current !== undefined || giveUp.aborted) return this.#current;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        giveUp.removeEventListener('abort', done);
+        this.#changed = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      giveUp.addEventListener('abort', done);
+      this.#changed = done;
+    });
+    return this.#current;
+  }
+}
