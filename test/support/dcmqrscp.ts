@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { echoscu, storescu, type NodeAddress } from './dcmtk.js';
+import { echoscu, dcmsend, type NodeAddress } from './dcmtk.js';
 import { eventually } from './eventually.js';
 import { fillFixture, fixture } from './fixtures.js';
 import { freePort } from './ports.js';
@@ -41,8 +41,8 @@ export interface MovedInstance {
 export interface Dcmqrscp extends NodeAddress {
   readonly host: '127.0.0.1';
   readonly process: ManagedProcess;
-  /** Stores files or folders in it by storescu. */
-  load(filesOrFolders: string | readonly string[], args?: readonly string[]): Promise<void>;
+  /** Stores files or folders in it, each in its own syntax. */
+  load(filesOrFolders: string | readonly string[]): Promise<void>;
   log(): string;
   /** Forgets what was logged, so that counting starts anew. */
   clearLog(): void;
@@ -123,15 +123,6 @@ function associationConfig(syntax: ArchiveSyntax): string {
   ].join('\n');
 }
 
-/** What storescu must propose so that a file of that syntax can be loaded. */
-const PROPOSE: Readonly<Record<ArchiveSyntax, readonly string[]>> = {
-  'JPEGLossless:Non-hierarchical-1stOrderPrediction': ['-xs'],
-  JPEGLSLossless: ['-xt'],
-  RLELossless: ['-xr'],
-  JPEG2000LosslessOnly: ['-xv'],
-  LittleEndianImplicit: ['-xi'],
-};
-
 /** Starts an archive and waits until it answers a C-ECHO. */
 export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp> {
   const port = options.port ?? (await freePort());
@@ -161,7 +152,6 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
   }
   const logFile = join(dir.path, 'dcmqrscp.log');
   const address = { aeTitle, host: '127.0.0.1', port } as const;
-  const propose = options.transferSyntax === undefined ? [] : PROPOSE[options.transferSyntax];
   // What is shown of the log: everything but the readiness probes at each start.
   let shown: { from: number; to?: number }[] = [];
   const length = (): number => readFileSync(logFile).length;
@@ -200,9 +190,9 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
     get process() {
       return managed;
     },
-    load: async (filesOrFolders, storeArgs = propose) => {
+    load: async (filesOrFolders) => {
       const files = typeof filesOrFolders === 'string' ? [filesOrFolders] : filesOrFolders;
-      await storescu(address, files, { args: storeArgs });
+      await dcmsend(address, files);
     },
     log,
     clearLog: () => {
@@ -259,7 +249,7 @@ function requestsIn(log: string, kind: string): { at: number; keys: Record<strin
     if (/^(Find|Move|Get|Store) SCP Response/.test(text!)) current.delete(pid!);
     const element =
       /^\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|\(no value available\)) +# +\d+, ?\d+ (\w+)/.exec(text!);
-    if (element) keys[element[2]!] = (element[1] ?? '').trimEnd();
+    if (element) keys[element[2]!] = (element[1] ?? '').replace(/[\0 ]+$/, '');
     const destination = /^Move Destination +: (\S+)/.exec(text!);
     if (destination) keys['MoveDestination'] = destination[1]!;
   }

@@ -68,6 +68,44 @@ export async function storescu(
   });
 }
 
+/**
+ * Loads files and folders into a node, each in the syntax in which it lies on the disk (dcmsend proposes that one).
+ * @throws when the node refuses one.
+ */
+export async function dcmsend(
+  node: NodeAddress,
+  files: readonly string[],
+  options: StoreOptions = {},
+): Promise<void> {
+  const args = [
+    '-v',
+    '-dn',
+    '-nuc',
+    '+sd',
+    '+r',
+    '-aet',
+    options.calling ?? CALLING,
+    '-aec',
+    node.aeTitle,
+    '-pdu',
+    '131072',
+  ];
+  const { stdout, stderr } = await run(
+    'dcmsend',
+    [...args, ...(options.args ?? []), node.host, `${node.port}`, ...files],
+    {
+      env: { TCP_NODELAY: '1' },
+      timeoutMs: options.timeoutMs ?? 120_000,
+    },
+  );
+  // It exits with 0 also when single instances were refused.
+  const log = stdout + stderr;
+  const [, successful] = /with status SUCCESS +: (\d+)/.exec(log) ?? [];
+  const [, total] = /Number of SOP instances +: (\d+)/.exec(log) ?? [];
+  if (total === undefined || successful !== total)
+    throw new Error(`dcmsend to ${node.aeTitle}: ${log.slice(-1500)}`);
+}
+
 /** `-k` options of findscu, movescu and getscu. */
 function keyArguments(keys: Readonly<Record<string, string>>): string[] {
   return Object.entries(keys).flatMap(([key, value]) => ['-k', value === '' ? key : `${key}=${value}`]);
@@ -106,7 +144,7 @@ export async function findscu(
         /\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|(\(no value available\))) +# +\d+, ?\d+ (\w+)/.exec(
           line,
         );
-      if (found) answer[found[3]!] = (found[1] ?? '').trimEnd();
+      if (found) answer[found[3]!] = (found[1] ?? '').replace(/[\0 ]+$/, '');
     }
     answers.push(answer);
   }

@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { echoscu, storescu, type NodeAddress } from './dcmtk.js';
+import { echoscu, dcmsend, type NodeAddress } from './dcmtk.js';
 import { fillFixture } from './fixtures.js';
 import { freePorts } from './ports.js';
 import { startProcess, type ManagedProcess } from './processes.js';
@@ -72,8 +72,8 @@ export interface Orthanc extends NodeAddress {
   deleteInstance(sopInstanceUid: string): Promise<void>;
   /** Its own store job, to the end: what the delivery is compared with. @throws when the job fails. */
   storeTo(modality: string, ids: readonly string[]): Promise<void>;
-  /** Stores files or folders in it by storescu. */
-  load(filesOrFolders: string | readonly string[], args?: readonly string[]): Promise<void>;
+  /** Stores files or folders in it, each in its own syntax. */
+  load(filesOrFolders: string | readonly string[]): Promise<void>;
   log(): string;
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -122,9 +122,9 @@ export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
     get process() {
       return managed;
     },
-    load: async (filesOrFolders, storeArgs = []) => {
+    load: async (filesOrFolders) => {
       const files = typeof filesOrFolders === 'string' ? [filesOrFolders] : filesOrFolders;
-      await storescu(address, files, { args: storeArgs });
+      await dcmsend(address, files);
     },
     log: () => managed.log(),
     stop: async () => {
