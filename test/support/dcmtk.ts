@@ -137,7 +137,7 @@ export async function findscu(
   );
   const log = result.stdout + result.stderr;
   const answers: Record<string, string>[] = [];
-  for (const part of log.split(/^.*Find Response: \d+ \(Pending\).*$/m).slice(1)) {
+  for (const part of log.split(/^.*Find Response: \d+ \(Pending.*$/m).slice(1)) {
     const answer: Record<string, string> = {};
     for (const line of part.split('\n')) {
       const found =
@@ -151,32 +151,45 @@ export async function findscu(
   return { answers, log };
 }
 
-/** C-MOVE, study root; with what movescu said of it. Its exit code is 0 also when nothing was moved. */
+/** One C-MOVE response; a counter that is not in it is undefined. */
+export interface MoveResponse {
+  readonly status: number;
+  readonly remaining: number | undefined;
+  readonly completed: number | undefined;
+  readonly failed: number | undefined;
+  readonly warning: number | undefined;
+}
+
+/** C-MOVE, study root; with every response. movescu's exit code says little: it is 0 also when nothing was moved. */
 export async function movescu(
   node: NodeAddress,
   destination: string,
   keys: Readonly<Record<string, string>>,
   options: { readonly args?: readonly string[]; readonly timeoutMs?: number } = {},
-): Promise<RunResult & { log: string }> {
-  const result = await run(
+): Promise<{ code: number; log: string; responses: MoveResponse[]; final: MoveResponse | undefined }> {
+  const names = ['-aet', CALLING, '-aec', node.aeTitle, '-aem', destination];
+  const { code, stdout, stderr } = await run(
     'movescu',
-    [
-      '-d',
-      '-S',
-      '-aet',
-      CALLING,
-      '-aec',
-      node.aeTitle,
-      '-aem',
-      destination,
-      ...(options.args ?? []),
-      ...keyArguments(keys),
-      node.host,
-      `${node.port}`,
-    ],
+    ['-d', '-S', ...names, ...(options.args ?? []), ...keyArguments(keys), node.host, `${node.port}`],
     { env: { TCP_NODELAY: '1' }, allowFailure: true, timeoutMs: options.timeoutMs ?? 60_000 },
   );
-  return { ...result, log: result.stdout + result.stderr };
+  const log = stdout + stderr;
+  const responses = [...log.matchAll(/Message Type +: C-MOVE RSP[^]*?DIMSE Status +: 0x([0-9a-f]{4})/g)].map(
+    ([text, status]): MoveResponse => {
+      const counter = (name: string): number | undefined => {
+        const found = new RegExp(`${name} Suboperations +: (\\d+)`).exec(text);
+        return found ? Number(found[1]) : undefined;
+      };
+      return {
+        status: parseInt(status!, 16),
+        remaining: counter('Remaining'),
+        completed: counter('Completed'),
+        failed: counter('Failed'),
+        warning: counter('Warning'),
+      };
+    },
+  );
+  return { code, log, responses, final: responses.find((one) => one.status !== 0xff00) };
 }
 
 /** C-GET, study root, into a folder. */

@@ -236,9 +236,9 @@ export async function run(
 ): Promise<RunResult> {
   const timeoutMs = options.timeoutMs ?? 60_000;
   const child = spawn(command, [...args], { cwd: options.cwd, env: peerEnv(options.env), detached: true });
-  let timedOut = false;
+  const late = { is: false };
   const timer = setTimeout(() => {
-    timedOut = true;
+    late.is = true;
     if (child.pid !== undefined && child.exitCode === null) signalGroup(child.pid, 'SIGKILL');
   }, timeoutMs);
   const out: Buffer[] = [];
@@ -257,9 +257,9 @@ export async function run(
       stdout: Buffer.concat(out).toString('utf8'),
       stderr: Buffer.concat(err).toString('utf8'),
     };
-    if (timedOut || (code !== 0 && options.allowFailure !== true)) {
+    if (late.is || (code !== 0 && options.allowFailure !== true)) {
       throw new Error(
-        `${command} ${timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${signal ?? String(code)}`}: ${(result.stderr || result.stdout).slice(-2000)}`,
+        `${command} ${late.is ? `took longer than ${timeoutMs} ms` : `ended with ${signal ?? String(code)}`}: ${(result.stderr || result.stdout).slice(-2000)}`,
       );
     }
     return result;

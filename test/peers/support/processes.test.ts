@@ -62,17 +62,19 @@ describe('a started process', () => {
   });
 
   for (const end of ['exit', 'SIGTERM', 'SIGKILL'] as const) {
-    it(`does not outlive the test process when that ends by ${end}`, async () => {
-      const module = pathToFileURL(join(projectRoot, 'dist/test/support/processes.js')).href;
-      const script = `
+    it(`does not outlive the test process when that ends by ${end}`, () =>
+      withTempDir(async (folder) => {
+        const module = pathToFileURL(join(projectRoot, 'dist/test/support/processes.js')).href;
+        const script = `
         const { startProcess } = await import(${JSON.stringify(module)});
         const one = await startProcess({ name: 'orphan', command: 'sleep', args: ['60'] });
         process.stdout.write(String(one.pid));
         ${end === 'exit' ? 'process.exit(0)' : `process.kill(process.pid, '${end}'); setTimeout(() => {}, 5000)`}`;
-      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
-        allowFailure: true,
-      });
-      await untilGone(Number(stdout));
-    });
+        const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+          env: { TMPDIR: folder },
+          allowFailure: true,
+        });
+        await untilGone(Number(stdout));
+      }));
   }
 });
