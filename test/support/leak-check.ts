@@ -21,7 +21,13 @@ interface Open {
 /** How long a test's things may take to be gone: a socket that was closed is still there for a moment. */
 const PATIENCE_MS = 1500;
 
-const SOCKETS: ReadonlySet<string> = new Set(['TCPSocketWrap', 'TCPServerWrap', 'TLSWrap', 'UDPWrap', 'PipeServerWrap']);
+const SOCKETS: ReadonlySet<string> = new Set([
+  'TCPSocketWrap',
+  'TCPServerWrap',
+  'TLSWrap',
+  'UDPWrap',
+  'PipeServerWrap',
+]);
 
 function openNow(): Open {
   let sockets = 0;
