@@ -16,6 +16,7 @@ export class Closers {
         failures.push(new Error(`closing ${next.name} failed`, { cause }));
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '));
+    if (failures.length > 0)
+      throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '));
   }
 }

@@ -68,7 +68,17 @@ export class InternalError extends PixlError {
 
 /** For the `default` of a switch over a closed union: the compiler refuses a case that was forgotten. */
 export function assertNever(value: never): never {
-  throw new InternalError(`not a known case: ${JSON.stringify(value)}`);
+  throw new InternalError(`not a known case: ${tagOf(value)}`);
+}
+
+/** What tells the cases of a union apart; the rest of the value may hold identifiers. */
+function tagOf(value: unknown): string {
+  const { kind, type } =
+    typeof value === 'object' && value !== null
+      ? (value as { kind?: unknown; type?: unknown })
+      : { kind: value };
+  const tag = kind ?? type;
+  return typeof tag === 'string' && /^[A-Za-z][\w-]{0,31}$/.test(tag) ? tag : `some ${typeof tag}`;
 }
 
 /** The `retry` of any thrown value; what is not one of our errors is taken for a defect that may pass. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pino, type DestinationStream } from 'pino';
+import { describeError } from './errors.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -14,6 +15,20 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+const NEVER_SHOWN = [
+  'password',
+  'token',
+  'mrn',
+  'patientId',
+  'accession_number',
+  'accessionNumber',
+  'study_uid',
+  'studyInstanceUid',
+  'series_uid',
+  'seriesInstanceUids',
+  'body',
+];
+
 /**
  * JSON lines, one per event.
  *
@@ -27,10 +42,9 @@ export function createLogger(options: { level: LogLevel; destination?: Destinati
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       // A last line of defence: nothing in the code logs these.
-      redact: {
-        paths: ['password', '*.password', 'mrn', '*.mrn', 'accession_number', '*.accession_number', 'body'],
-        censor: '[redacted]',
-      },
+      redact: { paths: NEVER_SHOWN.flatMap((field) => [field, `*.${field}`]), censor: '[redacted]' },
+      // pino would write the text and stack of any error; those of others may quote data.
+      serializers: { err: describeIfError, error: describeIfError },
     },
     options.destination ?? pino.destination({ fd: 2, sync: true }),
   );
@@ -48,7 +62,12 @@ export const silentLogger: Logger = {
 export type IdentifierNames = (uid: string) => string;
 
 /** The first 12 hex digits of the UID's SHA-256: the same study has the same name in every log. */
-export const hashedNames: IdentifierNames = (uid) => createHash('sha256').update(uid).digest('hex').slice(0, 12);
+export const hashedNames: IdentifierNames = (uid) =>
+  createHash('sha256').update(uid).digest('hex').slice(0, 12);
 
 /** The UID itself; only with `PIXL_LOG_IDENTIFIERS=plain`. */
 export const plainNames: IdentifierNames = (uid) => uid;
+
+function describeIfError(value: unknown): unknown {
+  return value instanceof Error ? describeError(value) : value;
+}

@@ -1,0 +1,113 @@
+import type { AeTitle } from '../ids.js';
+import type { LogLevel } from '../log.js';
+
+export type NodeName = 'primary' | 'secondary' | 'raw' | 'anon';
+
+export interface TlsConfig {
+  /** PEM files; null = Node's own authorities, no client certificate. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** null = the host's name. */
+  readonly servername: string | null;
+}
+
+/** A DICOM application entity. */
+export interface NodeConfig {
+  readonly name: NodeName;
+  readonly aeTitle: AeTitle;
+  readonly host: string;
+  readonly port: number;
+  /** null = plain TCP. */
+  readonly tls: TlsConfig | null;
+}
+
+export interface RabbitMqConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly tls: TlsConfig | null;
+}
+
+export interface DatabaseConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  readonly user: string;
+  /** null = none is sent. */
+  readonly password: string | null;
+  readonly tls: TlsConfig | null;
+}
+
+export interface FtpsConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly tls: 'implicit' | 'explicit';
+  readonly verify: boolean;
+  readonly caFile: string | null;
+}
+
+/** The environment, read once and frozen. Times are in milliseconds. */
+export interface Config {
+  /** Our own AE title. */
+  readonly aeTitle: AeTitle;
+  readonly primary: NodeConfig | null;
+  /** As configured; `secondaryArchive()` says whether there is anything to forward to. */
+  readonly secondary: NodeConfig | null;
+  readonly raw: NodeConfig | null;
+  readonly anon: NodeConfig | null;
+  readonly rabbitmq: RabbitMqConfig;
+  readonly queues: { readonly primary: string; readonly secondary: string; readonly failed: string };
+  /** null = none of PIXL_DB_HOST, _PORT, _NAME, _USER, _PASSWORD is set. */
+  readonly database: DatabaseConfig | null;
+  readonly skipMigrations: boolean;
+  readonly api: { readonly host: string; readonly port: number; readonly token: string | null };
+  readonly rate: {
+    readonly perSecond: number | 'unlimited';
+    readonly unit: 'image' | 'study';
+    /** null = one second's worth, at least 1. */
+    readonly capacity: number | null;
+    readonly redisUrl: string | null;
+  };
+  readonly hours: { readonly primary: string; readonly secondary: string; readonly timeZone: string };
+  readonly timeouts: {
+    /** Silence in a C-FIND. */
+    readonly queryMs: number;
+    /** A transfer without progress. */
+    readonly transferMs: number;
+    readonly shutdownGraceMs: number;
+  };
+  readonly limits: {
+    /** For each archive. */
+    readonly messagesInFlight: number;
+    readonly maxAttempts: number;
+    readonly retrieveAttempts: number;
+    /** UIDs in one C-MOVE. */
+    readonly moveBatch: number;
+    readonly associations: { readonly archive: number; readonly raw: number; readonly anon: number };
+  };
+  readonly delivery: { readonly enabled: boolean; readonly projectTag: boolean };
+  readonly log: { readonly level: LogLevel; readonly identifiers: 'hashed' | 'plain' };
+  readonly exportRootDir: string;
+  /** null = not wholly configured. */
+  readonly ftps: FtpsConfig | null;
+  readonly embeddedDir: string;
+  readonly cliRetryMs: number;
+}
+
+/**
+ * The archive that a study missing in the primary is looked for in; null = there is none. When both names lead
+ * to one node (hospitals with a single archive set them so), asking it again would find nothing a second time.
+ */
+export function secondaryArchive(config: Pick<Config, 'primary' | 'secondary'>): NodeConfig | null {
+  const { primary, secondary } = config;
+  if (primary === null || secondary === null) return secondary;
+  const same =
+    primary.aeTitle === secondary.aeTitle &&
+    primary.host.toLowerCase() === secondary.host.toLowerCase() &&
+    primary.port === secondary.port;
+  return same ? null : secondary;
+}

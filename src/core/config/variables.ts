@@ -1,0 +1,296 @@
+import * as kinds from './kinds.js';
+import { archive, store } from './node-variables.js';
+import { sectionOf, type Variable } from './variable.js';
+
+/** What is not built yet; take the mark away with the change that begins to use the variable. */
+const NOT_YET = { notYet: true } as const;
+const SECRET = { secret: true } as const;
+
+const own = sectionOf('Our own DICOM node');
+const broker = sectionOf('RabbitMQ and queues');
+const journey = sectionOf('Journey of a message');
+const rates = sectionOf('Image rate and hours');
+const http = sectionOf('HTTP');
+const db = sectionOf('Database');
+const exports_ = sectionOf('Exports');
+const embedded = sectionOf('Embedded parts');
+const general = sectionOf('Command line and log');
+
+/** Every variable that there is; the configuration, `.env.sample` and docs/configuration.md all come from here. */
+export const variables = {
+  primary: archive('PRIMARY', 'the primary archive (VNA)'),
+  secondary: archive('SECONDARY', 'the secondary archive (PACS)'),
+  raw: store('ORTHANC_RAW', 'RAW', 'orthanc-raw', 'the store that the archives send to (orthanc-raw)'),
+  anon: store('ORTHANC_ANON', 'ANON', 'orthanc-anon', 'the store that de-identifies (orthanc-anon)'),
+  aeTitle: own.defaulted('PIXL_AE_TITLE', kinds.aeTitleKind, 'PIXL', 'AE title by which we call the others.'),
+  rabbitmq: {
+    host: broker.defaulted('RABBITMQ_HOST', kinds.host, 'localhost', 'Host of RabbitMQ.'),
+    port: broker.defaulted('RABBITMQ_PORT', kinds.port, '5672', 'AMQP port of RabbitMQ.'),
+    username: broker.defaulted('RABBITMQ_USERNAME', kinds.anyText, 'guest', 'User at RabbitMQ.'),
+    password: broker.defaulted('RABBITMQ_PASSWORD', kinds.anyText, 'guest', "That user's password.", SECRET),
+    tls: broker.defaulted('RABBITMQ_TLS', kinds.flag, 'false', 'Speak AMQPS.'),
+    tlsCa: broker.optional(
+      'RABBITMQ_TLS_CA',
+      kinds.readableFile,
+      "PEM file of the authorities that may sign RabbitMQ's certificate; without it those of Node.js.",
+    ),
+  },
+  queues: {
+    primary: broker.defaulted(
+      'PIXL_PRIMARY_QUEUE',
+      kinds.queueName,
+      'imaging-primary',
+      'Queue of the messages for the primary archive.',
+    ),
+    secondary: broker.defaulted(
+      'PIXL_SECONDARY_QUEUE',
+      kinds.queueName,
+      'imaging-secondary',
+      'Queue of the messages for the secondary archive.',
+    ),
+    failed: broker.defaulted(
+      'PIXL_FAILED_QUEUE',
+      kinds.queueName,
+      'imaging-failed',
+      'Queue of the messages that came to no good end.',
+    ),
+  },
+  messagesInFlight: journey.defaulted(
+    'PIXL_MAX_MESSAGES_IN_FLIGHT',
+    kinds.wholeNumber(1, 1000),
+    '5',
+    'Messages that are worked on at the same time, for each archive.',
+  ),
+  maxAttempts: journey.defaulted(
+    'PIXL_MAX_ATTEMPTS',
+    kinds.wholeNumber(1, 100),
+    '6',
+    'Attempts at a message that meets transient trouble.',
+  ),
+  retrieveAttempts: journey.defaulted(
+    'PIXL_RETRIEVE_ATTEMPTS',
+    kinds.wholeNumber(1, 100),
+    '3',
+    'Rounds of C-MOVE in one attempt, each asking for what is still missing.',
+  ),
+  moveBatch: journey.defaulted(
+    'PIXL_MOVE_BATCH',
+    kinds.wholeNumber(1, 10_000),
+    '100',
+    'Most UIDs in the list of one C-MOVE.',
+  ),
+  archiveAssociations: journey.defaulted(
+    'PIXL_MAX_ASSOCIATIONS',
+    kinds.wholeNumber(1, 100),
+    '2',
+    'Most associations to one archive at a time.',
+  ),
+  rawAssociations: journey.defaulted(
+    'PIXL_MAX_ASSOCIATIONS_RAW',
+    kinds.wholeNumber(1, 100),
+    '3',
+    'Most associations to raw at a time; each holds one of the 4 workers that an Orthanc has by default.',
+  ),
+  anonAssociations: journey.defaulted(
+    'PIXL_MAX_ASSOCIATIONS_ANON',
+    kinds.wholeNumber(1, 100),
+    '3',
+    'Most associations to anon at a time; each holds one of the 4 workers that an Orthanc has by default.',
+  ),
+  queryTimeoutMs: journey.defaulted(
+    'PIXL_QUERY_TIMEOUT',
+    kinds.secondsToMs,
+    '10',
+    'Seconds for which an archive may be silent during a C-FIND.',
+  ),
+  transferTimeoutMs: journey.defaulted(
+    'PIXL_DICOM_TRANSFER_TIMEOUT',
+    kinds.secondsToMs,
+    '240',
+    'Seconds for which a transfer may make no progress; one that does is never cut.',
+  ),
+  shutdownGraceMs: journey.defaulted(
+    'PIXL_SHUTDOWN_GRACE',
+    kinds.secondsOrZeroToMs,
+    '30',
+    'Seconds in which the daemon, told to stop, may finish what is in flight.',
+  ),
+  deliver: journey.defaulted(
+    'ORTHANC_AUTOROUTE_RAW_TO_ANON',
+    kinds.flag,
+    'true',
+    'Send each retrieved study on from raw to anon.',
+  ),
+  projectTag: journey.defaulted(
+    'PIXL_ANON_PROJECT_TAG',
+    kinds.flag,
+    'true',
+    'Put the project name into the private element (000D,1001) of each instance that goes to anon.',
+  ),
+  rate: rates.defaulted(
+    'PIXL_IMAGING_API_RATE',
+    kinds.rate,
+    '5',
+    'Images (or studies, see the unit) per second that may leave each archive; 0 pauses.',
+    NOT_YET,
+  ),
+  rateUnit: rates.defaulted(
+    'PIXL_RATE_UNIT',
+    kinds.oneOf('image', 'study'),
+    'image',
+    'What the rate counts.',
+    NOT_YET,
+  ),
+  rateCapacity: rates.optional(
+    'PIXL_RATE_CAPACITY',
+    kinds.capacity,
+    "Burst above the rate; without it one second's worth, at least 1.",
+    NOT_YET,
+  ),
+  rateRedisUrl: rates.optional(
+    'PIXL_RATE_REDIS_URL',
+    kinds.redisUrl,
+    'Redis over which several daemons share one rate.',
+    { secret: true, notYet: true },
+  ),
+  primaryHours: rates.defaulted(
+    'PRIMARY_ALLOWED_HOURS',
+    kinds.allowedHours,
+    'always',
+    'When the primary archive may be asked, in TZ.',
+    NOT_YET,
+  ),
+  secondaryHours: rates.defaulted(
+    'SECONDARY_ALLOWED_HOURS',
+    kinds.allowedHours,
+    'always',
+    'When the secondary archive may be asked, in TZ.',
+    NOT_YET,
+  ),
+  timeZone: rates.defaulted('TZ', kinds.timeZone, 'Europe/London', 'Time zone of the hours.', NOT_YET),
+  apiHost: http.defaulted(
+    'PIXL_IMAGING_API_HOST',
+    kinds.host,
+    '127.0.0.1',
+    'Address that the HTTP API is bound to, and at which the command line looks for it.',
+    NOT_YET,
+  ),
+  apiPort: http.defaulted('PIXL_IMAGING_API_PORT', kinds.port, '7007', 'Port of the HTTP API.', NOT_YET),
+  apiToken: http.optional(
+    'PIXL_API_TOKEN',
+    kinds.bearerToken,
+    'Bearer token that the HTTP API asks for; needed unless it is bound to a loopback address.',
+    { secret: true, notYet: true },
+  ),
+  database: {
+    host: db.defaulted('PIXL_DB_HOST', kinds.host, 'localhost', 'Host of PostgreSQL.', {
+      notYet: true,
+      blankInSample: true,
+    }),
+    port: db.defaulted('PIXL_DB_PORT', kinds.port, '5432', 'Port of PostgreSQL.', {
+      notYet: true,
+      blankInSample: true,
+    }),
+    name: db.defaulted('PIXL_DB_NAME', kinds.anyText, 'pixl', 'Name of the database.', {
+      notYet: true,
+      blankInSample: true,
+    }),
+    user: db.defaulted('PIXL_DB_USER', kinds.anyText, 'pixl', 'User at PostgreSQL.', {
+      notYet: true,
+      blankInSample: true,
+    }),
+    password: db.optional('PIXL_DB_PASSWORD', kinds.anyText, "That user's password.", {
+      notYet: true,
+      secret: true,
+    }),
+    tls: db.defaulted('PIXL_DB_TLS', kinds.flag, 'false', 'Speak TLS with PostgreSQL.', NOT_YET),
+    tlsCa: db.optional(
+      'PIXL_DB_TLS_CA',
+      kinds.readableFile,
+      "PEM file of the authorities that may sign PostgreSQL's certificate; without it those of Node.js.",
+      NOT_YET,
+    ),
+  },
+  skipMigrations: db.defaulted(
+    'SKIP_ALEMBIC',
+    kinds.flag,
+    'false',
+    'Leave the database schema as it is at the start.',
+    NOT_YET,
+  ),
+  exportRootDir: exports_.defaulted(
+    'HOST_EXPORT_ROOT_DIR',
+    kinds.path,
+    './exports',
+    'Folder that the extracts are exported to.',
+    NOT_YET,
+  ),
+  ftps: {
+    host: exports_.optional('FTP_HOST', kinds.host, 'Host of the FTPS server.', NOT_YET),
+    port: exports_.optional(
+      'FTP_PORT',
+      kinds.port,
+      'Port of the FTPS server; without it 990, or 21 with explicit TLS.',
+      NOT_YET,
+    ),
+    username: exports_.optional('FTP_USER_NAME', kinds.anyText, 'User at the FTPS server.', NOT_YET),
+    password: exports_.optional('FTP_USER_PASSWORD', kinds.anyText, "That user's password.", {
+      secret: true,
+      notYet: true,
+    }),
+    tls: exports_.defaulted(
+      'FTP_TLS',
+      kinds.oneOf('implicit', 'explicit'),
+      'implicit',
+      'How TLS begins on the FTPS connection.',
+      NOT_YET,
+    ),
+    tlsVerify: exports_.defaulted(
+      'FTP_TLS_VERIFY',
+      kinds.flag,
+      'true',
+      "Verify the FTPS server's certificate.",
+      NOT_YET,
+    ),
+    tlsCa: exports_.optional(
+      'FTP_TLS_CA',
+      kinds.readableFile,
+      "PEM file of the authorities that may sign the FTPS server's certificate; without it those of Node.js.",
+      NOT_YET,
+    ),
+  },
+  embeddedDir: embedded.defaulted(
+    'PIXL_EMBEDDED_DIR',
+    kinds.path,
+    './pixl-data',
+    'Folder in which embedded parts keep their data.',
+    NOT_YET,
+  ),
+  cliRetryMs: general.defaulted(
+    'CLI_RETRY_SECONDS',
+    kinds.secondsToMs,
+    '300',
+    'Seconds that populate waits before it publishes again what is not exported.',
+    NOT_YET,
+  ),
+  logLevel: general.defaulted(
+    'LOG_LEVEL',
+    kinds.logLevel,
+    'info',
+    'The least important events that are logged.',
+  ),
+  logIdentifiers: general.defaulted(
+    'PIXL_LOG_IDENTIFIERS',
+    kinds.oneOf('hashed', 'plain'),
+    'hashed',
+    'How logs name a study: by a hash, or plainly by its identifiers.',
+  ),
+} as const;
+
+/** All of them as a list, in the table's order. */
+export const allVariables: readonly Variable<unknown>[] = listed(variables);
+
+function listed(node: object): Variable<unknown>[] {
+  if ('kind' in node) return [node as Variable<unknown>];
+  return Object.values(node).flatMap((child) => listed(child as object));
+}

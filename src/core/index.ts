@@ -1,0 +1,52 @@
+/** The public door of core: what the other parts, and other services, build on. */
+export { Closers } from './closers.js';
+export * from './config/index.js';
+export type { Delivery, Disposition, Handler } from './delivery.js';
+export {
+  assertNever,
+  CancelledError,
+  codeOf,
+  describeError,
+  InternalError,
+  InvalidValueError,
+  PixlError,
+  retryOf,
+  TimeoutError,
+  type Retry,
+} from './errors.js';
+export {
+  accessionNumber,
+  aeTitle,
+  isUid,
+  patientId,
+  seriesInstanceUid,
+  sopInstanceUid,
+  studyInstanceUid,
+  type AccessionNumber,
+  type AeTitle,
+  type PatientId,
+  type SeriesInstanceUid,
+  type SopInstanceUid,
+  type StudyInstanceUid,
+} from './ids.js';
+export {
+  createLogger,
+  hashedNames,
+  plainNames,
+  silentLogger,
+  type IdentifierNames,
+  type Logger,
+  type LogLevel,
+} from './log.js';
+export {
+  encodeImagingMessage,
+  MAX_MESSAGE_BYTES,
+  MAX_PROJECT_NAME_LENGTH,
+  MAX_SERIES_PER_MESSAGE,
+  MessageRejectedError,
+  parseImagingMessage,
+  parseImagingMessageFields,
+  type ImagingMessage,
+  type MessageFault,
+} from './message.js';
+export type { Timestamp } from './timestamp.js';

@@ -1,0 +1,433 @@
+import { CancelledError, InternalError, type PixlError, TimeoutError } from '../core/errors.js';
+import { AssociationEndedError, NoPresentationContextError, ProtocolError } from './errors.js';
+import { MessageAssembler, type MessageEvent } from './message/assembler.js';
+import { encodeCommandSet, type CommandSet } from './message/command-set.js';
+import { DataSetWriter } from './message/data-set-writer.js';
+import { Inbox } from './message/inbox.js';
+import { PduError } from './upper-layer/decode.js';
+import { pDataHeader, PDV_HEADER_LENGTH } from './upper-layer/encode.js';
+import {
+  APPLICATION_CONTEXT_NAME,
+  type AssociateAcPdu,
+  type AssociateRqPdu,
+  type RoleSelection,
+} from './upper-layer/pdu.js';
+import { UpperLayer } from './upper-layer/provider.js';
+import type { PdvPiece } from './upper-layer/reader.js';
+import { openTransport, type TlsSettings } from './upper-layer/transport.js';
+
+/** A DICOM application entity that we talk to. */
+export interface DicomNode {
+  readonly aeTitle: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsSettings;
+}
+
+/** One abstract syntax with the transfer syntaxes that it is offered in. */
+export interface ContextProposal {
+  readonly abstractSyntax: string;
+  readonly transferSyntaxes: readonly string[];
+  /** We want to be SCP of it on this association, as C-GET needs (PS3.7 D.3.3.4). */
+  readonly asScp?: boolean;
+}
+
+/** A presentation context that both sides agreed on. */
+export interface AcceptedContext {
+  readonly id: number;
+  readonly abstractSyntax: string;
+  readonly transferSyntax: string;
+}
+
+/** All in milliseconds. */
+export interface AssociationTimeouts {
+  readonly connectMs: number;
+  /** From the A-ASSOCIATE-RQ to its answer, and the longest wait for a release. */
+  readonly acseMs: number;
+  /** How long the peer may leave our writes unread. */
+  readonly writeMs: number;
+}
+
+export interface AssociationOptions {
+  readonly callingAeTitle: string;
+  readonly node: DicomNode;
+  /** At most 128 (PS3.8 9.3.2.2: odd IDs of one octet). */
+  readonly contexts: readonly ContextProposal[];
+  readonly timeouts: AssociationTimeouts;
+  /** Gives the association up, at any time, with an A-ABORT. */
+  readonly signal?: AbortSignal;
+}
+
+/** PS3.7 D.3.3.2. Made once from a UUID (PS3.5 B.2). */
+export const IMPLEMENTATION_CLASS_UID = '2.25.196518273594640827314562047193526471';
+export const IMPLEMENTATION_VERSION_NAME = 'PIXL_IMAGING_0';
+
+export const MAX_PRESENTATION_CONTEXTS = 128;
+
+/** The longest P-DATA-TF variable field that we take, in bytes; 128 KiB is the most that DCMTK sends. */
+export const OUR_MAXIMUM_LENGTH = 131_072;
+
+/** What a peer that says "no limit" gets; longer PDUs were not seen to help. */
+const LONGEST_PDATA_SENT = 131_072;
+/** A peer that wants PDUs of a few bytes would have us write headers for ever. */
+const SHORTEST_PDATA_SENT = 256;
+/** Bytes in our socket's send buffer above which a writer waits. */
+const UNSENT_HIGH_BYTES = 512 * 1024;
+
+/**
+ * An association that we requested (PS3.8 7): negotiated, then a two-way stream of DIMSE messages, ended by
+ * A-RELEASE or A-ABORT. What comes in waits in an inbox of bounded size, which slows the peer down when full.
+ * One reader and one writer at a time.
+ */
+export class Association {
+  readonly peer: string;
+  readonly #options: AssociationOptions;
+  readonly #contexts = new Map<number, AcceptedContext>();
+  readonly #assembler = new MessageAssembler();
+  readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
+  readonly #waiters = new Set<() => void>();
+  #upperLayer: UpperLayer | null = null;
+  #ended: PixlError | null = null;
+  #maxDataLength = SHORTEST_PDATA_SENT;
+  #lastMessageId = 0;
+  /** The data set of the command that was received last has not been read to its end. */
+  #dataSetLeft = false;
+
+  private constructor(options: AssociationOptions) {
+    this.#options = options;
+    this.peer = nodeName(options.node);
+  }
+
+  /**
+   * Connects and negotiates.
+   *
+   * @throws ConnectionError, TlsError, TimeoutError, CancelledError, AssociationRejectedError,
+   *   AssociationAbortedError, ProtocolError
+   */
+  static async request(options: AssociationOptions): Promise<Association> {
+    if (options.contexts.length === 0 || options.contexts.length > MAX_PRESENTATION_CONTEXTS)
+      throw new InternalError(`${options.contexts.length} presentation contexts; 1 to 128 can be proposed`);
+    const association = new Association(options);
+    await association.#open();
+    return association;
+  }
+
+  /** Open for messages: neither released nor aborted by either side. */
+  get isOpen(): boolean {
+    return this.#ended === null && this.#upperLayer?.state === 'Sta6';
+  }
+
+  /** Resolves when the socket is closed. */
+  get closed(): Promise<void> {
+    return this.#requireUpperLayer().closed;
+  }
+
+  /** The presentation contexts that were accepted. */
+  get contexts(): Iterable<AcceptedContext> {
+    return this.#contexts.values();
+  }
+
+  /** The context for an abstract syntax, in a certain transfer syntax if one is named; null when none was accepted. */
+  findContext(abstractSyntax: string, transferSyntax?: string): AcceptedContext | null {
+    for (const context of this.#contexts.values())
+      if (
+        context.abstractSyntax === abstractSyntax &&
+        (transferSyntax === undefined || context.transferSyntax === transferSyntax)
+      )
+        return context;
+    return null;
+  }
+
+  /** @throws NoPresentationContextError when no context was accepted for it */
+  requireContext(abstractSyntax: string): AcceptedContext {
+    const context = this.findContext(abstractSyntax);
+    if (context === null) throw new NoPresentationContextError(this.peer, abstractSyntax);
+    return context;
+  }
+
+  /** The context that a message came in. @throws InternalError for an ID that was not accepted, which can't come in */
+  contextOf(presentationContextId: number): AcceptedContext {
+    const context = this.#contexts.get(presentationContextId);
+    if (context === undefined) throw new InternalError('a message in a context that was not accepted');
+    return context;
+  }
+
+  /** A Message ID that no outstanding operation of this association has (PS3.7 9.1). */
+  nextMessageId(): number {
+    this.#lastMessageId = (this.#lastMessageId % 0xffff) + 1;
+    return this.#lastMessageId;
+  }
+
+  /**
+   * Writes a command set, in one segment where it fits. Resolves when more may be written.
+   *
+   * @throws what ended the association; TimeoutError when the peer does not read
+   */
+  async sendCommand(presentationContextId: number, command: CommandSet, hasDataSet: boolean): Promise<void> {
+    const bytes = encodeCommandSet(command, hasDataSet);
+    const parts: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += this.#maxDataLength) {
+      const data = bytes.subarray(at, at + this.#maxDataLength);
+      const isLast = at + data.length === bytes.length;
+      parts.push(pDataHeader({ presentationContextId, isCommand: true, isLast }, data.length), data);
+    }
+    this.#requireUpperLayer().pData([Buffer.concat(parts)]);
+    await this.#drained();
+  }
+
+  /** For the data set of the command that was just sent. */
+  openDataSet(presentationContextId: number): DataSetWriter {
+    return new DataSetWriter(presentationContextId, this.#maxDataLength, async (parts) => {
+      this.#requireUpperLayer().pData(parts);
+      await this.#drained();
+    });
+  }
+
+  /**
+   * The next command. What is left of a data set that nobody read is passed over.
+   *
+   * @param operation what is waited for, for errors
+   * @param timeoutMs the longest silence
+   * @throws what ended the association; TimeoutError
+   */
+  async receiveCommand(
+    operation: string,
+    timeoutMs: number,
+  ): Promise<Extract<MessageEvent, { kind: 'command' }>> {
+    await this.skipDataSet(operation, timeoutMs);
+    const event = await this.#take(operation, timeoutMs);
+    if (event.kind !== 'command') throw this.protocolError('a data set without a command');
+    this.#dataSetLeft = event.hasDataSet;
+    return event;
+  }
+
+  /**
+   * The data set that follows the command that was just received, in pieces as they arrive; the peer is slowed
+   * down to the pace of the consumer.
+   */
+  async *receiveDataSet(operation: string, timeoutMs: number): AsyncGenerator<Buffer, void, undefined> {
+    while (this.#dataSetLeft) {
+      const event = await this.#take(operation, timeoutMs);
+      if (event.kind !== 'data') throw this.protocolError('a command where a data set should go on');
+      this.#dataSetLeft = !event.ends;
+      if (event.data.length > 0) yield event.data;
+    }
+  }
+
+  /** Reads what is left of the data set and drops it. */
+  async skipDataSet(operation: string, timeoutMs: number): Promise<void> {
+    while (this.#dataSetLeft) {
+      const event = await this.#take(operation, timeoutMs);
+      if (event.kind !== 'data' || event.ends) this.#dataSetLeft = false;
+    }
+  }
+
+  /** The same, collected. @throws ProtocolError when it is longer than `limit` bytes */
+  async collectDataSet(operation: string, timeoutMs: number, limit: number): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    for await (const piece of this.receiveDataSet(operation, timeoutMs)) {
+      length += piece.length;
+      if (length > limit) throw this.protocolError(`${operation}: an identifier of more than ${limit} bytes`);
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces);
+  }
+
+  /**
+   * Resolves as soon as the peer has begun to send its next message, before it is whole; also when the
+   * association has ended, which the next receive will tell.
+   */
+  async commandBegun(operation: string, timeoutMs: number): Promise<void> {
+    const begun = (): boolean => this.#ended !== null || this.#assembler.inCommand || !this.#inbox.isEmpty;
+    await this.#until(() => (begun() ? true : null), operation, timeoutMs);
+  }
+
+  /**
+   * Sends the A-RELEASE-RQ without waiting for its answer; what the peer still sends can be received
+   * (PS3.8 table 9-10, Sta7). {@link release} must follow.
+   */
+  beginRelease(): void {
+    this.#requireUpperLayer().release();
+  }
+
+  /** Ends the association in order, or with an A-ABORT when the peer does not answer. Never throws. */
+  async release(): Promise<void> {
+    this.beginRelease();
+    try {
+      await this.#until(() => (this.#ended === null ? null : true), 'release', this.#options.timeouts.acseMs);
+    } catch {
+      // Silence; the abort ends it. An association that has ended in order is not touched by it.
+    }
+    await this.abort();
+  }
+
+  /** A-ABORT, unless the association has ended. What is waited for on it fails with `reason`. Never throws. */
+  async abort(reason?: PixlError): Promise<void> {
+    const upperLayer = this.#requireUpperLayer();
+    upperLayer.abort(reason ?? new AssociationEndedError(this.peer, 'aborted by us'));
+    await upperLayer.closed;
+  }
+
+  /** Aborts for what the peer did against PS3.7, and gives the error to throw. */
+  protocolError(problem: string): ProtocolError {
+    const error = new ProtocolError(this.peer, problem);
+    this.#requireUpperLayer().abort(error);
+    return error;
+  }
+
+  async #open(): Promise<void> {
+    const { node, timeouts, signal } = this.#options;
+    const socket = await openTransport(this.peer, node, timeouts.connectMs, signal);
+    const upperLayer = new UpperLayer(this.peer, socket, this.#associateRq(), {
+      established: (ac) => this.#negotiate(ac),
+      pdv: (piece) => this.#onPdv(piece),
+      ended: (reason) => {
+        this.#ended = reason;
+        this.#wake();
+      },
+      changed: () => this.#wake(),
+    });
+    this.#upperLayer = upperLayer;
+    const onAbort = (): void => upperLayer.abort(new CancelledError('association'));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('close', () => signal?.removeEventListener('abort', onAbort));
+    if (signal?.aborted === true) onAbort();
+    try {
+      await this.#until(() => this.#endedOr(upperLayer.state === 'Sta6'), 'A-ASSOCIATE', timeouts.acseMs);
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
+  }
+
+  #associateRq(): AssociateRqPdu {
+    const { node, callingAeTitle, contexts } = this.#options;
+    const roles = new Map<string, RoleSelection>();
+    for (const { abstractSyntax, asScp } of contexts)
+      if (asScp === true) roles.set(abstractSyntax, { sopClassUid: abstractSyntax, scu: false, scp: true });
+    return {
+      type: 'A-ASSOCIATE-RQ',
+      calledAeTitle: node.aeTitle,
+      callingAeTitle,
+      applicationContextName: APPLICATION_CONTEXT_NAME,
+      presentationContexts: contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
+        id: 2 * index + 1,
+        abstractSyntax,
+        transferSyntaxes,
+      })),
+      userInformation: {
+        maximumLength: OUR_MAXIMUM_LENGTH,
+        implementationClassUid: IMPLEMENTATION_CLASS_UID,
+        implementationVersionName: IMPLEMENTATION_VERSION_NAME,
+        roleSelections: [...roles.values()],
+      },
+    };
+  }
+
+  #negotiate(ac: AssociateAcPdu): void {
+    for (const { id, result, transferSyntax } of ac.presentationContexts) {
+      const proposal = this.#options.contexts[(id - 1) / 2];
+      // A transfer syntax that was never offered can't be used, so the context counts as refused.
+      if (result === 'acceptance' && proposal?.transferSyntaxes.includes(transferSyntax) === true)
+        this.#contexts.set(id, { id, abstractSyntax: proposal.abstractSyntax, transferSyntax });
+    }
+    const theirs = ac.userInformation.maximumLength === 0 ? Infinity : ac.userInformation.maximumLength;
+    this.#maxDataLength =
+      Math.max(SHORTEST_PDATA_SENT, Math.min(theirs, LONGEST_PDATA_SENT)) - PDV_HEADER_LENGTH;
+  }
+
+  #onPdv(piece: PdvPiece): void {
+    if (!this.#contexts.has(piece.presentationContextId))
+      throw new PduError(
+        `PDV in presentation context ${piece.presentationContextId}, which was not accepted`,
+      );
+    const event = this.#assembler.accept(piece);
+    if (event === null) return;
+    if (event.kind !== 'command-begins') this.#inbox.put(event);
+    this.#wake();
+  }
+
+  /** Resolves at once while the send buffer has room. */
+  async #drained(): Promise<void> {
+    const upperLayer = this.#requireUpperLayer();
+    if (upperLayer.unsentBytes <= UNSENT_HIGH_BYTES) return;
+    const room = (): true | null => this.#endedOr(upperLayer.unsentBytes <= UNSENT_HIGH_BYTES);
+    await this.#until(room, 'write', this.#options.timeouts.writeMs);
+  }
+
+  async #take(operation: string, timeoutMs: number): Promise<MessageEvent> {
+    return this.#inbox.take() ?? (await this.#until(() => this.#taken(), operation, timeoutMs));
+  }
+
+  /** What has arrived is handed out even when the association has ended since. */
+  #taken(): MessageEvent | null {
+    const event = this.#inbox.take();
+    if (event === null && this.#ended !== null) throw this.#ended;
+    return event;
+  }
+
+  /** @throws what ended the association */
+  #endedOr(condition: boolean): true | null {
+    if (this.#ended !== null) throw this.#ended;
+    return condition ? true : null;
+  }
+
+  /** Waits until `look` finds something; it is asked again whenever anything happens on the association. */
+  #until<T>(look: () => T | null, operation: string, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | null = null;
+      const attempt = (): void => {
+        try {
+          const found = look();
+          if (found === null) return;
+          resolve(found);
+        } catch (error) {
+          reject(error instanceof Error ? error : new InternalError('not an Error was thrown'));
+        }
+        if (timer !== null) clearTimeout(timer);
+        this.#waiters.delete(attempt);
+      };
+      this.#waiters.add(attempt);
+      timer = setTimeout(() => {
+        this.#waiters.delete(attempt);
+        reject(new TimeoutError(this.peer, operation, timeoutMs));
+      }, timeoutMs);
+      attempt();
+    });
+  }
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+
+  #requireUpperLayer(): UpperLayer {
+    if (this.#upperLayer === null) throw new InternalError('association before its connection');
+    return this.#upperLayer;
+  }
+}
+
+/** How errors and logs name a node. */
+export function nodeName(node: Pick<DicomNode, 'aeTitle' | 'host' | 'port'>): string {
+  return `${node.aeTitle} (${node.host}:${node.port})`;
+}
+
+/**
+ * Does `work` on an association of its own. Whatever happens, the association ends: by A-RELEASE after the work
+ * is done, by A-ABORT when it failed.
+ */
+export async function withAssociation<T>(
+  options: AssociationOptions,
+  work: (association: Association) => Promise<T>,
+): Promise<T> {
+  const association = await Association.request(options);
+  let result: T;
+  try {
+    result = await work(association);
+  } catch (error) {
+    await association.abort();
+    throw error;
+  }
+  await association.release();
+  return result;
+}

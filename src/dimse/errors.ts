@@ -1,0 +1,125 @@
+import { PixlError, type Retry } from '../core/errors.js';
+import type { AbortPdu, AssociateRjPdu } from './upper-layer/pdu.js';
+import { describeStatus, retryOfStatus, type DimseOperation } from './message/status.js';
+
+/** TCP or TLS could not be set up, or broke: refused, unreachable, reset, closed by the peer without a release. */
+export class ConnectionError extends PixlError {
+  readonly code = 'CONNECTION';
+  readonly retry = 'later';
+  readonly peer: string;
+
+  constructor(peer: string, problem: string, cause?: unknown) {
+    super(`${peer}: ${problem}`, { cause });
+    this.peer = peer;
+  }
+}
+
+/** The peer's certificate, or ours, was not accepted. Waiting does not mend a certificate. */
+export class TlsError extends PixlError {
+  readonly code = 'TLS';
+  readonly retry = 'never';
+  readonly peer: string;
+
+  constructor(peer: string, problem: string, cause?: unknown) {
+    super(`${peer}: TLS: ${problem}`, { cause });
+    this.peer = peer;
+  }
+}
+
+/** A-ASSOCIATE-RJ (PS3.8 9.3.4). Transient rejections may be tried again, permanent ones not. */
+export class AssociationRejectedError extends PixlError {
+  readonly code = 'ASSOCIATION_REJECTED';
+  readonly peer: string;
+  readonly rj: AssociateRjPdu;
+
+  constructor(peer: string, rj: AssociateRjPdu) {
+    super(`${peer}: association ${rj.result} by the ${rj.source}: ${rj.reason}`);
+    this.peer = peer;
+    this.rj = rj;
+  }
+
+  get retry(): Retry {
+    return this.rj.result === 'rejected-transient' ? 'later' : 'never';
+  }
+}
+
+/** The peer sent an A-ABORT (PS3.8 9.3.8). */
+export class AssociationAbortedError extends PixlError {
+  readonly code = 'ASSOCIATION_ABORTED';
+  readonly retry = 'later';
+  readonly peer: string;
+  readonly abort: AbortPdu;
+
+  constructor(peer: string, abort: AbortPdu) {
+    super(`${peer}: association aborted by the ${abort.source}: ${abort.reason}`);
+    this.peer = peer;
+    this.abort = abort;
+  }
+}
+
+/** The association is over (released or aborted by us) and can carry nothing more. */
+export class AssociationEndedError extends PixlError {
+  readonly code = 'ASSOCIATION_ENDED';
+  readonly retry = 'later';
+  readonly peer: string;
+
+  constructor(peer: string, how: string) {
+    super(`${peer}: association ${how}`);
+    this.peer = peer;
+  }
+}
+
+/** The peer sent what PS3.7 or PS3.8 does not allow; the association was aborted for it. */
+export class ProtocolError extends PixlError {
+  readonly code = 'PROTOCOL';
+  readonly retry = 'later';
+  readonly peer: string;
+
+  constructor(peer: string, problem: string, cause?: unknown) {
+    super(`${peer}: ${problem}`, { cause });
+    this.peer = peer;
+  }
+}
+
+/** The peer accepted no presentation context for what is to be done (PS3.8 9.3.3.2). */
+export class NoPresentationContextError extends PixlError {
+  readonly code = 'NO_PRESENTATION_CONTEXT';
+  readonly retry = 'never';
+  readonly peer: string;
+  readonly abstractSyntax: string;
+
+  constructor(peer: string, abstractSyntax: string) {
+    super(`${peer}: no accepted presentation context for abstract syntax ${abstractSyntax}`);
+    this.peer = peer;
+    this.abstractSyntax = abstractSyntax;
+  }
+}
+
+/** A final response with a failure status (PS3.7 annex C, PS3.4 C.4). The peer's own comment is not in the text: it may quote identifiers. */
+export class DimseStatusError extends PixlError {
+  readonly code = 'DIMSE_STATUS';
+  readonly peer: string;
+  readonly operation: DimseOperation;
+  readonly status: number;
+
+  constructor(peer: string, operation: DimseOperation, status: number) {
+    super(`${peer}: ${operation}: ${describeStatus(operation, status)}`);
+    this.peer = peer;
+    this.operation = operation;
+    this.status = status;
+  }
+
+  get retry(): Retry {
+    return retryOfStatus(this.status);
+  }
+}
+
+/** The head of a data set can't be read, so nothing can be put into it. */
+export class DataSetHeadError extends PixlError {
+  readonly code = 'DATA_SET_HEAD';
+  readonly retry = 'never';
+
+  constructor(problem: string) {
+    super(`data set: ${problem}`);
+  }
+}

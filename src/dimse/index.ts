@@ -1,0 +1,37 @@
+export {
+  Association,
+  MAX_PRESENTATION_CONTEXTS,
+  nodeName,
+  withAssociation,
+  type AcceptedContext,
+  type AssociationOptions,
+  type AssociationTimeouts,
+  type ContextProposal,
+  type DicomNode,
+} from './association.js';
+export * from './errors.js';
+export { isPending, isWarning, retryOfStatus, Status, type DimseOperation } from './message/status.js';
+export { NodeClient, type NodeClientOptions } from './node-client.js';
+export {
+  findInstances,
+  findSeries,
+  findStudies,
+  type InstanceMatch,
+  type SeriesMatch,
+  type StudyMatch,
+  type StudyQuery,
+} from './queries.js';
+export { relay, type RelayOptions } from './relay.js';
+export { cEcho } from './scu/c-echo.js';
+export { cMove, type MoveOptions } from './scu/c-move.js';
+export type { RetrieveResult, RetrieveSelection, SubOperations } from './scu/retrieve.js';
+export { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
+export {
+  STORAGE_CLASSES,
+  STORAGE_TRANSFER_SYNTAXES,
+  STUDY_ROOT_FIND,
+  STUDY_ROOT_GET,
+  STUDY_ROOT_MOVE,
+  VERIFICATION,
+} from './sop-classes.js';
+export type { TlsSettings } from './upper-layer/transport.js';

@@ -1,0 +1,216 @@
+import { InternalError } from '../core/errors.js';
+import type { Association } from './association.js';
+import { withProjectTag } from './data-set/project-tag.js';
+import { DataSetHeadError } from './errors.js';
+import { Status } from './message/status.js';
+import { RelayChannel, type RelayedInstance } from './relay-channel.js';
+import { cGet, type IncomingInstance } from './scu/c-get.js';
+import { receiveResponse } from './scu/response.js';
+import type { RetrieveResult, RetrieveSelection } from './scu/retrieve.js';
+
+/** Bytes of instances that the source has been told are taken while the sink has not confirmed them. */
+const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
+
+export interface RelayOptions {
+  /** What to ask the source for, one C-GET each. */
+  readonly selections: readonly RetrieveSelection[];
+  /** SOP Instance UIDs to pass on; others that the source sends are taken and dropped. */
+  readonly wanted: ReadonlySet<string>;
+  /** Goes into the project's private element; null leaves data sets as they are. */
+  readonly projectName: string | null;
+  /** The longest silence of either side, in milliseconds. */
+  readonly silenceMs: number;
+  /**
+   * Answer the source when an instance has arrived whole, before the sink has confirmed it. Delivery is counted by
+   * the sink's responses all the same.
+   */
+  readonly earlyAck: boolean;
+  /**
+   * Write the next C-STORE-RQ when the response before it has begun to arrive. With it goes the TCP acknowledgement
+   * that a DCMTK peer waits 40 ms for otherwise (docs/field-notes.md).
+   */
+  readonly earlyCommand: boolean;
+  /** The sink's C-STORE-RSP to an instance: the one proof of what arrived. Called as it comes in. */
+  readonly onResponse: (sopInstanceUid: string, status: number, bytes: number) => void;
+  /** An instance that could not be offered to the sink, and why. */
+  readonly onUnsendable: (sopInstanceUid: string, reason: string) => void;
+}
+
+/**
+ * Reads instances by C-GET on one association and sends them by C-STORE on another, one at a time, their bytes
+ * going by as they come (PS3.4 C.4.3, B.2). Resolves when the source has sent all and the sink has answered all.
+ *
+ * @returns how each C-GET ended
+ * @throws what ended either association; what `onResponse` was told until then stays true
+ */
+export async function relay(
+  source: Association,
+  sink: Association,
+  options: RelayOptions,
+): Promise<RetrieveResult[]> {
+  const channel = new RelayChannel(MAX_UNCONFIRMED_BYTES);
+  const reader = new SourceSide(source, sink, channel, options);
+  const writer = new SinkSide(sink, channel, options, reader);
+  let failure: Error | null = null;
+  const failed = (thrown: unknown): void => {
+    const error = thrown instanceof Error ? thrown : new InternalError('not an Error was thrown');
+    failure ??= error;
+    channel.fail(error);
+  };
+  const reading = reader.run().catch(failed);
+  const writing = writer.run().catch(async (error: unknown) => {
+    failed(error);
+    await source.abort(); // it may be waiting for the source, which has no part in the sink's trouble
+  });
+  await Promise.all([reading, writing]);
+  if (failure !== null) throw failure as Error;
+  return reader.results;
+}
+
+/** Reads from the source into the channel. */
+class SourceSide {
+  readonly results: RetrieveResult[] = [];
+  readonly #source: Association;
+  readonly #sink: Association;
+  readonly #channel: RelayChannel;
+  readonly #options: RelayOptions;
+  /** Without early ack: resolves the wait for the sink's status of the instance that is under way. */
+  #answer: ((status: number) => void) | null = null;
+
+  constructor(source: Association, sink: Association, channel: RelayChannel, options: RelayOptions) {
+    this.#source = source;
+    this.#sink = sink;
+    this.#channel = channel;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    for (const selection of this.#options.selections)
+      this.results.push(
+        await cGet(this.#source, selection, (instance) => this.#forward(instance), this.#options.silenceMs),
+      );
+    this.#channel.finish();
+  }
+
+  /** The sink has answered the instance that is under way. */
+  confirmed(status: number): void {
+    this.#answer?.(status);
+  }
+
+  async #forward(incoming: IncomingInstance): Promise<number> {
+    const { sopClassUid, sopInstanceUid, transferSyntax } = incoming;
+    if (!this.#options.wanted.has(sopInstanceUid)) return Status.Success;
+    const context = this.#sink.findContext(sopClassUid, transferSyntax);
+    if (context === null) {
+      this.#options.onUnsendable(
+        sopInstanceUid,
+        'no presentation context for its SOP class and transfer syntax',
+      );
+      return Status.SopClassNotSupported;
+    }
+    const confirmation = new Promise<number>((resolve) => (this.#answer = resolve));
+    if (!(await this.#pass(incoming, { sopClassUid, sopInstanceUid, context })))
+      return Status.CannotUnderstand;
+    return this.#options.earlyAck ? Status.Success : confirmation;
+  }
+
+  /** @returns false when the data set can't be given its project: nothing of it has gone into the channel then */
+  async #pass(incoming: IncomingInstance, instance: RelayedInstance): Promise<boolean> {
+    const { projectName } = this.#options;
+    const dataSet =
+      projectName === null
+        ? incoming.dataSet
+        : withProjectTag(incoming.dataSet, incoming.transferSyntax, projectName);
+    let begun = false;
+    try {
+      for await (const data of dataSet) {
+        if (!begun) await this.#channel.put({ kind: 'begin', instance });
+        begun = true;
+        await this.#channel.put({ kind: 'data', data });
+      }
+    } catch (error) {
+      if (begun || !(error instanceof DataSetHeadError)) throw error;
+      this.#options.onUnsendable(instance.sopInstanceUid, error.message);
+      return false;
+    }
+    if (!begun) await this.#channel.put({ kind: 'begin', instance });
+    await this.#channel.put({ kind: 'end' });
+    return true;
+  }
+}
+
+/** Writes from the channel to the sink. */
+class SinkSide {
+  readonly #sink: Association;
+  readonly #channel: RelayChannel;
+  readonly #options: RelayOptions;
+  readonly #source: SourceSide;
+
+  constructor(sink: Association, channel: RelayChannel, options: RelayOptions, source: SourceSide) {
+    this.#sink = sink;
+    this.#channel = channel;
+    this.#options = options;
+    this.#source = source;
+  }
+
+  async run(): Promise<void> {
+    // The response to the instance before; received while the channel is waited for.
+    let response: Promise<void> = Promise.resolve();
+    for (;;) {
+      const item = await this.#channel.take().catch(async (error: unknown) => {
+        await response; // what the sink still says counts, whatever became of the source
+        throw error;
+      });
+      if (item === null) break;
+      if (item.kind !== 'begin') throw new InternalError('relay: data before an instance');
+      await this.#begun(response);
+      const { instance } = item;
+      const messageId = this.#sink.nextMessageId();
+      await this.#sink.sendCommand(
+        instance.context.id,
+        {
+          type: 'C-STORE-RQ',
+          messageId,
+          affectedSopClassUid: instance.sopClassUid,
+          affectedSopInstanceUid: instance.sopInstanceUid,
+          priority: 0,
+        },
+        true,
+      );
+      await response; // the data set goes out only when the response before it has been read whole
+      const bytes = await this.#sendDataSet(instance);
+      response = this.#receiveResponse(instance, messageId, bytes);
+      response.catch(() => undefined); // thrown where it is awaited, above or below
+    }
+    await this.#begun(response);
+    if (this.#options.earlyCommand) this.#sink.beginRelease();
+    await response;
+  }
+
+  /** Waits for the response, or with early command only for its beginning. */
+  async #begun(response: Promise<void>): Promise<void> {
+    if (!this.#options.earlyCommand) return response;
+    await Promise.race([response, this.#sink.commandBegun('C-STORE-RSP', this.#options.silenceMs)]);
+  }
+
+  async #sendDataSet(instance: RelayedInstance): Promise<number> {
+    const dataSet = this.#sink.openDataSet(instance.context.id);
+    let bytes = 0;
+    for (;;) {
+      const item = await this.#channel.take();
+      if (item?.kind === 'end') break;
+      if (item?.kind !== 'data') throw new InternalError('relay: an instance without an end');
+      bytes += item.data.length;
+      await dataSet.write(item.data);
+    }
+    await dataSet.end();
+    return bytes;
+  }
+
+  async #receiveResponse(instance: RelayedInstance, messageId: number, bytes: number): Promise<void> {
+    const { silenceMs, onResponse } = this.#options;
+    const { command } = await receiveResponse(this.#sink, 'C-STORE-RSP', messageId, silenceMs);
+    onResponse(instance.sopInstanceUid, command.status, bytes);
+    this.#source.confirmed(command.status);
+  }
+}

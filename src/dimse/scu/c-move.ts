@@ -1,0 +1,129 @@
+import { CancelledError, TimeoutError } from '../../core/errors.js';
+import type { Association } from '../association.js';
+import { encodeIdentifier } from '../message/identifier.js';
+import { isPending } from '../message/status.js';
+import { STUDY_ROOT_MOVE } from '../sop-classes.js';
+import { receiveResponse } from './response.js';
+import {
+  retrieveResult,
+  selectionKeys,
+  subOperationsOf,
+  type RetrieveResult,
+  type RetrieveSelection,
+  type SubOperations,
+} from './retrieve.js';
+
+export interface MoveOptions {
+  readonly selection: RetrieveSelection;
+  /** AE title of the node that is to get the instances (PS3.4 C.4.2.1.5). */
+  readonly moveDestination: string;
+  /** After a silence of this long `stillMoving` is asked; when it says no, the move is cut. */
+  readonly silenceMs: number;
+  /** Are images arriving although the archive says nothing? There are archives without pending responses. */
+  readonly stillMoving?: () => Promise<boolean>;
+  /** Cancels the move. */
+  readonly signal?: AbortSignal;
+}
+
+/** How long a cancelled move may take to say so before it is aborted, in milliseconds. */
+const CANCEL_GRACE_MS = 5_000;
+
+/**
+ * C-MOVE in the Study Root model (PS3.4 C.4.2): yields the counters of each pending response and returns how it
+ * ended, whatever the status. Cut or cancelled, it is ended by C-CANCEL, then by A-ABORT.
+ *
+ * @throws TimeoutError, CancelledError, what ends an association
+ */
+export async function* cMove(
+  association: Association,
+  options: MoveOptions,
+): AsyncGenerator<SubOperations, RetrieveResult, undefined> {
+  const context = association.requireContext(STUDY_ROOT_MOVE);
+  const messageId = association.nextMessageId();
+  await association.sendCommand(
+    context.id,
+    {
+      type: 'C-MOVE-RQ',
+      messageId,
+      affectedSopClassUid: STUDY_ROOT_MOVE,
+      priority: 0,
+      moveDestination: options.moveDestination,
+    },
+    true,
+  );
+  const dataSet = association.openDataSet(context.id);
+  await dataSet.write(encodeIdentifier(selectionKeys(options.selection), context.transferSyntax));
+  await dataSet.end();
+
+  const cancellation = new Cancellation(association, context.id, messageId);
+  const onAbort = (): void => cancellation.start();
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  if (options.signal?.aborted === true) onAbort();
+  let final = false;
+  try {
+    for (;;) {
+      const response = await nextResponse(association, messageId, options, cancellation);
+      if (!isPending(response.command.status)) {
+        final = true;
+        if (cancellation.started) throw new CancelledError('C-MOVE');
+        return await retrieveResult(association, response, options.silenceMs);
+      }
+      yield subOperationsOf(response.command);
+    }
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
+    cancellation.stop();
+    if (!final) await association.abort();
+  }
+}
+
+async function nextResponse(
+  association: Association,
+  messageId: number,
+  options: MoveOptions,
+  cancellation: Cancellation,
+): ReturnType<typeof receiveResponse<'C-MOVE-RSP'>> {
+  for (;;) {
+    try {
+      return await receiveResponse(association, 'C-MOVE-RSP', messageId, options.silenceMs);
+    } catch (error) {
+      if (!(error instanceof TimeoutError) || cancellation.started) throw error;
+      if ((await options.stillMoving?.()) === true) continue;
+      // The silence stays what is told, however the cancelled move ends.
+      cancellation.start();
+      await association.receiveCommand('C-MOVE-RSP', CANCEL_GRACE_MS).catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** One C-CANCEL-RQ (PS3.7 9.3.2.3), and an A-ABORT when the peer takes no notice of it. */
+class Cancellation {
+  readonly #association: Association;
+  readonly #presentationContextId: number;
+  readonly #messageId: number;
+  #timer: NodeJS.Timeout | null = null;
+  started = false;
+
+  constructor(association: Association, presentationContextId: number, messageId: number) {
+    this.#association = association;
+    this.#presentationContextId = presentationContextId;
+    this.#messageId = messageId;
+  }
+
+  start(): void {
+    if (this.started) return;
+    this.started = true;
+    const abort = (): void => {
+      // abort never rejects; the receive that is waiting gets the reason
+      void this.#association.abort(new CancelledError('C-MOVE'));
+    };
+    this.#timer = setTimeout(abort, CANCEL_GRACE_MS);
+    const request = { type: 'C-CANCEL-RQ', messageIdBeingRespondedTo: this.#messageId } as const;
+    this.#association.sendCommand(this.#presentationContextId, request, false).catch(abort);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}

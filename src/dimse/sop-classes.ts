@@ -1,0 +1,61 @@
+import dcmjsDimse from 'dcmjs-dimse';
+
+const { SopClass, StorageClass, TransferSyntax } = dcmjsDimse.constants;
+
+export const VERIFICATION = SopClass.Verification;
+/** PS3.4 C.6.2.1: the Study Root model is the one that every archive has. */
+export const STUDY_ROOT_FIND = SopClass.StudyRootQueryRetrieveInformationModelFind;
+export const STUDY_ROOT_MOVE = SopClass.StudyRootQueryRetrieveInformationModelMove;
+export const STUDY_ROOT_GET = SopClass.StudyRootQueryRetrieveInformationModelGet;
+
+/** Those that dcmjs-dimse lists and the ones met in archives that it does not. */
+export const STORAGE_CLASSES: readonly string[] = [
+  ...new Set([
+    ...Object.values<string>(StorageClass),
+    '1.2.840.10008.5.1.4.1.1.11.1', // Grayscale Softcopy Presentation State
+    '1.2.840.10008.5.1.4.1.1.11.2', // Color Softcopy Presentation State
+    '1.2.840.10008.5.1.4.1.1.66', // Raw Data
+    '1.2.840.10008.5.1.4.1.1.66.1', // Spatial Registration
+    '1.2.840.10008.5.1.4.1.1.66.4', // Segmentation
+    '1.2.840.10008.5.1.4.1.1.88.59', // Key Object Selection
+    '1.2.840.10008.5.1.4.1.1.481.2', // RT Dose
+    '1.2.840.10008.5.1.4.1.1.481.3', // RT Structure Set
+    '1.2.840.10008.5.1.4.1.1.481.5', // RT Plan
+  ]),
+];
+
+export const DEFLATED = TransferSyntax.DeflatedExplicitVRLittleEndian;
+export const IMPLICIT_LITTLE_ENDIAN = TransferSyntax.ImplicitVRLittleEndian;
+export const EXPLICIT_LITTLE_ENDIAN = TransferSyntax.ExplicitVRLittleEndian;
+export const EXPLICIT_BIG_ENDIAN = TransferSyntax.ExplicitVRBigEndian;
+
+/** Every transfer syntax that a store may keep images in (PS3.5 annex A, PS3.6 A), the usual ones first. */
+export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [
+  EXPLICIT_LITTLE_ENDIAN,
+  IMPLICIT_LITTLE_ENDIAN,
+  '1.2.840.10008.1.2.4.70', // JPEG Lossless, first-order prediction
+  '1.2.840.10008.1.2.4.57', // JPEG Lossless
+  '1.2.840.10008.1.2.4.50', // JPEG Baseline
+  '1.2.840.10008.1.2.4.51', // JPEG Extended
+  '1.2.840.10008.1.2.4.90', // JPEG 2000 lossless
+  '1.2.840.10008.1.2.4.91', // JPEG 2000
+  '1.2.840.10008.1.2.4.80', // JPEG-LS lossless
+  '1.2.840.10008.1.2.4.81', // JPEG-LS near-lossless
+  '1.2.840.10008.1.2.5', // RLE
+  DEFLATED,
+  EXPLICIT_BIG_ENDIAN,
+  '1.2.840.10008.1.2.4.92', // JPEG 2000 part 2, lossless
+  '1.2.840.10008.1.2.4.93', // JPEG 2000 part 2
+  '1.2.840.10008.1.2.4.201', // HTJ2K lossless
+  '1.2.840.10008.1.2.4.202', // HTJ2K lossless RPCL
+  '1.2.840.10008.1.2.4.203', // HTJ2K
+  '1.2.840.10008.1.2.4.100', // MPEG2 main level
+  '1.2.840.10008.1.2.4.101', // MPEG2 high level
+  '1.2.840.10008.1.2.4.102', // MPEG-4 4.1
+  '1.2.840.10008.1.2.4.103', // MPEG-4 4.1 BD
+  '1.2.840.10008.1.2.4.104', // MPEG-4 4.2 2D
+  '1.2.840.10008.1.2.4.105', // MPEG-4 4.2 3D
+  '1.2.840.10008.1.2.4.106', // MPEG-4 4.2 stereo
+  '1.2.840.10008.1.2.4.107', // HEVC main
+  '1.2.840.10008.1.2.4.108', // HEVC main 10
+];

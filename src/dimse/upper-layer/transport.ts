@@ -1,0 +1,96 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { CancelledError, TimeoutError } from '../../core/errors.js';
+import { ConnectionError, TlsError } from '../errors.js';
+
+/** DICOM over TLS (PS3.15 B.1); certificates are PEM. The peer is verified unless `verify` is false. */
+export interface TlsSettings {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** The name that the peer's certificate must be for; default the host. */
+  readonly servername?: string;
+}
+
+export interface TransportTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsSettings;
+}
+
+/**
+ * Opens the transport connection, without Nagle's algorithm: our writes are whole PDUs, and a small last one
+ * must not wait for the peer's delayed acknowledgement.
+ *
+ * @param peer the name under which errors speak of the other side
+ * @throws ConnectionError, TlsError, TimeoutError, CancelledError
+ */
+export function openTransport(
+  peer: string,
+  target: TransportTarget,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(new CancelledError('connect'));
+      return;
+    }
+    // Half open: a peer that closes its side still gets our A-ABORT.
+    const socket: Socket =
+      target.tls === undefined
+        ? connectTcp({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true })
+        : connectTls(tlsOptions(target, target.tls));
+    const timer = setTimeout(() => fail(new TimeoutError(peer, 'connect', timeoutMs)), timeoutMs);
+    const onAbort = (): void => fail(new CancelledError('connect'));
+    const onError = (error: NodeJS.ErrnoException): void =>
+      fail(connectFailure(peer, error, target.tls !== undefined));
+    const onClose = (): void => fail(new ConnectionError(peer, 'closed while connecting'));
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('error', onError).off('close', onClose);
+    };
+    const fail = (error: Error): void => {
+      settle();
+      socket.on('error', () => undefined); // it is being destroyed; the first error is the one to tell
+      socket.destroy();
+      reject(error);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', onError).once('close', onClose);
+    socket.once(target.tls === undefined ? 'connect' : 'secureConnect', () => {
+      settle();
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
+
+function tlsOptions(
+  target: TransportTarget,
+  tls: TlsSettings,
+): ConnectionOptions & { allowHalfOpen: boolean } {
+  const servername = tls.servername ?? (isIP(target.host) === 0 ? target.host : undefined);
+  return {
+    host: target.host,
+    port: target.port,
+    allowHalfOpen: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    ...(servername === undefined ? {} : { servername }),
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+  };
+}
+
+/** What Node calls a certificate or a handshake that did not do, as against a connection that did not. */
+const CERTIFICATE_CODES =
+  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH|INVALID_)/;
+
+function connectFailure(peer: string, error: NodeJS.ErrnoException, tls: boolean): Error {
+  const code = error.code ?? error.name;
+  if (tls && CERTIFICATE_CODES.test(code)) return new TlsError(peer, `handshake failed: ${code}`, error);
+  return new ConnectionError(peer, `connect failed: ${code}`, error);
+}
