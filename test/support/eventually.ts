@@ -1,22 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Repeats `assertion` until it no longer throws, and gives its result.
- *
- * @throws its last error when `timeoutMs` (default 10,000) are over.
+ * Runs `probe` again and again until it does not throw, and gives what it returned.
+ * At the deadline the probe's last error is thrown, so the failing assertion is what a reader sees.
  */
 export async function eventually<T>(
-  assertion: () => T | Promise<T>,
-  options: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
+  probe: () => T | Promise<T>,
+  options?: { timeoutMs?: number; everyMs?: number },
 ): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 20 } = options;
-  const deadline = performance.now() + timeoutMs;
+  const deadline = performance.now() + (options?.timeoutMs ?? 5000);
   for (;;) {
     try {
-      return await assertion();
+      return await probe();
     } catch (error) {
       if (performance.now() >= deadline) throw error;
-      await sleep(everyMs);
     }
+    await sleep(options?.everyMs ?? 25);
   }
 }

@@ -1,0 +1,44 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { eventually } from '../../support/eventually.js';
+import { freePort, freePorts } from '../../support/ports.js';
+
+describe('eventually', () => {
+  it('gives what the probe returns once it does not throw', async () => {
+    let calls = 0;
+    const value = await eventually(
+      () => {
+        calls += 1;
+        if (calls < 3) throw new Error('not yet');
+        return Promise.resolve('there');
+      },
+      { everyMs: 1 },
+    );
+    expect([value, calls]).to.deep.equal(['there', 3]);
+  });
+
+  it('throws what the probe threw last at the deadline', async () => {
+    let calls = 0;
+    const failed = await eventually(
+      () => {
+        calls += 1;
+        throw new Error(`attempt ${calls}`);
+      },
+      { timeoutMs: 30, everyMs: 5 },
+    ).catch((error: unknown) => error);
+    expect((failed as Error).message).to.equal(`attempt ${calls}`);
+    expect(calls).to.be.greaterThan(1);
+  });
+});
+
+describe('free ports', () => {
+  it('are different, and can be listened on', async () => {
+    const ports = [...(await freePorts(20)), await freePort()];
+    expect(new Set(ports).size).to.equal(21);
+    const server = createServer().listen(ports[0], '127.0.0.1');
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+  });
+});

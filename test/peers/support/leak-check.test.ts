@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { projectRoot } from '../../support/fixtures.js';
+import { run, type RunResult } from '../../support/processes.js';
+import { withTempDir } from '../../support/temp-dir.js';
+
+const support = (name: string): string => join(projectRoot, 'dist/test/support', name);
+
+/** Runs mocha on a test file of a few lines, with the leak check and the summary reporter. */
+function mocha(tests: string): Promise<RunResult & { summary: string }> {
+  return withTempDir(async (folder) => {
+    const file = join(folder, 'some.test.mjs');
+    const summary = join(folder, 'summary.json');
+    const imports = ['processes', 'temp-dir', 'long-lived'].map(
+      (name) =>
+        `import * as ${name.replace('-', '_')} from ${JSON.stringify(pathToFileURL(support(`${name}.js`)).href)};`,
+    );
+    writeFileSync(file, `${imports.join('\n')}\nimport { createServer } from 'node:net';\n${tests}`);
+    const result = await run(
+      process.execPath,
+      [
+        join(projectRoot, 'node_modules/mocha/bin/mocha.js'),
+        ...[
+          '--no-config',
+          '--require',
+          support('leak-check.js'),
+          '--reporter',
+          support('summary-reporter.js'),
+          file,
+        ],
+      ],
+      { allowFailure: true, cwd: folder, env: { PIXL_TEST_SUMMARY: summary, TMPDIR: folder } },
+    );
+    return { ...result, summary: readFileSync(summary, 'utf8') };
+  });
+}
+
+describe('the leak check', () => {
+  it('passes over tests that clean up, and over what is long-lived on purpose', async () => {
+    const { code, stdout, summary } = await mocha(`
+      it('cleans up', () => temp_dir.withTempDir(() => undefined));
+      it('shares', () => long_lived.openLongLived('shared', async () => {
+        const one = await processes.startProcess({ name: 'shared', command: 'sleep', args: ['60'] });
+        long_lived.closeAtEnd('shared', () => one.stop());
+      }));
+      it.skip('is skipped', () => undefined);`);
+    expect(code, stdout).to.equal(0);
+    expect(JSON.parse(summary)).to.deep.equal({ passed: 2, failed: 0, skipped: 1 });
+  });
+
+  it('names each test that leaves something open, runs the others, and fails', async () => {
+    const { code, stderr, summary } = await mocha(`
+      let server, timer;
+      it('leaves a process', () => processes.startProcess({ name: 'left', command: 'sleep', args: ['60'] }));
+      it('leaves a folder', () => { temp_dir.tempDir('left') });
+      it('leaves a socket', (done) => { server = createServer().listen(0, '127.0.0.1', done) });
+      it('leaves a timer', () => { timer = setTimeout(() => undefined, 60000) });
+      it('ends both', (done) => { clearTimeout(timer); server.close(done) });`);
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/LEAK: "leaves a process" left open: process left \(\d+\)/);
+    expect(stderr).to.contain('LEAK: "leaves a folder"');
+    expect(stderr).to.contain('LEAK: "leaves a socket" left open: 1 socket\n');
+    expect(stderr).to.contain('LEAK: "leaves a timer" left open: 1 timer\n');
+    expect(stderr).not.to.contain('ends both');
+    expect(JSON.parse(summary)).to.deep.equal({ passed: 5, failed: 1, skipped: 0 });
+  });
+});

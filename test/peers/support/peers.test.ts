@@ -1,0 +1,162 @@
+import { expect } from 'chai';
+import { join } from 'node:path';
+import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
+import {
+  compress,
+  makeStudy,
+  TRANSFER_SYNTAXES,
+  type TransferSyntaxName,
+} from '../../support/dicom-files.js';
+import { datasetDigest, readDicomHead } from '../../support/dicom-read.js';
+import { findscu, getscu, movescu, storescu } from '../../support/dcmtk.js';
+import { eventually } from '../../support/eventually.js';
+import { sharedLab, type Lab } from '../../support/lab.js';
+import { freePorts } from '../../support/ports.js';
+import { startStorescp } from '../../support/storescp.js';
+import { withTempDir } from '../../support/temp-dir.js';
+
+describe('the shared lab', () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await sharedLab();
+  });
+  beforeEach(() => lab.reset());
+
+  it('moves a study from an archive to raw, and counts what was moved', () =>
+    withTempDir(async (folder) => {
+      const study = await makeStudy(folder, {
+        study: 11,
+        series: [{ instances: 2 }, { sopClass: 'SR', instances: 1 }],
+      });
+      await lab.vna.load(folder);
+      const { log } = await movescu(lab.vna, 'ORTHANC_RAW', {
+        QueryRetrieveLevel: 'STUDY',
+        StudyInstanceUID: study.studyInstanceUid,
+      });
+      expect(log).to.match(/0x0000: Success/);
+      expect(await lab.raw.sopInstanceUids()).to.deep.equal([...study.sopInstanceUids].sort());
+      expect(await lab.raw.studyInstanceUids()).to.deep.equal([study.studyInstanceUid]);
+      expect(lab.vna.movedInstances()).to.equal(3);
+      const [request] = lab.vna.requests('C-MOVE');
+      expect(request!.keys).to.deep.include({
+        StudyInstanceUID: study.studyInstanceUid,
+        MoveDestination: 'ORTHANC_RAW',
+      });
+      expect(Math.abs(Date.now() - lab.vna.moved()[0]!.at)).to.be.lessThan(60_000);
+      expect(lab.vna.associations().opened).to.equal(2);
+    }));
+
+  it('shows what is in an Orthanc, lets it send to the other one, and empties it', () =>
+    withTempDir(async (folder) => {
+      const study = await makeStudy(folder, { study: 12, instances: 2, mrn: 'M12' });
+      await lab.raw.load(study.files);
+      const [first] = await lab.raw.instances();
+      expect(await lab.raw.tags(first!.id)).to.include({ PatientID: 'M12' });
+      expect(await lab.raw.rawTag(first!.id, '0010-0020')).to.equal('M12 ');
+      const stored = await lab.raw.instanceFile(first!.id);
+      const file = study.instances.find((one) => one.sopInstanceUid === first!.sopInstanceUid)!.file;
+      expect(await datasetDigest(stored)).to.equal(await datasetDigest(file));
+      const copy = join(folder, 'copy.dcm');
+      await lab.raw.downloadInstance(first!.id, copy);
+      expect(await datasetDigest(copy)).to.equal(await datasetDigest(stored));
+      await lab.raw.storeTo(
+        'ORTHANC_ANON',
+        (await lab.raw.instances()).map((one) => one.id),
+      );
+      expect(await lab.anon.statistics()).to.include({ instances: 2, studies: 1 });
+      await lab.anon.deleteInstance(first!.sopInstanceUid);
+      expect((await lab.anon.statistics()).instances).to.equal(1);
+      await getscu(lab.raw, folder, {
+        QueryRetrieveLevel: 'STUDY',
+        StudyInstanceUID: study.studyInstanceUid,
+      });
+      await lab.raw.deleteStudy(study.studyInstanceUid);
+      expect(await lab.raw.instances()).to.deep.equal([]);
+    }));
+
+  it('is the same lab for everyone', async () => {
+    expect(await sharedLab()).to.equal(lab);
+  });
+});
+
+describe('an archive of its own', () => {
+  it('keeps what it holds when it is killed and started again', () =>
+    withTempDir(async (folder) => {
+      const study = await makeStudy(folder, { study: 21, instances: 1 });
+      const archive = await startDcmqrscp({ aeTitle: 'ARCHIVE' });
+      try {
+        await archive.load(folder);
+        await archive.kill();
+        expect(archive.process.isRunning()).to.equal(false);
+        await archive.start();
+        const { answers } = await findscu(archive, {
+          QueryRetrieveLevel: 'STUDY',
+          PatientID: 'MRN21',
+          StudyInstanceUID: '',
+        });
+        expect(answers.map((answer) => answer['StudyInstanceUID'])).to.deep.equal([study.studyInstanceUid]);
+        expect(archive.requests('C-ECHO')).to.deep.equal([]);
+        expect(archive.requests('C-FIND')).to.have.length(1);
+      } finally {
+        await archive.close();
+      }
+    }));
+
+  const syntaxes = [
+    ['jpegLossless', 'JPEGLossless:Non-hierarchical-1stOrderPrediction'],
+    ['jpegLs', 'JPEGLSLossless'],
+    ['rle', 'RLELossless'],
+    ['jpeg2000', 'JPEG2000LosslessOnly'],
+  ] as const satisfies readonly (readonly [TransferSyntaxName, string])[];
+  for (const [name, transferSyntax] of syntaxes) {
+    it(`keeps and sends ${name} when it is told to`, () =>
+      withTempDir(async (folder) => {
+        const study = await makeStudy(join(folder, 'plain'), { study: 31, series: [{ instances: 1 }] });
+        const report = await makeStudy(join(folder, 'report'), {
+          study: 31,
+          series: [{ instances: 0 }, { sopClass: 'SR', instances: 1 }],
+        });
+        const compressed = join(folder, 'compressed.dcm');
+        await compress(study.files[0]!, compressed, name);
+        const [archivePort, sinkPort] = (await freePorts(2)) as [number, number];
+        const sink = await startStorescp({ aeTitle: 'SINK', port: sinkPort });
+        let archive: Dcmqrscp | undefined;
+        try {
+          archive = await startDcmqrscp({
+            aeTitle: 'ARCHIVE',
+            port: archivePort,
+            peers: [sink],
+            transferSyntax,
+          });
+          await archive.load([compressed, ...report.files]);
+          const level = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: study.studyInstanceUid };
+          const { log } = await movescu(archive, 'SINK', level);
+          expect(log).to.match(/0x0000: Success/);
+          await eventually(() => expect(sink.files()).to.have.length(2));
+          const image = sink.files().find((file) => readDicomHead(file).sopClassUid.endsWith('.1.1.2'))!;
+          expect(readDicomHead(image).transferSyntax).to.equal(TRANSFER_SYNTAXES[name]);
+          expect(await datasetDigest(image)).to.equal(await datasetDigest(compressed));
+        } finally {
+          await archive?.close();
+          await sink.close();
+        }
+      }));
+  }
+});
+
+describe('a sink', () => {
+  it('keeps files bit for bit, or nothing at all', () =>
+    withTempDir(async (folder) => {
+      const study = await makeStudy(folder, { study: 41, instances: 2 });
+      const [keeping, ignoring] = await Promise.all([startStorescp(), startStorescp({ ignore: true })]);
+      try {
+        await storescu(keeping, study.files);
+        await storescu(ignoring, study.files);
+        expect(keeping.files()).to.have.length(2);
+        expect(await datasetDigest(keeping.files()[0]!)).to.equal(await datasetDigest(study.files[0]!));
+        expect(ignoring.files()).to.deep.equal([]);
+      } finally {
+        await Promise.all([keeping.close(), ignoring.close()]);
+      }
+    }));
+});

@@ -1,0 +1,91 @@
+import { startDcmqrscp, type Dcmqrscp } from './dcmqrscp.js';
+import { closeAtEnd, openLongLived } from './long-lived.js';
+import { startOrthanc, type Orthanc } from './orthanc.js';
+import { freePorts } from './ports.js';
+
+/** The peers of one deployment: two archives and two research stores, as they come. */
+export interface Lab {
+  readonly vna: Dcmqrscp;
+  readonly pacs: Dcmqrscp;
+  readonly raw: Orthanc;
+  readonly anon: Orthanc;
+  /** A move destination of the archives where nothing listens. */
+  readonly dead: { readonly aeTitle: string; readonly port: number };
+  /** Empties raw and anon; forgets what the archives logged. What the archives hold stays. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LabOptions {
+  /** Further destinations that the archives know. */
+  readonly peers?: readonly { readonly aeTitle: string; readonly port: number }[];
+  /** For the environment of all four, e.g. `TCP_NODELAY: '1'`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts a lab of one's own, all four at once. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const [vnaPort, pacsPort, rawPort, anonPort, deadPort] = (await freePorts(5)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const dead = { aeTitle: 'DEADAET', port: deadPort };
+  const peers = [
+    { aeTitle: 'ORTHANC_RAW', port: rawPort },
+    { aeTitle: 'ORTHANC_ANON', port: anonPort },
+    dead,
+    ...(options.peers ?? []),
+  ];
+  const env = options.env === undefined ? {} : { env: options.env };
+  const started = await Promise.allSettled([
+    startDcmqrscp({ aeTitle: 'VNA', port: vnaPort, peers, ...env }),
+    startDcmqrscp({ aeTitle: 'PACS', port: pacsPort, peers, ...env }),
+    startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort, modalities: peers, ...env }),
+    startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, modalities: peers, ...env }),
+  ]);
+  const [vna, pacs, raw, anon] = started;
+  const close = async (): Promise<void> => {
+    await Promise.all(started.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
+  };
+  if (
+    vna.status !== 'fulfilled' ||
+    pacs.status !== 'fulfilled' ||
+    raw.status !== 'fulfilled' ||
+    anon.status !== 'fulfilled'
+  ) {
+    await close();
+    const failure = started.find((one) => one.status === 'rejected');
+    throw new Error('the lab did not start', { cause: failure?.reason });
+  }
+  return {
+    vna: vna.value,
+    pacs: pacs.value,
+    raw: raw.value,
+    anon: anon.value,
+    dead,
+    close,
+    reset: async () => {
+      vna.value.clearLog();
+      pacs.value.clearLog();
+      await Promise.all([raw.value.deleteAll(), anon.value.deleteAll()]);
+    },
+  };
+}
+
+let shared: Promise<Lab> | undefined;
+
+/** The lab that all tests of this mocha process share: started by the first who asks, closed after the last test. */
+export function sharedLab(): Promise<Lab> {
+  shared ??= openLongLived('the shared lab', async () => {
+    const lab = await startLab();
+    closeAtEnd('the shared lab', () => {
+      shared = undefined;
+      return lab.close();
+    });
+    return lab;
+  });
+  return shared;
+}

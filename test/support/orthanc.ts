@@ -1,0 +1,309 @@
+import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { echoscu, dcmsend, type NodeAddress } from './dcmtk.js';
+import { fillFixture } from './fixtures.js';
+import { freePorts } from './ports.js';
+import { startProcess, type ManagedProcess } from './processes.js';
+import { tempDir } from './temp-dir.js';
+
+export interface OrthancOptions {
+  readonly aeTitle: string;
+  readonly port?: number;
+  readonly httpPort?: number;
+  /** DicomModalities: whom it may send to; the symbolic name is the AE title. */
+  readonly modalities?: readonly {
+    readonly aeTitle: string;
+    readonly port: number;
+    readonly host?: string;
+  }[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Overrides of fixtures/orthanc.json. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** A Lua script, e.g. one with `ReceivedInstanceFilter`. */
+  readonly lua?: string;
+  /** Basic authentication, orthanc/orthanc. */
+  readonly authentication?: boolean;
+  readonly verbose?: boolean;
+  /** Where it keeps its database; a temp dir without it. */
+  readonly storageFolder?: string;
+}
+
+/** An instance as /instances?expand shows it. */
+export interface OrthancInstance {
+  readonly id: string;
+  readonly sopInstanceUid: string;
+  readonly size: number;
+}
+
+export interface OrthancStatistics {
+  readonly instances: number;
+  readonly series: number;
+  readonly studies: number;
+  readonly patients: number;
+  readonly diskSize: number;
+}
+
+/** An Orthanc. REST is for tests to look inside; the service never uses it. */
+export interface Orthanc extends NodeAddress {
+  readonly host: '127.0.0.1';
+  readonly url: string;
+  readonly process: ManagedProcess;
+  get(path: string): Promise<unknown>;
+  post(path: string, body: unknown): Promise<unknown>;
+  put(path: string, body: unknown): Promise<unknown>;
+  delete(path: string): Promise<void>;
+  instances(): Promise<OrthancInstance[]>;
+  sopInstanceUids(): Promise<string[]>;
+  studyInstanceUids(): Promise<string[]>;
+  /** The DICOM file as it is stored. */
+  instanceFile(id: string): Promise<Buffer>;
+  /** The same, as a stream, to a path. */
+  downloadInstance(id: string, file: string): Promise<void>;
+  /** /instances/{id}/tags, simplified: keyword → value. */
+  tags(id: string): Promise<Record<string, unknown>>;
+  /** The value of one element by `group-element`, e.g. `000d-1001`. @throws when it is not there. */
+  rawTag(id: string, tag: string): Promise<string>;
+  statistics(): Promise<OrthancStatistics>;
+  deleteAll(): Promise<void>;
+  deleteStudy(studyInstanceUid: string): Promise<void>;
+  /** Deletes one instance. */
+  deleteInstance(sopInstanceUid: string): Promise<void>;
+  /** Its own store job, to the end: what the delivery is compared with. @throws when the job fails. */
+  storeTo(modality: string, ids: readonly string[]): Promise<void>;
+  /** Stores files or folders in it, each in its own syntax. */
+  load(filesOrFolders: string | readonly string[]): Promise<void>;
+  log(): string;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  /** After `stop` or `kill`: the same data, the same ports. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts an Orthanc and waits until REST and C-ECHO answer. */
+export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
+  const [freeDicom, freeHttp] = await freePorts(2);
+  const port = options.port ?? freeDicom!;
+  const httpPort = options.httpPort ?? freeHttp!;
+  const { aeTitle } = options;
+  const dir = tempDir(`orthanc-${aeTitle}`);
+  mkdirSync(join(dir.path, 'db'));
+  mkdirSync(join(dir.path, 'tmp'));
+  const file = join(dir.path, 'orthanc.json');
+  writeFileSync(file, JSON.stringify(configuration(options, dir.path, port, httpPort), null, 2));
+  const address = { aeTitle, host: '127.0.0.1', port } as const;
+  const rest = restClient(httpPort);
+  const start = (): Promise<ManagedProcess> =>
+    startProcess({
+      name: `orthanc-${aeTitle}`,
+      command: 'Orthanc',
+      args: [...(options.verbose === true ? ['--verbose'] : []), file],
+      logFile: join(dir.path, 'orthanc.log'),
+      cwd: dir.path,
+      ...(options.env === undefined ? {} : { env: options.env }),
+      ready: async () => {
+        await rest.json('GET', '/system');
+        await echoscu(address);
+      },
+    });
+  let managed: ManagedProcess;
+  try {
+    managed = await start();
+  } catch (error) {
+    dir.remove();
+    throw error;
+  }
+  return {
+    ...address,
+    ...look(rest),
+    url: `http://127.0.0.1:${httpPort}`,
+    get process() {
+      return managed;
+    },
+    load: async (filesOrFolders) => {
+      const files = typeof filesOrFolders === 'string' ? [filesOrFolders] : filesOrFolders;
+      await dcmsend(address, files);
+    },
+    log: () => managed.log(),
+    stop: async () => {
+      await managed.stop(20_000);
+    },
+    kill: async () => {
+      await managed.kill();
+    },
+    start: async () => {
+      if (managed.isRunning()) throw new Error(`Orthanc ${aeTitle} runs already`);
+      managed = await start();
+    },
+    close: async () => {
+      await managed.stop(20_000);
+      dir.remove();
+    },
+  };
+}
+
+function configuration(
+  options: OrthancOptions,
+  folder: string,
+  port: number,
+  httpPort: number,
+): Record<string, unknown> {
+  const template = fillFixture('orthanc.json', { AET: options.aeTitle, FOLDER: folder });
+  const config = JSON.parse(template) as Record<string, unknown>;
+  config['DicomPort'] = port;
+  config['HttpPort'] = httpPort;
+  config['AuthenticationEnabled'] = options.authentication === true;
+  config['DicomModalities'] = Object.fromEntries(
+    (options.modalities ?? []).map((peer) => [
+      peer.aeTitle,
+      { AET: peer.aeTitle, Host: peer.host ?? '127.0.0.1', Port: peer.port },
+    ]),
+  );
+  if (options.storageFolder !== undefined) {
+    config['StorageDirectory'] = options.storageFolder;
+    config['IndexDirectory'] = options.storageFolder;
+  }
+  if (options.lua !== undefined) {
+    const script = join(folder, 'script.lua');
+    writeFileSync(script, options.lua);
+    config['LuaScripts'] = [script];
+  }
+  return { ...config, ...options.config };
+}
+
+interface Rest {
+  json(method: string, path: string, body?: unknown): Promise<unknown>;
+  bytes(path: string): Promise<Buffer>;
+  toFile(path: string, file: string): Promise<void>;
+}
+
+/** One connection per request: a test ends without an idle socket. */
+function restClient(port: number): Rest {
+  const open = (method: string, path: string, body?: unknown): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+      const outgoing = request({
+        host: '127.0.0.1',
+        port,
+        method,
+        path,
+        agent: false,
+        auth: 'orthanc:orthanc',
+        headers: {
+          connection: 'close',
+          ...(payload && { 'content-length': payload.length, 'content-type': 'application/json' }),
+        },
+      });
+      outgoing.once('error', reject);
+      outgoing.once('response', (response) => {
+        const status = response.statusCode ?? 0;
+        if (status >= 200 && status < 300) resolve(response);
+        else {
+          response.resume();
+          reject(new Error(`Orthanc: ${method} ${path}: ${status}`));
+        }
+      });
+      outgoing.end(payload);
+    });
+  const bytes = async (response: IncomingMessage): Promise<Buffer> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  };
+  return {
+    json: async (method, path, body) => {
+      const text = (await bytes(await open(method, path, body))).toString('utf8');
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        return text; // some answers are plain text
+      }
+    },
+    bytes: async (path) => bytes(await open('GET', path)),
+    toFile: async (path, file) => pipeline(await open('GET', path), createWriteStream(file)),
+  };
+}
+
+type Look = Pick<
+  Orthanc,
+  | 'get'
+  | 'post'
+  | 'put'
+  | 'delete'
+  | 'instances'
+  | 'sopInstanceUids'
+  | 'studyInstanceUids'
+  | 'instanceFile'
+  | 'downloadInstance'
+  | 'tags'
+  | 'rawTag'
+  | 'statistics'
+  | 'deleteAll'
+  | 'deleteStudy'
+  | 'deleteInstance'
+  | 'storeTo'
+>;
+
+interface Expanded {
+  readonly ID: string;
+  readonly FileSize?: number;
+  readonly MainDicomTags: Readonly<Record<string, string>>;
+}
+
+function look(rest: Rest): Look {
+  const list = async (what: string): Promise<Expanded[]> =>
+    (await rest.json('GET', `/${what}?expand`)) as Expanded[];
+  const remove = async (path: string): Promise<void> => {
+    await rest.json('DELETE', path);
+  };
+  const instances = async (): Promise<OrthancInstance[]> =>
+    (await list('instances')).map((one) => ({
+      id: one.ID,
+      sopInstanceUid: one.MainDicomTags['SOPInstanceUID'] ?? '',
+      size: one.FileSize ?? 0,
+    }));
+  return {
+    get: (path) => rest.json('GET', path),
+    post: (path, body) => rest.json('POST', path, body),
+    put: (path, body) => rest.json('PUT', path, body),
+    delete: remove,
+    instances,
+    sopInstanceUids: async () => (await instances()).map((one) => one.sopInstanceUid).sort(),
+    studyInstanceUids: async () =>
+      (await list('studies')).map((study) => study.MainDicomTags['StudyInstanceUID'] ?? '').sort(),
+    instanceFile: (id) => rest.bytes(`/instances/${id}/file`),
+    downloadInstance: (id, file) => rest.toFile(`/instances/${id}/file`, file),
+    tags: async (id) =>
+      (await rest.json('GET', `/instances/${id}/simplified-tags`)) as Record<string, unknown>,
+    rawTag: async (id, tag) => (await rest.bytes(`/instances/${id}/content/${tag}`)).toString('latin1'),
+    statistics: async () => {
+      const found = (await rest.json('GET', '/statistics')) as Readonly<Record<string, number | string>>;
+      return {
+        instances: Number(found['CountInstances']),
+        series: Number(found['CountSeries']),
+        studies: Number(found['CountStudies']),
+        patients: Number(found['CountPatients']),
+        diskSize: Number(found['TotalDiskSize']),
+      };
+    },
+    deleteAll: async () => {
+      const patients = (await rest.json('GET', '/patients')) as string[];
+      for (const id of patients) await remove(`/patients/${id}`);
+    },
+    deleteStudy: async (uid) => {
+      const study = (await list('studies')).find((one) => one.MainDicomTags['StudyInstanceUID'] === uid);
+      if (study === undefined) throw new Error(`no study ${uid}`);
+      await remove(`/studies/${study.ID}`);
+    },
+    deleteInstance: async (uid) => {
+      const instance = (await instances()).find((one) => one.sopInstanceUid === uid);
+      if (instance === undefined) throw new Error(`no instance ${uid}`);
+      await remove(`/instances/${instance.id}`);
+    },
+    storeTo: async (modality, ids) => {
+      await rest.json('POST', `/modalities/${modality}/store`, { Resources: ids, Synchronous: true });
+    },
+  };
+}
