@@ -38,6 +38,12 @@ export interface ImagingMessage {
   readonly extractGeneratedTimestamp: Timestamp;
 }
 
+/** What of a message the journey needs. */
+export type StudyRequest = Pick<
+  ImagingMessage,
+  'mrn' | 'accessionNumber' | 'studyInstanceUid' | 'seriesInstanceUids' | 'projectName'
+>;
+
 export interface MessageFault {
   /** The message's field as it is spelt on the wire, or `message` for the whole body. */
   readonly field: string;
@@ -221,7 +227,8 @@ function safeInteger(value: unknown, field: string): number {
   return value;
 }
 
-function projectName(value: unknown, field: string): string {
+/** A project's name: it goes into an element of VR LO. @throws InvalidValueError naming `field` */
+export function projectName(value: unknown, field: string): string {
   const given = text(value, field);
   if (given === '') throw new InvalidValueError(field, 'empty');
   if (given.length > MAX_PROJECT_NAME_LENGTH)

@@ -1,6 +1,6 @@
 import { codeOf, describeError, retryOf } from '../core/errors.js';
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
-import type { ImagingMessage } from '../core/message.js';
+import type { StudyRequest } from '../core/message.js';
 import type { ArchiveName, Outcome, StudyReport } from '../core/outcome.js';
 import { throwIfCancelled } from '../core/cancel.js';
 import { compareWithRaw, type Comparison } from './compare-with-raw.js';
@@ -16,7 +16,7 @@ import { retrieveStudy, type Retrieval } from './retrieve-study.js';
  * @throws CancelledError when `signal` is aborted: the message has no outcome then and is to be worked on again
  */
 export async function processMessage(
-  message: ImagingMessage,
+  message: StudyRequest,
   archiveName: ArchiveName,
   parts: JourneyParts,
   signal: AbortSignal,
@@ -33,7 +33,7 @@ export async function processMessage(
   const journeys: StudyJourney[] = [];
   const reports = (): StudyReport[] => journeys.map(({ report }) => report).filter(isListed);
   try {
-    const found = await findStudy(message, archive, parts);
+    const found = await findStudy(message, archive.client, parts.settings.queryTimeoutMs);
     const absentSeries = new Set(message.seriesInstanceUids);
     for (const { studyInstanceUid } of found) {
       throwIfCancelled(signal, 'journey');
@@ -118,7 +118,7 @@ class StudyJourney {
   /** Those of the asked series that the archive lists in this study. */
   seriesSeen: readonly SeriesInstanceUid[] = [];
   readonly #studyInstanceUid: StudyInstanceUid;
-  readonly #message: ImagingMessage;
+  readonly #message: StudyRequest;
   readonly #archive: Archive;
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
@@ -133,7 +133,7 @@ class StudyJourney {
 
   constructor(
     studyInstanceUid: StudyInstanceUid,
-    message: ImagingMessage,
+    message: StudyRequest,
     archive: Archive,
     parts: JourneyParts,
     signal: AbortSignal,

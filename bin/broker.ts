@@ -1,0 +1,27 @@
+import type { Closers } from '../src/core/closers.js';
+import type { Config } from '../src/core/config/index.js';
+import type { Logger } from '../src/core/log.js';
+import { connectBroker, type BrokerConnection } from '../src/queue/index.js';
+import { tlsSettings } from './wiring.js';
+
+/** Connects to RabbitMQ as configured; `closers` owns the connection. */
+export async function broker(
+  config: Config,
+  log: Logger,
+  closers: Closers,
+  startTimeoutMs?: number,
+): Promise<BrokerConnection> {
+  const { host, port, username, password, tls } = config.rabbitmq;
+  const connection = await connectBroker({
+    host,
+    port,
+    username,
+    password,
+    ...(tls === null ? {} : { tls: tlsSettings(tls) }),
+    ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
+    name: 'pixl-imaging',
+    log,
+  });
+  closers.add('broker connection', () => connection.close());
+  return connection;
+}

@@ -1,0 +1,117 @@
+import { Option, type Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import type { NodeName } from '../../src/core/config/index.js';
+import type { StudyRequest } from '../../src/core/message.js';
+import { findSeries, type NodeClient, type StudyMatch } from '../../src/dimse/index.js';
+import { findStudy, listStudy } from '../../src/pipeline/index.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printTable } from '../output.js';
+import { nodeClient, required } from '../wiring.js';
+import { addStudyOptions, namedStudy, type StudyOptions } from './study-options.js';
+
+interface FindOptions extends StudyOptions {
+  readonly level: 'study' | 'series' | 'image';
+  readonly node: NodeName;
+  readonly json?: true;
+}
+
+type Row = Readonly<Record<string, string | number | null>>;
+
+export function addFindCommand(program: Command, done: (code: ExitCode) => void): void {
+  const command = program.command('find').description('Looks a study up by C-FIND.');
+  addStudyOptions(command)
+    .addOption(
+      new Option('--level <level>', 'what to list').choices(['study', 'series', 'image']).default('study'),
+    )
+    .addOption(
+      new Option('--node <name>', 'where to look')
+        .choices(['primary', 'secondary', 'raw', 'anon'])
+        .default('primary'),
+    )
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pixl-imaging find --mrn 12345678 --accession AA123456 --level series',
+    )
+    .action(async (options: FindOptions) => done(await find(options)));
+}
+
+async function find(options: FindOptions): Promise<ExitCode> {
+  const request = { ...namedStudy(options), projectName: '' };
+  const config = readConfig(options.node);
+  const closers = new Closers();
+  try {
+    const client = nodeClient(config, required(config[options.node]), closers);
+    const rows = await rowsFor(request, options.level, client, config.timeouts.queryMs);
+    if (options.json === true) printJson(rows);
+    else if (rows[0] !== undefined)
+      printTable(
+        Object.keys(rows[0]),
+        rows.map((row) => Object.values(row)),
+      );
+    return rows.length === 0 ? Exit.NotFound : Exit.Done;
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+async function rowsFor(
+  request: StudyRequest,
+  level: FindOptions['level'],
+  client: NodeClient,
+  queryTimeoutMs: number,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const study of await findStudy(request, client, queryTimeoutMs))
+    rows.push(...(await rowsOf(study, level, client, queryTimeoutMs)));
+  return rows;
+}
+
+async function rowsOf(
+  study: StudyMatch,
+  level: FindOptions['level'],
+  client: NodeClient,
+  queryTimeoutMs: number,
+): Promise<Row[]> {
+  const { studyInstanceUid } = study;
+  switch (level) {
+    case 'study':
+      return [
+        {
+          study_uid: studyInstanceUid,
+          mrn: study.patientId,
+          accession_number: study.accessionNumber,
+          study_date: study.studyDate,
+          modality: study.modalitiesInStudy,
+          // There are archives that do not count: then the images are listed and counted here.
+          images:
+            study.numberOfInstances ?? (await listStudy(client, studyInstanceUid, null, queryTimeoutMs)).size,
+        },
+      ];
+    case 'series': {
+      const series = await client.withQueryRetrieve((association) =>
+        findSeries(association, studyInstanceUid, queryTimeoutMs),
+      );
+      const counted = series.every(({ numberOfInstances }) => numberOfInstances !== null)
+        ? null
+        : await listStudy(client, studyInstanceUid, null, queryTimeoutMs);
+      return series.map(({ seriesInstanceUid, modality, numberOfInstances }) => ({
+        study_uid: studyInstanceUid,
+        series_uid: seriesInstanceUid,
+        modality,
+        images: numberOfInstances ?? counted?.series.get(seriesInstanceUid)?.size ?? 0,
+      }));
+    }
+    case 'image': {
+      const contents = await listStudy(client, studyInstanceUid, null, queryTimeoutMs);
+      return [...contents.series].flatMap(([seriesInstanceUid, instances]) =>
+        [...instances.keys()].map((sopInstanceUid) => ({
+          study_uid: studyInstanceUid,
+          series_uid: seriesInstanceUid,
+          sop_instance_uid: sopInstanceUid,
+        })),
+      );
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { Option, type Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { secondaryArchive, type Config } from '../../src/core/config/index.js';
+import { projectName, type StudyRequest } from '../../src/core/message.js';
+import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.js';
+import { processMessage, type JourneyParts } from '../../src/pipeline/index.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { bytesText, printJson, printLine, printTable, ProgressBar } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+import { UsageError } from '../usage-error.js';
+import { journeyParts, loggerFor } from '../wiring.js';
+import { addStudyOptions, checkedOption, namedStudy, type StudyOptions } from './study-options.js';
+
+interface PullOptions extends StudyOptions {
+  readonly archive: 'auto' | ArchiveName;
+  readonly deliver: boolean;
+  readonly project?: string;
+  readonly json?: true;
+}
+
+export function addPullCommand(program: Command, done: (code: ExitCode) => void): void {
+  const command = program
+    .command('pull')
+    .description('Gets one study now, without a queue: find, compare with raw, retrieve, deliver.');
+  addStudyOptions(command)
+    .option('--series-uid <uids...>', 'only these series')
+    .addOption(
+      new Option(
+        '--archive <name>',
+        'where to look; auto asks the secondary for what the primary does not have',
+      )
+        .choices(['auto', 'primary', 'secondary'])
+        .default('auto'),
+    )
+    .option('--no-deliver', 'leave the study in the raw store')
+    .option(
+      '--project <name>',
+      'the project whose name the delivered instances carry; without it they carry none',
+    )
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pixl-imaging pull --study-uid 1.2.840.113619.2.1 --project "My project"',
+    )
+    .action(async (options: PullOptions) => done(await pull(options)));
+}
+
+async function pull(options: PullOptions): Promise<ExitCode> {
+  const request = requestFor(options);
+  const config = readConfig('primary', 'raw', ...(options.deliver ? (['delivery'] as const) : []));
+  if (options.archive === 'secondary' && secondaryArchive(config) === null)
+    throw new UsageError('--archive secondary: no secondary archive is configured');
+  const closers = new Closers();
+  const bar = new ProgressBar();
+  try {
+    const parts = journeyParts(
+      config,
+      {
+        deliver: options.deliver && config.delivery.enabled,
+        projectTag: options.project !== undefined && config.delivery.projectTag,
+        onProgress: (progress) => bar.show(progress),
+        log: loggerFor(config),
+      },
+      closers,
+    );
+    const outcome = await cancelledBySignals(
+      (signal) => journey(request, options.archive, parts, signal),
+      closers,
+    );
+    bar.stop();
+    if (options.json === true) printJson(resultJson(outcome));
+    else printResult(outcome, config);
+    return exitCode(outcome);
+  } finally {
+    bar.stop();
+    await closers.closeAll();
+  }
+}
+
+function requestFor(options: PullOptions): StudyRequest {
+  const { project } = options;
+  return {
+    ...namedStudy(options),
+    projectName:
+      project === undefined ? '' : checkedOption('--project', project, (text) => projectName(text, '')),
+  };
+}
+
+async function journey(
+  request: StudyRequest,
+  archive: PullOptions['archive'],
+  parts: JourneyParts,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const outcome = await processMessage(request, archive === 'secondary' ? archive : 'primary', parts, signal);
+  if (outcome.kind !== 'forward') return outcome;
+  if (archive === 'auto') return processMessage(request, 'secondary', parts, signal);
+  return { ...outcome, kind: 'missing' };
+}
+
+function exitCode(outcome: Outcome): ExitCode {
+  switch (outcome.kind) {
+    case 'delivered':
+    case 'retrieved':
+      return Exit.Done;
+    case 'missing':
+    case 'forward':
+      return Exit.NotFound;
+    case 'incomplete':
+      return Exit.Incomplete;
+    case 'failed':
+      return Exit.Failed;
+  }
+}
+
+function resultJson(outcome: Outcome): object {
+  return {
+    outcome: outcome.kind,
+    archive: outcome.archive,
+    reason: 'reason' in outcome ? outcome.reason : null,
+    studies: outcome.studies.map((study) => ({
+      study_uid: study.studyInstanceUid,
+      images: {
+        expected: study.images.expected,
+        already_in_raw: study.images.alreadyInRaw,
+        retrieved: study.images.retrieved,
+        delivered: study.images.delivered,
+      },
+      missing_uids: study.missing,
+      refused: study.refused.map(({ sopInstanceUid, reason }) => ({
+        sop_instance_uid: sopInstanceUid,
+        reason,
+      })),
+      bytes_delivered: study.bytesDelivered,
+      duration_ms: study.durationMs,
+    })),
+  };
+}
+
+function printResult(outcome: Outcome, config: Config): void {
+  const node = config[outcome.archive];
+  printLine(`${outcome.kind} (${outcome.archive} archive${node === null ? '' : ` ${node.aeTitle}`})`);
+  if ('reason' in outcome) printLine(outcome.reason);
+  if (outcome.studies.length === 0) return;
+  printTable(
+    ['study', 'expected', 'already in raw', 'retrieved', 'delivered', 'bytes', 'seconds'],
+    outcome.studies.map((study) => [
+      study.studyInstanceUid,
+      study.images.expected,
+      study.images.alreadyInRaw,
+      study.images.retrieved,
+      study.images.delivered,
+      bytesText(study.bytesDelivered),
+      (study.durationMs / 1000).toFixed(1),
+    ]),
+  );
+  for (const study of outcome.studies) printTrouble(study);
+}
+
+function printTrouble(study: StudyReport): void {
+  for (const uid of study.missing) printLine(`missing in raw: ${uid}`);
+  for (const { sopInstanceUid, reason } of study.refused)
+    printLine(`not delivered: ${sopInstanceUid}: ${reason}`);
+}

@@ -1,0 +1,79 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { MessageRejectedError, parseImagingMessage } from '../../src/core/message.js';
+import { retryFailed, type FailedMessage } from '../../src/queue/index.js';
+import { broker } from '../broker.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printLine } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+import { loggerFor } from '../wiring.js';
+
+interface RetryOptions {
+  readonly reason?: string;
+  readonly project?: string;
+  readonly limit?: number;
+  readonly json?: true;
+}
+
+export function addRetryCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('retry')
+    .description('Moves messages from the failed queue back to the queues that they came from.')
+    .option('--reason <text>', 'only those whose outcome or code is this, or whose reason holds it')
+    .option('--project <name>', 'only those of this project')
+    .option('--limit <n>', 'at most so many', positiveInteger)
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ pixl-imaging retry --reason missing --limit 100')
+    .action(async (options: RetryOptions) => done(await retry(options)));
+}
+
+async function retry(options: RetryOptions): Promise<ExitCode> {
+  const config = readConfig();
+  const closers = new Closers();
+  try {
+    const connection = await broker(config, loggerFor(config), closers);
+    const result = await cancelledBySignals(
+      (signal) =>
+        retryFailed({
+          connection,
+          failedQueue: config.queues.failed,
+          match: (message) => matches(message, options),
+          ...(options.limit === undefined ? {} : { limit: options.limit }),
+          signal,
+        }),
+      closers,
+    );
+    if (options.json === true)
+      printJson({ moved: result.moved, left: result.left, by_queue: result.byQueue });
+    else {
+      for (const [queue, count] of Object.entries(result.byQueue)) printLine(`${count} moved to ${queue}`);
+      printLine(`${result.moved} moved, ${result.left} left in ${config.queues.failed}`);
+    }
+    return Exit.Done;
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+function matches(message: FailedMessage, { reason, project }: RetryOptions): boolean {
+  if (project !== undefined && projectOf(message) !== project) return false;
+  if (reason === undefined) return true;
+  return message.outcome === reason || message.code === reason || message.reason?.includes(reason) === true;
+}
+
+function projectOf(message: FailedMessage): string | null {
+  try {
+    return parseImagingMessage(message.body).projectName;
+  } catch (error) {
+    if (error instanceof MessageRejectedError) return null;
+    throw error;
+  }
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('not a whole number above 0.');
+  return value;
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { secondaryArchive, type Config } from '../../src/core/config/index.js';
+import type { ArchiveName } from '../../src/core/outcome.js';
+import { imagingHandler, logRecorder } from '../../src/pipeline/index.js';
+import { consume, defaultRetryPolicy } from '../../src/queue/index.js';
+import { broker } from '../broker.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { journeyParts, loggerFor, namesFor } from '../wiring.js';
+
+/** A cancelled C-MOVE may take 5 s to say so before it is aborted. */
+const ABORT_GRACE_MS = 8_000;
+
+export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('serve')
+    .description('The daemon: works on the messages of the imaging queues until it gets SIGTERM or SIGINT.')
+    .addHelpText('after', '\nExample:\n  $ PIXL_AE_TITLE=PIXL pixl-imaging serve')
+    .action(async () => done(await serve()));
+}
+
+async function serve(): Promise<ExitCode> {
+  const config = readConfig('primary', 'raw', 'delivery');
+  const log = loggerFor(config);
+  const closers = new Closers();
+  try {
+    const stop = untilStopped(closers);
+    const parts = journeyParts(
+      config,
+      {
+        deliver: config.delivery.enabled,
+        projectTag: config.delivery.projectTag,
+        onProgress: () => undefined,
+        log,
+      },
+      closers,
+    );
+    const connection = await broker(config, log, closers, Infinity);
+    const recorder = logRecorder(log, namesFor(config));
+    for (const archive of archivesOf(config)) {
+      const consumer = await consume({
+        connection,
+        queue: config.queues[archive],
+        prefetch: config.limits.messagesInFlight,
+        handler: imagingHandler(archive, config.queues, parts, recorder),
+        failedQueue: config.queues.failed,
+        retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
+        shutdownGraceMs: config.timeouts.shutdownGraceMs,
+        abortGraceMs: ABORT_GRACE_MS,
+        log,
+      });
+      closers.add(`consumer of ${config.queues[archive]}`, () => consumer.close());
+    }
+    log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]) }, 'ready');
+    await stop;
+    log.info({}, 'stopping');
+    return Exit.Done;
+  } finally {
+    await closers.closeAll();
+    log.info({}, 'stopped');
+  }
+}
+
+/** Without a secondary archive nobody could work on its queue, so its messages are left there. */
+function archivesOf(config: Config): ArchiveName[] {
+  return secondaryArchive(config) === null ? ['primary'] : ['primary', 'secondary'];
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
+function untilStopped(closers: Closers): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+      resolve();
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+    closers.add('signal handlers', () => {
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    });
+  });
+}

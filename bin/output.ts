@@ -1,0 +1,73 @@
+import { Presets, SingleBar } from 'cli-progress';
+import type { Progress } from '../src/pipeline/index.js';
+
+/** One JSON document on standard output. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Rows under a heading, in columns as wide as their widest cell. */
+export function printTable(
+  heading: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[],
+): void {
+  const cells = [heading, ...rows.map((row) => row.map((cell) => (cell === null ? '-' : String(cell))))];
+  const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  for (const row of cells)
+    printLine(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+/** How many bytes, for people. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
+  return bytes < 1_000_000_000
+    ? `${(bytes / 1_000_000).toFixed(1)} MB`
+    : `${(bytes / 1_000_000_000).toFixed(2)} GB`;
+}
+
+const STEP_WORDS: Readonly<Record<Progress['step'], string>> = {
+  find: 'finding',
+  compare: 'comparing',
+  retrieve: 'retrieving',
+  deliver: 'delivering',
+};
+
+/** Shows how far a study is, on standard error and only when that is a terminal. */
+export class ProgressBar {
+  readonly #bar: SingleBar | null;
+  #shown: Pick<Progress, 'step' | 'studyInstanceUid'> | null = null;
+
+  constructor() {
+    const format = '{step} [{bar}] {value}/{total} images';
+    this.#bar = process.stderr.isTTY
+      ? new SingleBar(
+          { format, stream: process.stderr, hideCursor: true, clearOnComplete: false },
+          Presets.shades_grey,
+        )
+      : null;
+  }
+
+  show(progress: Progress): void {
+    if (this.#bar === null || progress.expected === 0) return;
+    const { step, studyInstanceUid, done, expected } = progress;
+    if (this.#shown?.step !== step || this.#shown.studyInstanceUid !== studyInstanceUid) {
+      this.#bar.stop();
+      this.#bar.start(expected, done, { step: STEP_WORDS[step].padEnd(10) });
+      this.#shown = progress;
+    } else this.#bar.update(done);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { ConfigurationError } from '../src/core/config/index.js';
+import { describeError } from '../src/core/errors.js';
+import { addEchoCommand } from './commands/echo.js';
+import { addFindCommand } from './commands/find.js';
+import { addPullCommand } from './commands/pull.js';
+import { addRetryCommand } from './commands/retry.js';
+import { addServeCommand } from './commands/serve.js';
+import { Exit, type ExitCode } from './exit-codes.js';
+import { UsageError } from './usage-error.js';
+
+async function main(): Promise<ExitCode> {
+  let code: ExitCode = Exit.Done;
+  const done = (commandCode: ExitCode): void => {
+    code = commandCode;
+  };
+  const program = new Command('pixl-imaging')
+    .description('Gets the imaging of a research cohort out of the clinical archives over native DICOM.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('(--help shows the options)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
+        '\nConfiguration: environment variables, and .env in the working directory (see .env.sample).',
+    );
+  for (const add of [addServeCommand, addPullCommand, addFindCommand, addEchoCommand, addRetryCommand])
+    add(program, done);
+  try {
+    await program.parseAsync();
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage; // it has said why
+    const wrongUsage = error instanceof UsageError || error instanceof ConfigurationError;
+    process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
+    return wrongUsage ? Exit.Usage : Exit.Failed;
+  }
+}
+
+function version(): string {
+  // From dist/bin/ the package is two folders up.
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import type { Closers } from '../src/core/closers.js';
+import { secondaryArchive, type Config, type NodeConfig, type TlsConfig } from '../src/core/config/index.js';
+import { InternalError } from '../src/core/errors.js';
+import { createLogger, hashedNames, plainNames, type IdentifierNames, type Logger } from '../src/core/log.js';
+import type { ArchiveName } from '../src/core/outcome.js';
+import { NodeClient, type AssociationTimeouts, type DicomNode } from '../src/dimse/index.js';
+import { KeyedLock, type Archive, type JourneyParts, type Progress } from '../src/pipeline/index.js';
+import type { BrokerTls } from '../src/queue/index.js';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** PS3.8 names no time for the ACSE; 30 s is what most implementations wait. */
+const ACSE_TIMEOUT_MS = 30_000;
+/** Orthanc spends one of its few DICOM threads on an open association, used or not (docs/field-notes.md). */
+const IDLE_ASSOCIATION_MS = 1_500;
+/** How long raw may stand still after a C-MOVE that says success before what lacks counts as not coming. */
+const SETTLE_MS = 3_000;
+
+export function loggerFor(config: Config): Logger {
+  return createLogger({ level: config.log.level });
+}
+
+export function namesFor(config: Config): IdentifierNames {
+  return config.log.identifiers === 'plain' ? plainNames : hashedNames;
+}
+
+/** @throws InternalError when the command did not ask for the node in its needs */
+export function required(node: NodeConfig | null): NodeConfig {
+  if (node === null) throw new InternalError('a node that the command needs is not configured');
+  return node;
+}
+
+/** The pool of associations to one node; `closers` owns it. */
+export function nodeClient(config: Config, node: NodeConfig, closers: Closers): NodeClient {
+  const { associations } = config.limits;
+  const client = new NodeClient({
+    node: dicomNode(node),
+    callingAeTitle: config.aeTitle,
+    timeouts: associationTimeouts(config),
+    maxAssociations:
+      node.name === 'raw'
+        ? associations.raw
+        : node.name === 'anon'
+          ? associations.anon
+          : associations.archive,
+    idleMs: IDLE_ASSOCIATION_MS,
+  });
+  closers.add(client.name, () => client.close());
+  return client;
+}
+
+export function associationTimeouts(config: Config): AssociationTimeouts {
+  return { connectMs: CONNECT_TIMEOUT_MS, acseMs: ACSE_TIMEOUT_MS, writeMs: config.timeouts.transferMs };
+}
+
+function dicomNode({ aeTitle, host, port, tls }: NodeConfig): DicomNode {
+  return { aeTitle, host, port, ...(tls === null ? {} : { tls: tlsSettings(tls) }) };
+}
+
+/** The PEM files, read now: a certificate that is exchanged takes effect at the next start. */
+export function tlsSettings(tls: TlsConfig): BrokerTls {
+  return {
+    ...(tls.caFile === null ? {} : { ca: readFileSync(tls.caFile) }),
+    ...(tls.certFile === null ? {} : { cert: readFileSync(tls.certFile) }),
+    ...(tls.keyFile === null ? {} : { key: readFileSync(tls.keyFile) }),
+    ...(tls.servername === null ? {} : { servername: tls.servername }),
+  };
+}
+
+export interface JourneyChoices {
+  readonly deliver: boolean;
+  readonly projectTag: boolean;
+  readonly onProgress: (progress: Progress) => void;
+  readonly log: Logger;
+}
+
+/** Everything that messages are worked on with. The configuration must have been read with the nodes as needs. */
+export function journeyParts(config: Config, choices: JourneyChoices, closers: Closers): JourneyParts {
+  const archive = (name: ArchiveName, node: NodeConfig): Archive => ({
+    name,
+    client: nodeClient(config, node, closers),
+    moveLevel: 'IMAGE',
+  });
+  const secondary = secondaryArchive(config);
+  return {
+    archives: {
+      primary: archive('primary', required(config.primary)),
+      secondary: secondary === null ? null : archive('secondary', secondary),
+    },
+    raw: nodeClient(config, required(config.raw), closers),
+    anon: choices.deliver ? nodeClient(config, required(config.anon), closers) : null,
+    settings: {
+      queryTimeoutMs: config.timeouts.queryMs,
+      transferTimeoutMs: config.timeouts.transferMs,
+      retrieveAttempts: config.limits.retrieveAttempts,
+      moveBatch: config.limits.moveBatch,
+      settleMs: SETTLE_MS,
+      projectTag: choices.projectTag,
+      earlyAck: true,
+      earlyCommand: true,
+    },
+    studyLock: new KeyedLock(),
+    log: choices.log,
+    nameOf: namesFor(config),
+    onProgress: choices.onProgress,
+  };
+}
