@@ -55,7 +55,14 @@ describe('the scripted peer as a server', () => {
         /No Acceptable Presentation Contexts/,
         (peer) => peer.acceptAssociation({ contexts: () => 3 }).then(() => peer.silence()),
       ],
-      [/Peer [Aa]borted Association/, (peer) => peer.acceptAssociation().then(() => peer.abort(2, 0))],
+      [
+        /Peer [Aa]borted Association/,
+        (peer) =>
+          peer
+            .acceptAssociation()
+            .then(() => peer.abort(2, 0))
+            .then(() => peer.silence()),
+      ],
       [
         /Peer [Aa]borted|closed by|Connection reset/,
         (peer) => peer.acceptAssociation().then(() => peer.reset()),
