@@ -82,6 +82,19 @@ export interface Orthanc extends NodeAddress {
   close(): Promise<void>;
 }
 
+/**
+ * A Lua script with which an Orthanc answers C-STORE with 0xA700 when a condition holds, e.g.
+ * `dicom.InstanceNumber == '2'`. A filter that merely returns false would answer 0x0000 and store nothing.
+ */
+export function refuseWhen(condition: string): string {
+  return `function ReceivedInstanceFilter(dicom, origin) if ${condition} then error('refused') end return true end`;
+}
+
+/** A Lua script with which an Orthanc says 0x0000 and keeps nothing of what meets the condition. */
+export function loseWhen(condition: string): string {
+  return `function ReceivedInstanceFilter(dicom, origin) return not (${condition}) end`;
+}
+
 /** Starts an Orthanc and waits until REST and C-ECHO answer. */
 export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
   const [freeDicom, freeHttp] = await freePorts(2);

@@ -282,10 +282,14 @@ function endAll(): void {
 }
 
 process.once('exit', endAll);
-// Without a handler these end the process at once, and nothing of the above would run.
-for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+// Without a handler these end the process at once, and no exit handler would run.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
   process.once(signal, () => {
     endAll();
-    process.exit(signal === 'SIGTERM' ? 143 : 129);
+    process.exit(code);
   });
 }

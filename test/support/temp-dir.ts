@@ -27,7 +27,8 @@ function rootDir(): string {
     root = made;
     process.on('exit', () => {
       if (keep) process.stderr.write(`test files kept in ${made}\n`);
-      else rmSync(made, { recursive: true, force: true });
+      // A peer that was killed a moment ago may still have been writing.
+      else rmSync(made, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     });
   }
   return root;

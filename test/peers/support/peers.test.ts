@@ -11,6 +11,7 @@ import { datasetDigest, readDicomHead } from '../../support/dicom-read.js';
 import { findscu, getscu, movescu, storescu } from '../../support/dcmtk.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
+import { loseWhen, refuseWhen, startOrthanc } from '../../support/orthanc.js';
 import { freePorts } from '../../support/ports.js';
 import { startStorescp } from '../../support/storescp.js';
 import { withTempDir } from '../../support/temp-dir.js';
@@ -157,6 +158,57 @@ describe('a sink', () => {
         expect(ignoring.files()).to.deep.equal([]);
       } finally {
         await Promise.all([keeping.close(), ignoring.close()]);
+      }
+    }));
+});
+
+describe('an Orthanc of its own', () => {
+  const refusing = [
+    [
+      'refuses one instance with 0xA700 when it is told to',
+      refuseWhen,
+      ['Success', 'Refused: OutOfResources', 'Success'],
+    ],
+    ['loses one instance and says 0x0000 when it is told to', loseWhen, ['Success', 'Success', 'Success']],
+  ] as const;
+  for (const [what, lua, responses] of refusing) {
+    it(what, () =>
+      withTempDir(async (folder) => {
+        const study = await makeStudy(folder, { study: 61, instances: 3 });
+        const orthanc = await startOrthanc({ aeTitle: 'ANON', lua: lua("dicom.InstanceNumber == '2'") });
+        try {
+          const { stdout, stderr } = await storescu(orthanc, study.files, {
+            args: ['-nh'],
+            allowFailure: true,
+          });
+          const answered = [...(stdout + stderr).matchAll(/Received Store Response \((.*)\)/g)].map(
+            (one) => one[1],
+          );
+          expect(answered).to.deep.equal(responses);
+          expect(await orthanc.sopInstanceUids()).to.deep.equal([
+            study.sopInstanceUids[0],
+            study.sopInstanceUids[2],
+          ]);
+        } finally {
+          await orthanc.close();
+        }
+      }),
+    );
+  }
+
+  it('keeps what it holds over a kill and a start, and asks for a password when it is told to', () =>
+    withTempDir(async (folder) => {
+      const study = await makeStudy(folder, { study: 62, instances: 1 });
+      const orthanc = await startOrthanc({ aeTitle: 'RAW', authentication: true });
+      try {
+        await orthanc.load(folder);
+        const { status } = await fetch(`${orthanc.url}/system`, { headers: { connection: 'close' } });
+        expect(status).to.equal(401);
+        await orthanc.kill();
+        await orthanc.start();
+        expect(await orthanc.studyInstanceUids()).to.deep.equal([study.studyInstanceUid]);
+      } finally {
+        await orthanc.close();
       }
     }));
 });

@@ -9,6 +9,9 @@ import { sharedLab } from '../../support/lab.js';
 import { run } from '../../support/processes.js';
 import {
   COMMANDS,
+  encodeCommand,
+  encodePData,
+  NO_DATA_SET,
   decodeIdentifier,
   encodeIdentifier,
   IMPLICIT_LE,
@@ -55,7 +58,14 @@ describe('the scripted peer as a server', () => {
         /No Acceptable Presentation Contexts/,
         (peer) => peer.acceptAssociation({ contexts: () => 3 }).then(() => peer.silence()),
       ],
-      [/Peer [Aa]borted Association/, (peer) => peer.acceptAssociation().then(() => peer.abort(2, 0))],
+      [
+        /Peer [Aa]borted Association/,
+        (peer) =>
+          peer
+            .acceptAssociation()
+            .then(() => peer.abort(2, 0))
+            .then(() => peer.silence()),
+      ],
       [
         /Peer [Aa]borted|closed by|Connection reset/,
         (peer) => peer.acceptAssociation().then(() => peer.reset()),
@@ -93,11 +103,9 @@ describe('the scripted peer as a client', () => {
         contexts: [{ id: 1, abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_LE] }],
       });
       expect(contexts).to.deep.equal([{ id: 1, result: 0, transferSyntax: IMPLICIT_LE }]);
-      await peer.sendCommand(1, {
-        AffectedSOPClassUID: VERIFICATION,
-        CommandField: COMMANDS.CEchoRq,
-        MessageID: 7,
-      });
+      const echo = { AffectedSOPClassUID: VERIFICATION, CommandField: COMMANDS.CEchoRq, MessageID: 7 };
+      const bytes = encodeCommand({ ...echo, CommandDataSetType: NO_DATA_SET });
+      await peer.drip(encodePData([{ contextId: 1, isCommand: true, isLast: true, bytes }]));
       const { command } = await peer.receiveMessage();
       expect(command).to.include({
         MessageIDBeingRespondedTo: 7,
