@@ -10,7 +10,7 @@ export const EXPLICIT_LE: Encoding = { explicit: true, bigEndian: false };
 export const IMPLICIT_LE: Encoding = { explicit: false, bigEndian: false };
 export const EXPLICIT_BE: Encoding = { explicit: true, bigEndian: true };
 
-/** PS3.5 A.5; the JPIP Referenced syntaxes with Deflate (A.7, A.9) are deflated whole in the same way. */
+/** PS3.5 A.5; JPIP Referenced Deflate (A.7) and JPIP HTJ2K Referenced Deflate are deflated whole in the same way. */
 const DEFLATED_SYNTAXES: ReadonlySet<string> = new Set([
   DEFLATED,
   '1.2.840.10008.1.2.4.95',
