@@ -65,7 +65,7 @@ export class HeldBytes {
     return bytes;
   }
 
-  /** All that is held, with the edits made: views of the pieces with the inserted bytes between them. */
+  /** All that is held, with the edits made, which don't overlap: views of the pieces with the inserted bytes between. */
   withEdits(edits: readonly Edit[]): Buffer[] {
     const parts: Buffer[] = [];
     let from = 0;
@@ -73,7 +73,7 @@ export class HeldBytes {
     for (const edit of [...edits].sort((one, other) => one.at - other.at)) {
       this.#addRange(parts, from, edit.at);
       if (edit.inserted.length > 0) parts.push(edit.inserted);
-      from = Math.max(from, edit.at + edit.removed);
+      from = edit.at + edit.removed;
     }
     this.#addRange(parts, from, this.#length);
     return parts;

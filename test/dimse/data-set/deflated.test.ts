@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createHook } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
@@ -74,6 +75,36 @@ describe('A deflated data set', () => {
       expect(thrown)
         .to.be.instanceOf(DataSetDeflateError)
         .and.include({ code: 'DATA_SET_DEFLATE', retry: 'never' });
+    }
+  });
+
+  it('gives the memory of zlib back at once, also when the consumer stops or the data set is bad', async () => {
+    let opened = 0;
+    const closed = new Set<object>();
+    // Each zlib stream has a native handle; only its close() gives its memory back before the garbage collector does.
+    const hook = createHook({
+      init: (_id, type, _trigger, handle: { close?: () => void }) => {
+        if (type !== 'ZLIB') return;
+        opened += 1;
+        const close = handle.close?.bind(handle);
+        handle.close = () => {
+          closed.add(handle);
+          close?.();
+        };
+      },
+    }).enable();
+    try {
+      const out = withProjectTag(streamOf(chunksOf(DEFLATED, 9_000)), DEFLATED_UID, 'proj');
+      await out.next();
+      expect({ opened, closed: closed.size }).to.deep.equal({ opened: 2, closed: 0 });
+      await out.return();
+      expect({ opened, closed: closed.size }).to.deep.equal({ opened: 2, closed: 2 });
+      await tag([DEFLATED], DEFLATED_UID);
+      expect({ opened, closed: closed.size }).to.deep.equal({ opened: 4, closed: 4 });
+      await tag([DEFLATED.subarray(0, 4)], DEFLATED_UID).catch(() => undefined);
+      expect({ opened, closed: closed.size }).to.deep.equal({ opened: 6, closed: 6 });
+    } finally {
+      hook.disable();
     }
   });
 
