@@ -49,4 +49,12 @@ export {
   type ImagingMessage,
   type MessageFault,
 } from './message.js';
+export type {
+  ArchiveName,
+  Outcome,
+  OutcomeEntry,
+  OutcomeKind,
+  OutcomeRecorder,
+  StudyReport,
+} from './outcome.js';
 export type { Timestamp } from './timestamp.js';
