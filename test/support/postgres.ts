@@ -1,12 +1,21 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync, chmodSync, readdirSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { eventually } from './eventually.js';
 import { closeAtEnd, openLongLived } from './long-lived.js';
 import { freePort } from './ports.js';
-import { run, startProcess, type ManagedProcess } from './processes.js';
+import { run, startProcess, untilGone, type ManagedProcess } from './processes.js';
 
 export interface PostgresOptions {
   /** Lines for postgresql.conf. */
@@ -87,13 +96,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       async () => {
         // After a SIGKILL the last of its children may still hold its shared memory for a moment.
         const [command, args] = asPostgres(join(binaries(), 'postgres'), ['-D', join(dir, 'data')]);
-        server = await startProcess({
-          name: 'postgres',
-          command,
-          args,
-          logFile: join(dir, 'postgres.log'),
-          ready: () => admin('SELECT 1'),
-        });
+        const logFile = join(dir, 'postgres.log');
+        const ready = (): Promise<void> => admin('SELECT 1');
+        // A test that starts it again leaves it to the tests that follow.
+        server = await openLongLived('postgres', () =>
+          startProcess({ name: 'postgres', command, args, logFile, ready }),
+        );
       },
       { timeoutMs: 10_000, everyMs: 200 },
     );
@@ -119,7 +127,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     admin,
     start,
     shutDown: () => end('SIGINT'),
-    kill: () => end('SIGKILL'),
+    kill: async () => {
+      // Each of its children leads a group of its own and would finish what it is doing.
+      const children = server === undefined ? [] : childrenOf(server.pid);
+      await end('SIGKILL');
+      for (const pid of children) killIfThere(pid);
+      for (const pid of children) await untilGone(pid);
+    },
     createDatabase: async () => {
       databases += 1;
       const name = `test_${databases}`;
@@ -207,6 +221,22 @@ function giveToPostgres(path: string): void {
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   postgresIds ??= { uid: id('-u'), gid: id('-g') };
   chownSync(path, postgresIds.uid, postgresIds.gid);
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+    .filter(Boolean);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 let found: string | undefined;
