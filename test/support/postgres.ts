@@ -49,6 +49,8 @@ export interface Postgres {
   stop(): Promise<void>;
   /** Runs one statement as its superuser. */
   admin(sql: string, database?: string): Promise<void>;
+  /** The rows of a CSV text as COPY reads them; an empty cell is null. */
+  readCsv(text: string): Promise<Record<string, string | null>[]>;
   /** What pg_dump says of a database: the whole of it, as text. */
   dump(address: DatabaseAddress, ...options: readonly string[]): Promise<string>;
 }
@@ -139,6 +141,31 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       const name = `test_${databases}`;
       await admin(`CREATE DATABASE ${name} OWNER pixl TEMPLATE template0`);
       return { host: '127.0.0.1', port, name, user: 'pixl', password: PASSWORD };
+    },
+    readCsv: async (text) => {
+      const columns = text
+        .split('\r\n')[0]!
+        .split(',')
+        .map((name) => `${name} text`);
+      const script = [
+        `CREATE TEMP TABLE given (${columns.join(', ')});`,
+        `COPY given FROM STDIN (FORMAT csv, HEADER);\n${text.replaceAll('\r\n', '\n')}\\.`,
+        "SELECT coalesce(json_agg(given), '[]') FROM given;",
+      ];
+      const where = [
+        '-h',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-U',
+        'postgres',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-qtAX',
+      ];
+      const env = { PGPASSWORD: PASSWORD };
+      const { stdout } = await run(join(binaries(), 'psql'), where, { env, input: script.join('\n') });
+      return JSON.parse(stdout) as Record<string, string | null>[];
     },
     dump: async ({ name }, ...args) => {
       const where = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-d', name];
