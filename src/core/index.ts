@@ -50,3 +50,4 @@ export {
   type MessageFault,
 } from './message.js';
 export type { Timestamp } from './timestamp.js';
+export { noMetrics, type DimseOperation, type Metrics } from './metrics.js';

@@ -76,8 +76,7 @@ function checkKeys(name: string, text: string): void {
     else if (token === '}' || token === ']') open.pop();
     else if (token === '"') {
       const end = endOfString(text, at);
-      if (isFollowedByColon(text, end))
-        checkKey(name, String(JSON.parse(text.slice(at, end))), open.at(-1));
+      if (isFollowedByColon(text, end)) checkKey(name, String(JSON.parse(text.slice(at, end))), open.at(-1));
       at = end - 1;
     }
   }
