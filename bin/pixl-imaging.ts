@@ -8,6 +8,10 @@ import { addFindCommand } from './commands/find.js';
 import { addPullCommand } from './commands/pull.js';
 import { addRetryCommand } from './commands/retry.js';
 import { addServeCommand } from './commands/serve.js';
+import { addStartCommand } from './commands/start.js';
+import { addStatusCommand } from './commands/status.js';
+import { addStopCommand } from './commands/stop.js';
+import { addUpdateCommand } from './commands/update.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { UsageError } from './usage-error.js';
 
@@ -26,7 +30,17 @@ async function main(): Promise<ExitCode> {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
         '\nConfiguration: environment variables, and .env in the working directory (see .env.sample).',
     );
-  for (const add of [addServeCommand, addPullCommand, addFindCommand, addEchoCommand, addRetryCommand])
+  for (const add of [
+    addServeCommand,
+    addStartCommand,
+    addStopCommand,
+    addUpdateCommand,
+    addStatusCommand,
+    addPullCommand,
+    addFindCommand,
+    addEchoCommand,
+    addRetryCommand,
+  ])
     add(program, done);
   try {
     await program.parseAsync();
