@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { isLoopback } from '../core/config/index.js';
@@ -7,6 +6,7 @@ import { answerUnreadable, errorReplies } from './error-replies.js';
 import { ListenError, OpenWithoutTokenError, RequestRefusedError } from './errors.js';
 import { guard } from './guard.js';
 import { readStrictJson } from './json-body.js';
+import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
 import { addDocs, collectSchemas } from './routes/docs.js';
 import { addHeartBeat } from './routes/heart-beat.js';
 import { addMessages } from './routes/messages.js';
@@ -16,36 +16,6 @@ import { addTokenBucketRefreshRate } from './routes/token-bucket-refresh-rate.js
 import { errorSchema } from './schemas.js';
 import type { ApiServices } from './services.js';
 
-/** What one client may take of us. Times in milliseconds. */
-export interface ApiLimits {
-  readonly connections: number;
-  /** For the header fields; they are small, and a client that drips them holds a connection. */
-  readonly headersTimeoutMs: number;
-  /** For a whole request: 16 MiB over a slow line. */
-  readonly requestTimeoutMs: number;
-  /** How long a connection without a request stays open. */
-  readonly keepAliveMs: number;
-  /** A connection on which nothing moves, though a request is under way; above the publisher's own timeouts. */
-  readonly idleMs: number;
-  /** How often the timeouts are looked after. */
-  readonly checkEveryMs: number;
-  /** How long requests that are under way may take at `close`. */
-  readonly closeGraceMs: number;
-}
-
-const DEFAULT_LIMITS: ApiLimits = {
-  connections: 256,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 60_000,
-  keepAliveMs: 5_000,
-  idleMs: 120_000,
-  checkEveryMs: 2_000,
-  closeGraceMs: 5_000,
-};
-
-/** Of all header fields together; browsers send the cookies of every service on this machine along. */
-const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_HEADER_FIELDS = 100;
 /** For bodies but those of messages. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
@@ -78,7 +48,7 @@ export interface Api {
 export async function startApi(options: ApiOptions): Promise<Api> {
   if (options.token === null && !isLoopback(options.host)) throw new OpenWithoutTokenError(options.host);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const servers: Server[] = [];
+  const servers: LimitedServer[] = [];
   const app = await buildApi(options, limits, servers);
   const host = options.host.replace(/^\[(.*)\]$/, '$1');
   try {
@@ -94,15 +64,19 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 }
 
 /** The API without its socket, on servers that are added to `servers` as they are made. */
-async function buildApi(options: ApiOptions, limits: ApiLimits, servers: Server[]): Promise<FastifyInstance> {
+async function buildApi(
+  options: ApiOptions,
+  limits: ApiLimits,
+  servers: LimitedServer[],
+): Promise<FastifyInstance> {
   const replyToError = errorReplies(options.log);
   let isClosing = false;
   const app = fastify({
     // "localhost" is two addresses, and each gets a server of its own; the limits are to hold for both.
     serverFactory: (handler) => {
-      const server = limitedServer(limits, handler);
-      servers.push(server);
-      return server;
+      const limited = limitedServer(limits, handler);
+      servers.push(limited);
+      return limited.server;
     },
     bodyLimit: SMALL_BODY_BYTES,
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket),
@@ -138,31 +112,17 @@ async function buildApi(options: ApiOptions, limits: ApiLimits, servers: Server[
   return app;
 }
 
-function limitedServer(limits: ApiLimits, handler: Parameters<typeof createServer>[1]): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.checkEveryMs,
-    },
-    handler,
-  );
-  server.maxConnections = limits.connections;
-  server.maxHeadersCount = MAX_HEADER_FIELDS;
-  server.setTimeout(limits.idleMs);
-  return server;
-}
-
-async function closeWithin(app: FastifyInstance, servers: readonly Server[], graceMs: number): Promise<void> {
+async function closeWithin(
+  app: FastifyInstance,
+  servers: readonly LimitedServer[],
+  graceMs: number,
+): Promise<void> {
   const timer = setTimeout(() => {
-    for (const server of servers) server.closeAllConnections();
+    for (const { server } of servers) server.closeAllConnections();
   }, graceMs);
   try {
-    // With a server factory fastify leaves idle connections to us.
     const closed = app.close();
-    for (const server of servers) server.closeIdleConnections();
+    for (const { endUnused } of servers) endUnused();
     await closed;
   } finally {
     clearTimeout(timer);
