@@ -1,3 +1,4 @@
+import { CancelledError } from '../core/errors.js';
 import { AssociationEndedError } from './errors.js';
 import {
   Association,
@@ -50,12 +51,23 @@ export class NodeClient {
     this.name = nodeName(options.node);
   }
 
-  /** Lends an association for C-ECHO, C-FIND and C-MOVE. @throws what Association.request throws, and what `work` throws */
-  async withQueryRetrieve<T>(work: (association: Association) => Promise<T>): Promise<T> {
-    const association = this.#takeIdle() ?? (await this.#open(QUERY_RETRIEVE_CONTEXTS));
+  /**
+   * Lends an association for C-ECHO, C-FIND and C-MOVE.
+   *
+   * @param signal ends the work with an A-ABORT. A C-MOVE has better ways to be cancelled, so it goes without.
+   * @throws what Association.request throws, and what `work` throws; CancelledError
+   */
+  async withQueryRetrieve<T>(
+    work: (association: Association) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const association = this.#takeIdle() ?? (await this.#openPooled(signal));
+    // abort never rejects; what waits on the association gets the reason
+    const endOfWork = whenAborted(signal, () => void association.abort(new CancelledError('query')));
     try {
       return await work(association);
     } finally {
+      endOfWork();
       await this.#giveBack(association);
     }
   }
@@ -84,6 +96,17 @@ export class NodeClient {
     this.#closed = true;
     for (const association of [...this.#idle.keys()]) this.#endIdle(association);
     await Promise.all(this.#releases);
+  }
+
+  /** The association outlives the work that it is opened for, so it must not be tied to that work's signal. */
+  async #openPooled(signal: AbortSignal | undefined): Promise<Association> {
+    const opening = new AbortController();
+    const endOfOpening = whenAborted(signal, () => opening.abort());
+    try {
+      return await this.#open(QUERY_RETRIEVE_CONTEXTS, opening.signal);
+    } finally {
+      endOfOpening();
+    }
   }
 
   async #open(contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
@@ -157,4 +180,11 @@ export class NodeClient {
     });
     this.#releases.add(release);
   }
+}
+
+/** Calls `giveUp` when, or if, the signal is aborted. @returns what ends that */
+function whenAborted(signal: AbortSignal | undefined, giveUp: () => void): () => void {
+  if (signal?.aborted === true) giveUp();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  return () => signal?.removeEventListener('abort', giveUp);
 }
