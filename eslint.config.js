@@ -23,7 +23,10 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       'no-restricted-properties': [
@@ -34,9 +37,17 @@ export default tseslint.config(
     },
   },
   forbid('src/core', ['dimse', 'queue', 'pipeline', 'api', 'bin'], 'core knows no other folder of ours'),
-  forbid('src/dimse', ['queue', 'pipeline', 'api', 'bin', 'core/config', 'core/db'], 'dimse stands on core alone'),
+  forbid(
+    'src/dimse',
+    ['queue', 'pipeline', 'api', 'bin', 'core/config', 'core/db'],
+    'dimse stands on core alone',
+  ),
   forbid('src/queue', ['dimse', 'pipeline', 'api', 'bin'], 'queue stands on core alone'),
-  forbid('src/pipeline', ['queue', 'api', 'bin', 'dimse/(?!index\\.js)'], 'pipeline reaches dimse by its index, and no queue'),
+  forbid(
+    'src/pipeline',
+    ['queue', 'api', 'bin', 'dimse/(?!index\\.js)'],
+    'pipeline reaches dimse by its index, and no queue',
+  ),
   {
     files: ['bin/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },

@@ -114,12 +114,29 @@ export class DimseStatusError extends PixlError {
   }
 }
 
-/** The head of a data set can't be read, so nothing can be put into it. */
+/**
+ * The head of a data set (PS3.5 7.1) can't be read, or is too long to be held. Nothing of the data set has been
+ * passed on. It reads the same the next time.
+ */
 export class DataSetHeadError extends PixlError {
   readonly code = 'DATA_SET_HEAD';
   readonly retry = 'never';
+  readonly problem: string;
 
-  constructor(problem: string) {
-    super(`data set: ${problem}`);
+  constructor(problem: string, cause?: unknown) {
+    super(`data set: ${problem}`, { cause });
+    this.problem = problem;
+  }
+}
+
+/** A deflated data set (PS3.5 A.5) is damaged or breaks off behind its head, which has been passed on already. */
+export class DataSetDeflateError extends PixlError {
+  readonly code = 'DATA_SET_DEFLATE';
+  readonly retry = 'never';
+  readonly problem: string;
+
+  constructor(problem: string, cause?: unknown) {
+    super(`deflated data set: ${problem}`, { cause });
+    this.problem = problem;
   }
 }

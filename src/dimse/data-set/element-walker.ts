@@ -1,0 +1,150 @@
+import { DataSetHeadError } from '../errors.js';
+import { IMPLICIT_LE, readUInt16, readUInt32, type Encoding } from './encoding.js';
+import type { HeldBytes } from './held-bytes.js';
+
+/**
+ * How much of a data set is held back. Group 0008 is a few hundred bytes, but in enhanced multi-frame objects its
+ * reference sequences, and in others private groups 0009 and 000B, run to megabytes. What needs more than this is
+ * an attack or damage.
+ */
+export const MAX_HEAD_LENGTH = 8 * 1024 * 1024;
+
+/** The standard sets no limit; real data sets stay below ten (structured reports). */
+const MAX_SEQUENCE_DEPTH = 64;
+
+const UNDEFINED_LENGTH = 0xffffffff;
+const ITEM = 0xfffee000;
+const ITEM_DELIMITATION = 0xfffee00d;
+const SEQUENCE_DELIMITATION = 0xfffee0dd;
+
+/**
+ * A walk over held bytes. Each `yield` asks for more of them, or for the word that there are no more; it goes on
+ * where it was, so that it is the same walk however the bytes are cut.
+ */
+export type Walk<Result> = Generator<undefined, Result, undefined>;
+
+/** A data element as far as its value (PS3.5 7.1). */
+export interface ElementHeader {
+  /** Group and element in one number: 0x000d0010 is (000D,0010). */
+  readonly tag: number;
+  /** The two letters as one number; 0 in implicit VR and for items and delimiters. */
+  readonly vr: number;
+  readonly valueAt: number;
+  /** {@link UNDEFINED_LENGTH} for one that a delimiter ends. */
+  readonly length: number;
+}
+
+const vrCode = (vr: string): number => (vr.charCodeAt(0) << 8) | vr.charCodeAt(1);
+
+/** VRs with a 16-bit length (PS3.5 table 7.1-2). All others have 32 bits, and so will those to come. */
+const SHORT_FORM: ReadonlySet<number> = new Set(
+  // `??` is no VR, but systems send it, in the short form.
+  'AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ??'.split(' ').map(vrCode),
+);
+const SQ = vrCode('SQ');
+const UN = vrCode('UN');
+/** Other VRs whose length may be undefined (PS3.5 7.1.2): their values are in fragments then (A.4). */
+const FRAGMENTED: ReadonlySet<number> = new Set('OB OD OF OL OV OW'.split(' ').map(vrCode));
+
+/**
+ * The header of the top-level element that begins at `at`, or null when the data set ends there (PS3.5 7.1).
+ *
+ * @throws DataSetHeadError (while walking) when what is there can't be an element of a data set
+ */
+export function* nextElement(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader | null> {
+  while (held.length <= at && !held.ended) yield;
+  if (held.length === at) return null;
+  const header = yield* headerAt(held, at, encoding);
+  const group = header.tag >>> 16;
+  // 0000 is for commands (PS3.7 6.3), 0002 for files (PS3.10 7.1), FFFE for what is inside of sequences (PS3.5 7.5).
+  if (group === 0 || group === 2 || group === 0xfffe)
+    throw new DataSetHeadError('a group that is not for data sets');
+  return header;
+}
+
+/**
+ * Where the element ends: by its length, or for an undefined length behind its delimiter (PS3.5 7.5). The bytes of
+ * its value may not all be held yet.
+ *
+ * @throws DataSetHeadError (while walking) when it is malformed, or ends beyond {@link MAX_HEAD_LENGTH}
+ */
+export function* endOfElement(held: HeldBytes, header: ElementHeader, encoding: Encoding): Walk<number> {
+  if (header.length !== UNDEFINED_LENGTH) return withinHead(header.valueAt + header.length);
+  const levels: Level[] = [levelOf(header, encoding)];
+  let at = header.valueAt;
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const inner = yield* headerAt(held, at, level.encoding);
+    at = inner.valueAt;
+    if (inner.tag === (level.kind === 'elements' ? ITEM_DELIMITATION : SEQUENCE_DELIMITATION)) {
+      if (inner.length !== 0) throw new DataSetHeadError('a delimiter that has a length');
+      levels.pop();
+      continue;
+    }
+    checkPlace(inner, level);
+    if (inner.length !== UNDEFINED_LENGTH) at = withinHead(at + inner.length);
+    else if (level.kind === 'elements') levels.push(levelOf(inner, level.encoding));
+    else levels.push({ kind: 'elements', encoding: level.encoding });
+    if (levels.length > 2 * MAX_SEQUENCE_DEPTH)
+      throw new DataSetHeadError(`sequences more than ${MAX_SEQUENCE_DEPTH} deep`);
+  }
+  return at;
+}
+
+/** The value of an element whose length is defined, once all of it is held; of longer ones the first `atMost` bytes. */
+export function* valueOf(held: HeldBytes, header: ElementHeader, atMost: number): Walk<Buffer> {
+  if (header.length === UNDEFINED_LENGTH) return Buffer.alloc(0);
+  return yield* bytesAt(held, header.valueAt, Math.min(header.length, atMost));
+}
+
+/** Something of undefined length that has begun: what it is made of, and how that is encoded. */
+interface Level {
+  readonly kind: 'items' | 'fragments' | 'elements';
+  readonly encoding: Encoding;
+}
+
+function levelOf(header: ElementHeader, encoding: Encoding): Level {
+  if (!encoding.explicit || header.vr === SQ) return { kind: 'items', encoding };
+  // PS3.5 6.2.2: a sequence whose VR was not known to who wrote it, always in Implicit VR Little Endian.
+  if (header.vr === UN) return { kind: 'items', encoding: IMPLICIT_LE };
+  if (FRAGMENTED.has(header.vr)) return { kind: 'fragments', encoding };
+  throw new DataSetHeadError('an undefined length where the VR allows none');
+}
+
+/** PS3.5 7.5: sequences and fragments are made of items, items of elements; a fragment's length is defined (A.4). */
+function checkPlace(inner: ElementHeader, level: Level): void {
+  if (level.kind === 'elements' ? inner.tag >>> 16 === 0xfffe : inner.tag !== ITEM)
+    throw new DataSetHeadError('items and delimiters in disorder');
+  if (level.kind === 'fragments' && inner.length === UNDEFINED_LENGTH)
+    throw new DataSetHeadError('a fragment of undefined length');
+}
+
+function* headerAt(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader> {
+  const bytes = yield* bytesAt(held, at, 8);
+  const tag = readUInt16(bytes, 0, encoding) * 0x10000 + readUInt16(bytes, 2, encoding);
+  if (!encoding.explicit || tag >>> 16 === 0xfffe)
+    return { tag, vr: 0, valueAt: at + 8, length: readUInt32(bytes, 4, encoding) };
+  const vr = bytes.readUInt16BE(4);
+  if (SHORT_FORM.has(vr)) return { tag, vr, valueAt: at + 8, length: readUInt16(bytes, 6, encoding) };
+  if (!isLetter(vr >>> 8) || !isLetter(vr & 0xff)) throw new DataSetHeadError('a VR that is none');
+  const length = readUInt32(yield* bytesAt(held, at + 8, 4), 0, encoding);
+  return { tag, vr, valueAt: at + 12, length };
+}
+
+const isLetter = (code: number): boolean => code >= 0x41 && code <= 0x5a;
+
+function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
+  const end = withinHead(at + length);
+  while (held.length < end) {
+    if (held.ended) throw new DataSetHeadError('it ends inside an element');
+    yield;
+  }
+  return held.view(at, length);
+}
+
+function withinHead(position: number): number {
+  if (position > MAX_HEAD_LENGTH)
+    throw new DataSetHeadError(
+      `more than ${MAX_HEAD_LENGTH} bytes before the place of the project's element`,
+    );
+  return position;
+}

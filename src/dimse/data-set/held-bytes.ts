@@ -1,0 +1,120 @@
+/** Pieces below this size are copied together: as objects of their own they would take more memory than their bytes. */
+const SMALL_PIECE = 2_048;
+const BLOCK_LENGTH = 16_384;
+
+const NO_BLOCK = Buffer.alloc(0);
+
+/** A change to held bytes: `removed` bytes at `at` give way to `inserted`. */
+export interface Edit {
+  readonly at: number;
+  readonly removed: number;
+  readonly inserted: Buffer;
+}
+
+/** The beginning of a byte stream, kept in the pieces in which it came. Positions count from its first byte. */
+export class HeldBytes {
+  readonly #pieces: Buffer[] = [];
+  /** The position of each piece's first byte. */
+  readonly #starts: number[] = [];
+  #length = 0;
+  #ended = false;
+  /** The piece that was read last: readers go forward. */
+  #cursor = 0;
+  /** Where small pieces are copied to; the last held piece may be a view of its used part. */
+  #block: Buffer = NO_BLOCK;
+  #blockUsed = 0;
+  #openFrom: number | null = null;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The stream has no more bytes than are held. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  push(piece: Buffer): void {
+    if (piece.length === 0) return;
+    if (piece.length < SMALL_PIECE) this.#pushSmall(piece);
+    else {
+      this.#openFrom = null;
+      this.#add(piece);
+    }
+    this.#length += piece.length;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** `length` bytes from `at` on, all of them held; a view where they lie in one piece. */
+  view(at: number, length: number): Buffer {
+    let index = this.#seek(at);
+    let piece = this.#pieces[index] ?? NO_BLOCK;
+    const from = at - (this.#starts[index] ?? 0);
+    if (from + length <= piece.length) return piece.subarray(from, from + length);
+    const bytes = Buffer.allocUnsafe(length);
+    let filled = piece.copy(bytes, 0, from);
+    while (filled < length) {
+      index += 1;
+      piece = this.#pieces[index] ?? NO_BLOCK;
+      if (piece.length === 0) throw new RangeError('bytes that are not held');
+      filled += piece.copy(bytes, filled);
+    }
+    return bytes;
+  }
+
+  /** All that is held, with the edits made, which don't overlap: views of the pieces with the inserted bytes between. */
+  withEdits(edits: readonly Edit[]): Buffer[] {
+    const parts: Buffer[] = [];
+    let from = 0;
+    this.#cursor = 0;
+    for (const edit of [...edits].sort((one, other) => one.at - other.at)) {
+      this.#addRange(parts, from, edit.at);
+      if (edit.inserted.length > 0) parts.push(edit.inserted);
+      from = edit.at + edit.removed;
+    }
+    this.#addRange(parts, from, this.#length);
+    return parts;
+  }
+
+  #add(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#starts.push(this.#length);
+  }
+
+  #pushSmall(piece: Buffer): void {
+    if (this.#blockUsed + piece.length > this.#block.length) {
+      this.#block = Buffer.allocUnsafe(BLOCK_LENGTH);
+      this.#blockUsed = 0;
+      this.#openFrom = null;
+    }
+    piece.copy(this.#block, this.#blockUsed);
+    const end = this.#blockUsed + piece.length;
+    if (this.#openFrom === null) {
+      this.#openFrom = this.#blockUsed;
+      this.#add(this.#block.subarray(this.#openFrom, end));
+    } else this.#pieces[this.#pieces.length - 1] = this.#block.subarray(this.#openFrom, end);
+    this.#blockUsed = end;
+  }
+
+  /** The index of the piece that holds the position. */
+  #seek(at: number): number {
+    if (at < (this.#starts[this.#cursor] ?? 0)) this.#cursor = 0;
+    while (at >= (this.#starts[this.#cursor + 1] ?? Infinity)) this.#cursor += 1;
+    return this.#cursor;
+  }
+
+  #addRange(parts: Buffer[], from: number, to: number): void {
+    let at = from;
+    while (at < to) {
+      const index = this.#seek(at);
+      const start = this.#starts[index] ?? 0;
+      const part = (this.#pieces[index] ?? NO_BLOCK).subarray(at - start, to - start);
+      if (part.length === 0) return;
+      parts.push(part);
+      at += part.length;
+    }
+  }
+}
