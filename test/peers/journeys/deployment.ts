@@ -73,6 +73,8 @@ export interface Deployment {
   /** Waits for so many messages in the failed queue and takes them off it. */
   failed(count: number): Promise<GetMessage[]>;
   depth(queue: string): Promise<number>;
+  /** Empties the queues, and counts no message that has ended until now. */
+  forget(): Promise<void>;
   /** From now on messages of the queue come here first. */
   tap(queue: string): Promise<{ next(): Promise<Tapped>; close(): Promise<void> }>;
   /**
@@ -190,11 +192,14 @@ export async function deploy(
       });
     },
     depth,
+    forget: async () => {
+      for (const queue of Object.values(queues)) await onChannel((channel) => channel.purgeQueue(queue));
+      taken = endings(daemon).length;
+    },
     tap: (queue) => tap(rabbitmq, queue),
     close: async () => {
       try {
-        if (daemon.isRunning())
-          expect(await daemon.stop(), 'how the daemon ended').to.deep.include({ code: 0 });
+        expect(await daemon.stop(), 'how the daemon ended').to.deep.include({ code: 0 });
         const left = [queues.primary, queues.secondary, ...retryQueues(queues)];
         for (const queue of left)
           expect(await onChannel(messagesIn(queue)), `messages left in ${queue}`).to.equal(0);

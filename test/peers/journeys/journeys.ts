@@ -88,34 +88,20 @@ function nodesOf({ vna, pacs, raw, anon }: Lab): Nodes {
   return { primary: vna, secondary: pacs, raw, anon };
 }
 
-/**
- * One daemon for all tests of a suite, on the lab as it is; another one after a test that failed, which may have left
- * something behind.
- */
+/** One daemon for all tests of a suite, on the lab as it is. */
 export function useDaemon(
   journeys: Journeys,
   settings: Readonly<Record<string, string>> = {},
 ): () => Deployment {
   let deployment: Deployment | undefined;
-  const start = async (): Promise<void> => {
-    deployment = await deploy(nodesOf(journeys.lab), journeys.rabbitmq, settings);
-  };
 
   before('start the daemon', async function () {
     this.timeout(60_000);
-    await start();
+    deployment = await deploy(nodesOf(journeys.lab), journeys.rabbitmq, settings);
   });
 
-  beforeEach('replace a daemon that saw a failure', async function () {
-    this.timeout(120_000);
-    if (deployment === undefined) await start();
-  });
-
-  afterEach(async function () {
-    this.timeout(60_000);
-    if (this.currentTest?.state !== 'failed') return;
-    await deployment?.close().catch(() => undefined); // the test has failed already, and says why
-    deployment = undefined;
+  afterEach('forget what a failed test left', async function () {
+    if (this.currentTest?.state === 'failed') await deployment?.forget();
   });
 
   after('end the daemon', async function () {
