@@ -136,11 +136,11 @@ const uids = (instances: readonly MadeInstance[]): string[] =>
  * sets those of raw but for the project's private element.
  */
 export async function expectDelivered(
-  lab: Lab,
+  stores: Pick<Lab, 'raw' | 'anon'>,
   instances: readonly MadeInstance[],
   projectName: string | null = PROJECT,
 ): Promise<void> {
-  const [raw, anon] = [await storedIn(lab.raw), await storedIn(lab.anon)];
+  const [raw, anon] = [await storedIn(stores.raw), await storedIn(stores.anon)];
   expect([...raw.keys()].sort(), 'in raw').to.deep.equal(uids(instances));
   expect([...anon.keys()].sort(), 'in anon').to.deep.equal(uids(instances));
   for (const { sopInstanceUid, file } of instances) {
