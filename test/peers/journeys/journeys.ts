@@ -47,7 +47,13 @@ export function useJourneys(): Journeys {
 
   afterEach('close what the test opened', async function () {
     this.timeout(60_000);
-    await closers.closeAll().finally(() => (closers = new Closers()));
+    const ending = closers;
+    closers = new Closers();
+    try {
+      await ending.closeAll();
+    } catch (error) {
+      if (this.currentTest?.state !== 'failed') throw error; // else it follows from what failed
+    }
   });
 
   const journeys: Journeys = {

@@ -54,7 +54,7 @@ describe('a daemon that is stopped', () => {
   /** Two MB, so that there is a middle. */
   const largeStudy = (): Promise<MadeStudy> => journeys.study({ instances: 8, rows: 512, cols: 256 });
 
-  const isHolding = (proxy: TcpProxy): Promise<void> =>
+  const isHolding = (proxy: TcpProxy): Promise<unknown> =>
     eventually(() => expect(proxy.isHolding(), 'held').to.equal(true), { timeoutMs: 30_000 });
 
   async function expectAllDelivered(own: Deployment, studies: readonly MadeStudy[]): Promise<void> {
