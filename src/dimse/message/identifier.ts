@@ -1,9 +1,11 @@
-import dcmjs from 'dcmjs';
+import { createRequire } from 'node:module';
+import type dcmjs from 'dcmjs';
 import dcmjsDimse from 'dcmjs-dimse';
 
-// Both libraries print what they meet, values included, to the console.
+// Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
+// another log, than the one that dcmjs-dimse requires.
 dcmjsDimse.log.setLevel('silent');
-dcmjs.log.setLevel('silent');
+(createRequire(import.meta.url)('dcmjs') as typeof dcmjs).log.setLevel('silent');
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
@@ -31,10 +33,14 @@ export class IdentifierError extends Error {
 /**
  * Encodes the keys of a query (PS3.4 C.2.2.2), in ascending order of tags.
  *
- * @param keys values by keyword; an empty value asks for universal matching and return of the element
+ * @param keys values by keyword, several joined by a backslash; an empty value asks for universal matching and return
+ *   of the element
  */
 export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buffer {
-  const elements: Record<string, unknown> = { ...keys };
+  // dcmjs cuts a value to the length of its VR, which is that of one value: a list must come as one.
+  const elements: Record<string, unknown> = Object.fromEntries(
+    Object.entries(keys).map(([keyword, value]) => [keyword, value?.split('\\')]),
+  );
   const ascii = Object.values(keys).every((value) => value === undefined || /^[\x20-\x7e]*$/.test(value));
   if (!ascii) elements['SpecificCharacterSet'] = 'ISO_IR 192';
   return new dcmjsDimse.Dataset(elements, transferSyntax).getDenaturalizedDataset();
