@@ -3,6 +3,7 @@ import type { Rate } from '../../src/api/index.js';
 import { rate as rateKind } from '../../src/core/config/kinds.js';
 import { ApiRefusedError, type ApiClient } from '../api-client.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { printRemark } from '../output.js';
 
 /** The option by which `start`, `stop`, `update` and `status` name queues. */
 export const QUEUES_OPTION = ['--queues <names>', 'only these queues, separated by commas'] as const;
@@ -49,7 +50,7 @@ export async function withKnownQueues(command: () => Promise<ExitCode>): Promise
     return await command();
   } catch (error) {
     if (!(error instanceof ApiRefusedError) || !error.isUnknownQueue) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
+    printRemark(`error: ${error.message}`);
     return Exit.NotFound;
   }
 }

@@ -5,7 +5,7 @@ import { Closers } from '../../src/core/closers.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printTable } from '../output.js';
+import { printJson, printLine, printRemark, printTable } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { queueList, QUEUES_OPTION, rateText } from './rate-command.js';
 
@@ -64,7 +64,7 @@ async function showOnce(client: ApiClient, { queues, json }: StatusOptions): Pro
     if (shown === undefined) return false;
   } catch (error) {
     if (!(error instanceof ApiUnreachableError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    printRemark(error.message);
     return true;
   }
   if (json === true) printLine(JSON.stringify(shown));
@@ -81,7 +81,7 @@ function narrowed(all: Status, names: readonly string[] | undefined): Status | u
   const unknown = names.filter((name) => !all.queues.some((queue) => queue.name === name));
   if (unknown.length > 0) {
     const known = all.queues.map((queue) => queue.name).join(', ');
-    process.stderr.write(`error: the daemon has no queue ${unknown.join(', ')}; it has: ${plain(known)}\n`);
+    printRemark(`error: the daemon has no queue ${unknown.join(', ')}; it has: ${plain(known)}`);
     return undefined;
   }
   return { ...all, queues: all.queues.filter((queue) => names.includes(queue.name)) };

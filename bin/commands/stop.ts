@@ -17,6 +17,9 @@ import { printJson, printLine } from '../output.js';
 import { loggerFor } from '../wiring.js';
 import { queueList, QUEUES_OPTION, rateSetText, setRates, withKnownQueues } from './rate-command.js';
 
+/** Somebody is waiting at the terminal: a broker that is away is told soon. */
+const START_TIMEOUT_MS = 5_000;
+
 interface StopOptions {
   readonly queues?: readonly string[];
   readonly purge?: true;
@@ -58,7 +61,7 @@ async function stop(options: StopOptions): Promise<ExitCode> {
 async function purge(config: Config, queues: readonly string[]): Promise<readonly Purged[]> {
   const closers = new Closers();
   try {
-    const connection = await broker(config, loggerFor(config), closers);
+    const connection = await broker(config, loggerFor(config), closers, { startTimeoutMs: START_TIMEOUT_MS });
     const results: Purged[] = [];
     for (const queue of queues) {
       let purged = 0;

@@ -22,8 +22,9 @@ export function errorReplies(
   return (error, request, reply) => {
     const refusal = refusalOf(error);
     if (refusal !== undefined) {
+      log.debug({ operation: operationOf(request), code: refusal.code }, 'a request was refused');
       void reply.code(refusal.status);
-      if (refusal.retry === 'later') void reply.header('retry-after', RETRY_AFTER_S);
+      if (refusal.status === 503) void reply.header('retry-after', RETRY_AFTER_S);
       void reply.send(errorBody(refusal.code, refusal.message, refusal.facts));
       return;
     }

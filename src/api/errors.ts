@@ -1,4 +1,4 @@
-import { PixlError, type Retry } from '../core/errors.js';
+import { PixlError } from '../core/errors.js';
 
 /** Why a request is refused: the code in the body and the HTTP status that goes with it. */
 export const refusals = {
@@ -19,8 +19,11 @@ export const refusals = {
 } as const;
 export type RefusalCode = keyof typeof refusals;
 
-/** A request that is not done. Neither its text nor its facts quote what the request held. */
-export class RequestRefusedError extends PixlError {
+/**
+ * A request that is not done: an answer to a client, and no trouble of ours. Neither its text nor its facts quote what
+ * the request held. The codes are in docs/http-api.md.
+ */
+export class RequestRefusedError extends Error {
   readonly code: RefusalCode;
   readonly status: number;
   /** Goes into the body's `error` beside code and message. */
@@ -28,13 +31,10 @@ export class RequestRefusedError extends PixlError {
 
   constructor(code: RefusalCode, problem: string, facts: Readonly<Record<string, unknown>> = {}) {
     super(problem);
+    this.name = new.target.name;
     this.code = code;
     this.status = refusals[code];
     this.facts = facts;
-  }
-
-  get retry(): Retry {
-    return this.code === 'TOO_BUSY' ? 'later' : 'never';
   }
 }
 

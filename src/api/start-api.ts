@@ -78,6 +78,8 @@ async function buildApi(
       servers.push(limited);
       return limited.server;
     },
+    // What comes on an open connection while the others end is answered as ever, and is the last on it.
+    return503OnClosing: false,
     bodyLimit: SMALL_BODY_BYTES,
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket),
     frameworkErrors: (error, request, reply) => replyToError(error, request, reply),

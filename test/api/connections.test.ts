@@ -105,16 +105,16 @@ describe('connections to the API', () => {
   });
 
   it('that nobody uses are ended at close', async () => {
-    const { url, close } = await api.start({ limits: { keepAliveMs: 60_000 } });
-    const used = await open(url);
-    const silent = await open(url);
+    const started = await api.start({ limits: { keepAliveMs: 60_000 } });
+    const used = await open(started.url);
+    const silent = await open(started.url);
     used.socket.write('GET /heart-beat HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(used.socket, 'data');
     const startedAt = performance.now();
-    await close();
+    await started.close();
     await Promise.all([used.ended, silent.ended]);
     expect(performance.now() - startedAt).to.be.lessThan(1_000);
-    expect(await ask(url).catch((error: unknown) => (error as NodeJS.ErrnoException).code)).to.equal(
+    expect(await ask(started.url).catch((error: unknown) => (error as NodeJS.ErrnoException).code)).to.equal(
       'ECONNREFUSED',
     );
   });
@@ -130,14 +130,14 @@ describe('connections to the API', () => {
         return held;
       },
     });
-    const { url, close } = await api.start({ services, limits: { keepAliveMs: 60_000 } });
+    const started = await api.start({ services, limits: { keepAliveMs: 60_000 } });
     const body = JSON.stringify(soundMessage);
-    const { socket, text, ended } = await open(url);
+    const { socket, text, ended } = await open(started.url);
     socket.write(
       `POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
     await publishing;
-    const closed = close();
+    const closed = started.close();
     await sleep(50);
     release();
     await Promise.all([closed, ended]);
@@ -149,11 +149,11 @@ describe('connections to the API', () => {
 
   it('with a request that does not come to its end are cut after the grace', async () => {
     const services = fakeServices({ publishMessages: () => new Promise<never>(() => undefined) });
-    const { url, close } = await api.start({ services, limits: { closeGraceMs: 200 } });
-    const stuck = ask(`${url}/messages`, { body: soundMessage }).catch((error: unknown) => error);
+    const started = await api.start({ services, limits: { closeGraceMs: 200 } });
+    const stuck = ask(`${started.url}/messages`, { body: soundMessage }).catch((error: unknown) => error);
     await sleep(100);
     const startedAt = performance.now();
-    await close();
+    await started.close();
     expect(performance.now() - startedAt).to.be.within(150, 1_500);
     expect(await stuck).to.be.instanceOf(Error);
   });
