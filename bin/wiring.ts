@@ -13,6 +13,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const ACSE_TIMEOUT_MS = 30_000;
 /** Orthanc spends one of its few DICOM threads on an open association, used or not (docs/field-notes.md). */
 const IDLE_ASSOCIATION_MS = 1_500;
+/** Deliveries may use the others: comparing a study must not wait until another one has been delivered. */
+const RAW_KEPT_FOR_QUERIES = 1;
 /** How long raw may stand still after a C-MOVE that says success before what lacks counts as not coming. */
 const SETTLE_MS = 3_000;
 
@@ -43,6 +45,7 @@ export function nodeClient(config: Config, node: NodeConfig, closers: Closers): 
         : node.name === 'anon'
           ? associations.anon
           : associations.archive,
+    keptForQueries: node.name === 'raw' ? RAW_KEPT_FOR_QUERIES : 0,
     idleMs: IDLE_ASSOCIATION_MS,
   });
   closers.add(client.name, () => client.close());

@@ -1,5 +1,5 @@
 import { CancelledError } from '../core/errors.js';
-import { AssociationEndedError } from './errors.js';
+import { AssociationEndedError, DimseStatusError } from './errors.js';
 import {
   Association,
   nodeName,
@@ -17,9 +17,14 @@ export interface NodeClientOptions {
   readonly timeouts: AssociationTimeouts;
   /** Associations to the node at any time, idle ones included. */
   readonly maxAssociations: number;
+  /** Of these so many are left to queries and moves, which must not wait for long transfers to end. Default 0. */
+  readonly keptForQueries?: number;
   /** How long an association is kept that nobody uses. Orthanc spends a worker on each (docs/field-notes.md). */
   readonly idleMs: number;
 }
+
+/** C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. */
+type Use = 'query' | 'transfer';
 
 /** What queries and moves need; one association serves them all. */
 const QUERY_RETRIEVE_CONTEXTS: readonly ContextProposal[] = [
@@ -38,11 +43,11 @@ export class NodeClient {
   readonly #options: NodeClientOptions;
   /** Idle associations with the timers that end them. */
   readonly #idle = new Map<Association, NodeJS.Timeout>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly use: Use; readonly admit: () => void }[] = [];
   /** Work that nobody awaits: the release of idle associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
-  /** Associations open, being opened or being ended. */
-  #count = 0;
+  /** Associations open, being opened or being ended, by what they are for. */
+  readonly #count: Record<Use, number> = { query: 0, transfer: 0 };
   #closed = false;
 
   constructor(options: NodeClientOptions) {
@@ -66,6 +71,11 @@ export class NodeClient {
     const endOfWork = whenAborted(signal, () => void association.abort(new CancelledError('query')));
     try {
       return await work(association);
+    } catch (error) {
+      // A final response with a bad status leaves the association in order; after anything else what the peer
+      // still sends would be taken for answers to the next request.
+      if (!(error instanceof DimseStatusError)) await association.abort();
+      throw error;
     } finally {
       endOfWork();
       await this.#giveBack(association);
@@ -78,7 +88,7 @@ export class NodeClient {
     work: (association: Association) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const association = await this.#open(contexts, signal);
+    const association = await this.#open('transfer', contexts, signal);
     try {
       const result = await work(association);
       await association.release();
@@ -87,7 +97,7 @@ export class NodeClient {
       await association.abort();
       throw error;
     } finally {
-      this.#freeSlot();
+      this.#freeSlot('transfer');
     }
   }
 
@@ -103,14 +113,14 @@ export class NodeClient {
     const opening = new AbortController();
     const endOfOpening = whenAborted(signal, () => opening.abort());
     try {
-      return await this.#open(QUERY_RETRIEVE_CONTEXTS, opening.signal);
+      return await this.#open('query', QUERY_RETRIEVE_CONTEXTS, opening.signal);
     } finally {
       endOfOpening();
     }
   }
 
-  async #open(contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
-    await this.#slot();
+  async #open(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
+    await this.#slot(use, signal);
     const { node, callingAeTitle, timeouts } = this.#options;
     const options: AssociationOptions = {
       node,
@@ -122,31 +132,48 @@ export class NodeClient {
     try {
       return await Association.request(options);
     } catch (error) {
-      this.#freeSlot();
+      this.#freeSlot(use);
       throw error;
     }
   }
 
   /**
-   * Waits for room under the cap. Needs no timeout of its own: whoever holds a slot is under timeouts itself, and
-   * nobody who holds one of this node's waits for another of it.
+   * Waits for room under the cap, in the order of asking. Needs no timeout of its own: whoever holds a slot is under
+   * timeouts itself, and nobody who holds one of this node's waits for another of it.
    */
-  async #slot(): Promise<void> {
+  async #slot(use: Use, signal?: AbortSignal): Promise<void> {
     if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
-    if (this.#count < this.#options.maxAssociations) {
-      this.#count += 1;
+    if (this.#hasRoom(use)) {
+      this.#count[use] += 1;
       return;
     }
     const [idle] = this.#idle.keys();
     if (idle !== undefined) this.#endIdle(idle);
-    // The slot is handed over as it is: the count stays.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await new Promise<void>((admit, reject) => {
+      const waiting = { use, admit };
+      this.#waiting.push(waiting);
+      whenAborted(signal, () => {
+        const at = this.#waiting.indexOf(waiting);
+        if (at === -1) return;
+        this.#waiting.splice(at, 1);
+        reject(new CancelledError('association'));
+      });
+    });
   }
 
-  #freeSlot(): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) next();
-    else this.#count -= 1;
+  #hasRoom(use: Use): boolean {
+    const { maxAssociations, keptForQueries = 0 } = this.#options;
+    if (this.#count.query + this.#count.transfer >= maxAssociations) return false;
+    return use === 'query' || this.#count.transfer < Math.max(1, maxAssociations - keptForQueries);
+  }
+
+  #freeSlot(use: Use): void {
+    this.#count[use] -= 1;
+    const next = this.#waiting.findIndex((waiting) => this.#hasRoom(waiting.use));
+    const [admitted] = next === -1 ? [] : this.#waiting.splice(next, 1);
+    if (admitted === undefined) return;
+    this.#count[admitted.use] += 1;
+    admitted.admit();
   }
 
   #takeIdle(): Association | null {
@@ -168,7 +195,7 @@ export class NodeClient {
       return;
     }
     await association.release();
-    this.#freeSlot();
+    this.#freeSlot('query');
   }
 
   #endIdle(association: Association): void {
@@ -176,15 +203,15 @@ export class NodeClient {
     this.#idle.delete(association);
     const release = association.release().then(() => {
       this.#releases.delete(release);
-      this.#freeSlot();
+      this.#freeSlot('query');
     });
     this.#releases.add(release);
   }
 }
 
-/** Calls `giveUp` when, or if, the signal is aborted. @returns what ends that */
+/** @returns a function that ends the subscription */
 function whenAborted(signal: AbortSignal | undefined, giveUp: () => void): () => void {
-  if (signal?.aborted === true) giveUp();
   signal?.addEventListener('abort', giveUp, { once: true });
+  if (signal?.aborted === true) giveUp();
   return () => signal?.removeEventListener('abort', giveUp);
 }
