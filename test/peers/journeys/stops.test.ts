@@ -14,7 +14,7 @@ interface Held {
   deploy(settings?: Readonly<Record<string, string>>): Promise<Deployment>;
 }
 
-const GRACE_S = 12;
+const GRACE_S = 14;
 
 describe('a daemon that is stopped', () => {
   const journeys = useJourneys();
