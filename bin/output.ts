@@ -10,6 +10,11 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** For the person at the terminal, on standard error: results alone are on standard output. */
+export function printRemark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 /** Rows under a heading, in columns as wide as their widest cell. */
 export function printTable(
   heading: readonly string[],

@@ -21,6 +21,7 @@ async function main(): Promise<ExitCode> {
     .version(version())
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
+    .configureOutput({ outputError: (text, write) => write(withoutOptionValue(text)) })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
@@ -37,6 +38,11 @@ async function main(): Promise<ExitCode> {
     process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
     return wrongUsage ? Exit.Usage : Exit.Failed;
   }
+}
+
+/** Of a mistyped `--mrm=12345` commander would show the value too; it may be a patient's. */
+function withoutOptionValue(text: string): string {
+  return text.replace(/^(error: unknown option '-[^=']*)=.*'/s, "$1'");
 }
 
 function version(): string {

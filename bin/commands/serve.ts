@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
+import { CancelledError } from '../../src/core/errors.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { imagingHandler, logRecorder } from '../../src/pipeline/index.js';
 import { consume, defaultRetryPolicy, type QueueConsumer } from '../../src/queue/index.js';
@@ -27,8 +29,8 @@ async function serve(): Promise<ExitCode> {
   const config = readConfig('primary', 'raw', 'delivery');
   const log = loggerFor(config);
   const closers = new Closers();
+  const stop = stopSignal(closers);
   try {
-    const stop = untilStopped(closers);
     const parts = journeyParts(
       config,
       {
@@ -39,7 +41,7 @@ async function serve(): Promise<ExitCode> {
       },
       closers,
     );
-    const connection = await broker(config, log, closers, Infinity);
+    const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
     const recorder = logRecorder(log, namesFor(config));
     const consumers: QueueConsumer[] = [];
     closers.add('consumers', async () => {
@@ -62,9 +64,13 @@ async function serve(): Promise<ExitCode> {
       consumers.push(consumer);
     }
     log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]) }, 'ready');
-    await stop;
+    if (!stop.aborted) await once(stop, 'abort');
     log.info({}, 'stopping');
     return Exit.Done;
+  } catch (error) {
+    // Told to stop while there was no broker yet: nothing had begun.
+    if (error instanceof CancelledError && stop.aborted) return Exit.Done;
+    throw error;
   } finally {
     await closers.closeAll();
     log.info({}, 'stopped');
@@ -76,16 +82,16 @@ function archivesOf(config: Config): ArchiveName[] {
   return secondaryArchive(config) === null ? ['primary'] : ['primary', 'secondary'];
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
-function untilStopped(closers: Closers): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
-      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-      resolve();
-    };
-    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-    closers.add('signal handlers', () => {
-      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-    });
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
+function stopSignal(closers: Closers): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    controller.abort();
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  closers.add('signal handlers', () => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   });
+  return controller.signal;
 }

@@ -48,6 +48,7 @@ export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buff
 
 /** @throws IdentifierError when the bytes can't be read as a data set of that transfer syntax */
 export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identifier {
+  checkLengths(bytes, transferSyntax !== dcmjsDimse.constants.TransferSyntax.ImplicitVRLittleEndian);
   let elements: Record<string, unknown>;
   try {
     elements = new dcmjsDimse.Dataset(bytes, transferSyntax).getElements();
@@ -60,6 +61,28 @@ export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identif
     if (text !== null) texts[keyword] = text;
   }
   return texts;
+}
+
+/** VRs with a length of 32 bits in Explicit VR (PS3.5 7.1.2). */
+const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
+const UNDEFINED_LENGTH = 0xffffffff;
+
+/**
+ * dcmjs reads what is cut off as if it ended there, and prints what it thinks of it; so the lengths are checked
+ * first: of the elements of the data set, which must fill it.
+ */
+function checkLengths(bytes: Buffer, explicit: boolean): void {
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + 8 > bytes.length) throw new IdentifierError('an element header is cut off');
+    const long = explicit && LONG_VRS.has(bytes.toString('latin1', at + 4, at + 6));
+    if (long && at + 12 > bytes.length) throw new IdentifierError('an element header is cut off');
+    const length = explicit && !long ? bytes.readUInt16LE(at + 6) : bytes.readUInt32LE(at + (long ? 8 : 4));
+    // Only sequences have no length; what is behind one is left to dcmjs.
+    if (length === UNDEFINED_LENGTH) return;
+    at += (long ? 12 : 8) + length;
+  }
+  if (at > bytes.length) throw new IdentifierError('an element is longer than the identifier');
 }
 
 function textOf(value: unknown): string | null {
