@@ -16,17 +16,18 @@ interface MessageSet {
 }
 
 /** One of each kind: by UID, by accession number, two studies, two series, a part in raw, in the PACS only, nowhere. */
-async function messageSet({ lab, study }: Journeys): Promise<MessageSet> {
+async function messageSet(journeys: Journeys): Promise<MessageSet> {
+  const { lab } = journeys;
   const [byUid, byAccession, first, withSeries, inPart, inPacs, nowhere] = [
-    await study(),
-    await study({ sopClass: 'SR', instances: 1 }),
-    await study({ instances: 2 }),
-    await study({ series: 3, instances: 2 }),
-    await study({ instances: 4 }),
-    await study({ sopClass: 'MR' }),
-    await study(),
+    await journeys.study(),
+    await journeys.study({ sopClass: 'SR', instances: 1 }),
+    await journeys.study({ instances: 2 }),
+    await journeys.study({ series: 3, instances: 2 }),
+    await journeys.study({ instances: 4 }),
+    await journeys.study({ sopClass: 'MR' }),
+    await journeys.study(),
   ];
-  const second = await study({ mrn: first.mrn, accession: first.accession, instances: 1 });
+  const second = await journeys.study({ mrn: first.mrn, accession: first.accession, instances: 1 });
   const series = [withSeries.series[0]!, withSeries.series[2]!];
   const files = [byUid, byAccession, first, second, withSeries, inPart].flatMap((one) => one.files);
   await Promise.all([

@@ -11,7 +11,7 @@ interface Held {
   readonly vna: Dcmqrscp;
   readonly pacs: Dcmqrscp;
   readonly proxies: Readonly<Record<'query' | 'move' | 'delivery', TcpProxy>>;
-  deploy(settings?: Readonly<Record<string, string>>): Promise<Deployment>;
+  readonly deploy: (settings?: Readonly<Record<string, string>>) => Promise<Deployment>;
 }
 
 const GRACE_S = 14;
