@@ -1,4 +1,4 @@
-import { AssociationEndedError } from './errors.js';
+import { AssociationEndedError, DimseStatusError } from './errors.js';
 import {
   Association,
   nodeName,
@@ -55,6 +55,10 @@ export class NodeClient {
     const association = this.#takeIdle() ?? (await this.#open(QUERY_RETRIEVE_CONTEXTS));
     try {
       return await work(association);
+    } catch (error) {
+      // But for a final status, something may be on its way that would be taken for the answer to the next request.
+      if (!(error instanceof DimseStatusError)) await association.abort();
+      throw error;
     } finally {
       await this.#giveBack(association);
     }
@@ -79,7 +83,7 @@ export class NodeClient {
     }
   }
 
-  /** Ends the idle associations and waits for them. Those lent out end with their work. */
+  /** Ends the idle associations and waits for them. Those lent out end with their work; no other is opened. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const association of [...this.#idle.keys()]) this.#endIdle(association);
@@ -109,7 +113,7 @@ export class NodeClient {
    * nobody who holds one of this node's waits for another of it.
    */
   async #slot(): Promise<void> {
-    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
+    this.#requireOpen();
     if (this.#count < this.#options.maxAssociations) {
       this.#count += 1;
       return;
@@ -118,6 +122,16 @@ export class NodeClient {
     if (idle !== undefined) this.#endIdle(idle);
     // The slot is handed over as it is: the count stays.
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      this.#requireOpen();
+    } catch (error) {
+      this.#freeSlot();
+      throw error;
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
   }
 
   #freeSlot(): void {

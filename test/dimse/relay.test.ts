@@ -158,7 +158,7 @@ async function relaying(
     });
     ended.catch(() => undefined); // looked at by the check
     await check({ ended, told });
-    await Promise.all([from.release(), to.release()]);
+    await ended.then(() => Promise.all([from.release(), to.release()])).catch(() => undefined);
   } finally {
     await Promise.all(open.map((association) => association.abort()));
     await Promise.all([sourceServer.close(), sinkServer.close()]);
