@@ -5,14 +5,17 @@ import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import { CancelledError } from '../../src/core/errors.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { imagingHandler, logRecorder } from '../../src/pipeline/index.js';
-import { consume, defaultRetryPolicy } from '../../src/queue/index.js';
+import { consume, defaultRetryPolicy, type QueueConsumer } from '../../src/queue/index.js';
 import { broker } from '../broker.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { journeyParts, loggerFor, namesFor } from '../wiring.js';
 
-/** A cancelled C-MOVE may take 5 s to say so before it is aborted. */
-const ABORT_GRACE_MS = 8_000;
+/**
+ * What of PIXL_SHUTDOWN_GRACE is kept for work that is cancelled: a C-MOVE may take 5 s to say so before it is aborted,
+ * an archive that hangs another 5 s until its connection is given up (ARTIM), and the connections are closed then.
+ */
+const ABORT_GRACE_MS = 12_000;
 
 export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -40,6 +43,12 @@ async function serve(): Promise<ExitCode> {
     );
     const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
     const recorder = logRecorder(log, namesFor(config));
+    const consumers: QueueConsumer[] = [];
+    closers.add('consumers', async () => {
+      await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+    });
+    const { shutdownGraceMs } = config.timeouts;
+    const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
     for (const archive of archivesOf(config)) {
       const consumer = await consume({
         connection,
@@ -48,11 +57,11 @@ async function serve(): Promise<ExitCode> {
         handler: imagingHandler(archive, config.queues, parts, recorder),
         failedQueue: config.queues.failed,
         retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-        shutdownGraceMs: config.timeouts.shutdownGraceMs,
-        abortGraceMs: ABORT_GRACE_MS,
+        shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+        abortGraceMs,
         log,
       });
-      closers.add(`consumer of ${config.queues[archive]}`, () => consumer.close());
+      consumers.push(consumer);
     }
     log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]) }, 'ready');
     if (!stop.aborted) await once(stop, 'abort');

@@ -8,7 +8,7 @@ import {
 /** What is written to standard error meanwhile. */
 function writtenDuring(work: () => void): string {
   let written = '';
-  const { write } = process.stderr;
+  const write = process.stderr.write.bind(process.stderr);
   process.stderr.write = (text: string | Uint8Array): boolean => {
     written += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
     return true;

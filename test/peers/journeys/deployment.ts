@@ -57,7 +57,7 @@ export interface PublishOptions {
 export interface Tapped {
   readonly message: ConsumeMessage;
   /** Gives it back to the queue; the daemon gets it then. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** A daemon on nodes and queues of its own. */

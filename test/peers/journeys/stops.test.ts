@@ -11,10 +11,10 @@ interface Held {
   readonly vna: Dcmqrscp;
   readonly pacs: Dcmqrscp;
   readonly proxies: Readonly<Record<'query' | 'move' | 'delivery', TcpProxy>>;
-  deploy(settings?: Readonly<Record<string, string>>): Promise<Deployment>;
+  readonly deploy: (settings?: Readonly<Record<string, string>>) => Promise<Deployment>;
 }
 
-const GRACE_S = 12;
+const GRACE_S = 14;
 
 describe('a daemon that is stopped', () => {
   const journeys = useJourneys();

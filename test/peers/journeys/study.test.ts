@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { SOP_CLASSES, type MadeStudy, type SopClassName } from '../../support/dicom-files.js';
+import { startOrthanc } from '../../support/orthanc.js';
 import { wishFor } from './deployment.js';
 import { expectDelivered, useDaemon, useJourneys } from './journeys.js';
 
@@ -33,6 +34,23 @@ describe('the journey of a study', () => {
     await expectDelivered(journeys.lab, study.instances);
     const delivered = study.instances.map(({ sopClassUid }) => sopClassUid);
     expect(delivered).to.have.members(kinds.map((kind) => SOP_CLASSES[kind]));
+  });
+
+  it('may be of a class that no dictionary knows, and come from an Orthanc', async () => {
+    const { raw } = journeys.lab;
+    const vna = await startOrthanc({ aeTitle: 'ORTHANC_VNA', modalities: [raw] });
+    journeys.atEnd(() => vna.close());
+    const study = await journeys.study({
+      series: [
+        { sopClass: 'Private', instances: 2 },
+        { sopClass: 'CT', instances: 2 },
+      ],
+    });
+    await vna.load(study.files);
+    await raw.load(study.files[0]!);
+    const own = await journeys.deploy({ primary: vna });
+    expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
+    await expectDelivered(journeys.lab, study.instances);
   });
 
   it('is found by MRN and accession number when the UID is empty', async () => {
@@ -87,6 +105,14 @@ describe('the journey of a study', () => {
       .requests('C-MOVE')
       .flatMap(({ keys }) => (keys['SOPInstanceUID'] ?? '').split('\\'));
     expect(asked).to.have.members(lacking.map(({ sopInstanceUid }) => sopInstanceUid));
+    const counts = daemon()
+      .daemon.lines()
+      .findLast(({ msg }) => msg === 'study');
+    expect(counts).to.deep.include({
+      images: { expected: 8, alreadyInRaw: 5, retrieved: 3, delivered: 8 },
+      missing: 0,
+      refused: 0,
+    });
   });
 
   it('moves nothing the second time', async () => {

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { Header } from '../../../src/queue/index.js';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
+import type { MadeInstance } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
-import { startOrthanc } from '../../support/orthanc.js';
+import { refuseWhen, startOrthanc } from '../../support/orthanc.js';
 import { freePort, freePorts } from '../../support/ports.js';
 import { startStorescp } from '../../support/storescp.js';
 import { wishFor } from './deployment.js';
@@ -57,6 +58,26 @@ describe('a journey that meets trouble', () => {
       expect(headers[Header.reason]).to.contain(field);
       expect(journeys.lab.vna.requests('C-FIND')).to.deep.equal([]);
     });
+
+  it('is incomplete when anon goes on refusing an instance, and the others are delivered', async () => {
+    const { lab } = journeys;
+    const study = await journeys.study();
+    await lab.vna.load(study.files);
+    const anon = await startOrthanc({ aeTitle: 'CHOOSY', lua: refuseWhen("dicom.InstanceNumber == '2'") });
+    journeys.atEnd(() => anon.close());
+    const own = await journeys.deploy({ anon }, { PIXL_MAX_ATTEMPTS: '1' });
+    expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['incomplete']);
+    const [message] = await own.failed(1);
+    expect(message!.properties.headers).to.include({
+      [Header.outcome]: 'incomplete',
+      [Header.code]: 'INSTANCES_REFUSED',
+      [Header.attempts]: 1,
+    });
+    expect(message!.properties.headers![Header.reason]).to.contain('0xA700');
+    const [first, , third] = study.instances as [MadeInstance, MadeInstance, MadeInstance];
+    expect(await anon.sopInstanceUids()).to.have.members([first.sopInstanceUid, third.sopInstanceUid]);
+    expect(await lab.raw.sopInstanceUids()).to.have.members(study.sopInstanceUids);
+  });
 
   it('fails at once when the archive does not know raw', async () => {
     const study = await journeys.study();
