@@ -1,0 +1,67 @@
+/** The archive's shortest time is taken from so many batches. */
+const REMEMBERED = 8;
+/**
+ * Of the distance; an archive whose delay varies by no more keeps it exactly, and a steady one is this much slower than
+ * the rate, where 5 % are allowed.
+ */
+const CUSHION = 0.03;
+
+interface Held {
+  readonly endedAt: number;
+  readonly release: () => Promise<void>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Keeps single images apart, when the capacity is too small for anything else (see plan.ts): the place in flight of
+ * one that has arrived is held until the next may be admitted. That begins at the end, which is later than the arrival, and
+ * the next needs its time, too; so the archive's shortest time is taken off, but for a cushion.
+ */
+export class Spacing {
+  readonly #held = new Set<Held>();
+  readonly #times: number[] = [];
+  #ms: number;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** Runs `release` when the distance from a batch that took `tookMs` and has ended now is over. */
+  after(tookMs: number, release: () => Promise<void>): void {
+    this.#times.push(tookMs);
+    if (this.#times.length > REMEMBERED) this.#times.shift();
+    const held: Held = { endedAt: performance.now(), release, timer: undefined };
+    this.#held.add(held);
+    this.#plan(held);
+  }
+
+  /** In force for what is held already, too. */
+  change(ms: number): void {
+    this.#ms = ms;
+    for (const held of [...this.#held]) this.#plan(held);
+  }
+
+  /** Lets go of everything. */
+  async close(): Promise<void> {
+    this.#ms = 0;
+    await Promise.all([...this.#held].map((held) => this.#letGo(held)));
+  }
+
+  #plan(held: Held): void {
+    clearTimeout(held.timer);
+    if (this.#ms === Infinity) return;
+    const spared = Math.max(0, Math.min(...this.#times) - CUSHION * this.#ms);
+    const ms = held.endedAt + this.#ms - spared - performance.now();
+    if (ms <= 0) void this.#letGo(held);
+    // Longer than setTimeout can: planned again on the way.
+    else if (ms > MAX_TIMER_MS) held.timer = setTimeout(() => this.#plan(held), MAX_TIMER_MS);
+    else held.timer = setTimeout(() => void this.#letGo(held), ms);
+  }
+
+  async #letGo(held: Held): Promise<void> {
+    clearTimeout(held.timer);
+    if (this.#held.delete(held)) await held.release();
+  }
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
