@@ -1,9 +1,6 @@
-/** The archive's shortest time is taken from so many batches. */
+/** The archive's times are remembered for so many batches. */
 const REMEMBERED = 8;
-/**
- * Of the distance; an archive whose delay varies by no more keeps it exactly, and a steady one is this much slower than
- * the rate, where 5 % are allowed.
- */
+/** Of the distance: what a steady archive may be slower than the rate, where 5 % are allowed. */
 const CUSHION = 0.03;
 
 interface Held {
@@ -15,7 +12,8 @@ interface Held {
 /**
  * Keeps single images apart, when the capacity is too small for anything else (see plan.ts): the place in flight of
  * one that has arrived is held until the next may be admitted. That begins at the end, which is later than the arrival, and
- * the next needs its time, too; so the archive's shortest time is taken off, but for a cushion.
+ * the next needs its time, too; so the archive's shortest time is taken off, but for what its times differ by: a
+ * steady archive costs no speed, and with an unsteady one the limit holds and the speed suffers.
  */
 export class Spacing {
   readonly #held = new Set<Held>();
@@ -50,12 +48,19 @@ export class Spacing {
   #plan(held: Held): void {
     clearTimeout(held.timer);
     if (this.#ms === Infinity) return;
-    const spared = Math.max(0, Math.min(...this.#times) - CUSHION * this.#ms);
-    const ms = held.endedAt + this.#ms - spared - performance.now();
+    const ms = held.endedAt + this.#ms - this.#spared() - performance.now();
     if (ms <= 0) void this.#letGo(held);
     // Longer than setTimeout can: planned again on the way.
     else if (ms > MAX_TIMER_MS) held.timer = setTimeout(() => this.#plan(held), MAX_TIMER_MS);
     else held.timer = setTimeout(() => void this.#letGo(held), ms);
+  }
+
+  /** Nothing before enough is known of the archive. */
+  #spared(): number {
+    if (this.#times.length < REMEMBERED) return 0;
+    const shortest = Math.min(...this.#times);
+    const spread = Math.max(...this.#times) - shortest;
+    return Math.max(0, shortest - Math.max(CUSHION * this.#ms, 2 * spread));
   }
 
   async #letGo(held: Held): Promise<void> {
