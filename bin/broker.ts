@@ -1,15 +1,15 @@
 import type { Closers } from '../src/core/closers.js';
 import type { Config } from '../src/core/config/index.js';
 import type { Logger } from '../src/core/log.js';
-import { connectBroker, type BrokerConnection } from '../src/queue/index.js';
+import { connectBroker, type BrokerConnection, type BrokerOptions } from '../src/queue/index.js';
 import { tlsSettings } from './wiring.js';
 
-/** Connects to RabbitMQ as configured; `closers` owns the connection. */
+/** Connects to RabbitMQ as configured; `closers` owns the connection. What `start` holds is as in BrokerOptions. */
 export async function broker(
   config: Config,
   log: Logger,
   closers: Closers,
-  startTimeoutMs?: number,
+  start: Pick<BrokerOptions, 'startTimeoutMs' | 'startSignal'>,
 ): Promise<BrokerConnection> {
   const { host, port, username, password, tls } = config.rabbitmq;
   const connection = await connectBroker({
@@ -18,7 +18,7 @@ export async function broker(
     username,
     password,
     ...(tls === null ? {} : { tls: tlsSettings(tls) }),
-    ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
+    ...start,
     name: 'pixl-imaging',
     log,
   });

@@ -1,5 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { loadConfig, readDotEnv, withDotEnv, type Config, type Need } from '../src/core/config/index.js';
+import { readFileSync } from 'node:fs';
+import {
+  ConfigurationError,
+  loadConfig,
+  readDotEnv,
+  withDotEnv,
+  type Config,
+  type Environment,
+  type Need,
+} from '../src/core/config/index.js';
 
 /**
  * Reads the environment, and `.env` in the working directory under it.
@@ -7,6 +15,16 @@ import { loadConfig, readDotEnv, withDotEnv, type Config, type Need } from '../s
  * @throws ConfigurationError with every fault
  */
 export function readConfig(...needs: Need[]): Config {
-  const dotEnv = existsSync('.env') ? readDotEnv(readFileSync('.env', 'utf8')) : {};
-  return loadConfig(withDotEnv(process.env, dotEnv), new Set(needs));
+  return loadConfig(withDotEnv(process.env, dotEnv()), new Set(needs));
+}
+
+function dotEnv(): Environment {
+  try {
+    return readDotEnv(readFileSync('.env', 'utf8'));
+  } catch (cause) {
+    const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return {};
+    const found = `something that can't be read (${code})`;
+    throw new ConfigurationError([{ name: '.env', found, expected: 'a file that can be read, or none' }]);
+  }
 }

@@ -11,6 +11,11 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** For the person at the terminal, on standard error: results alone are on standard output. */
+export function printRemark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 /** Who read our standard output has gone (`report | head`). */
 export class OutputClosedError extends Error {}
 

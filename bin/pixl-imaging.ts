@@ -10,6 +10,10 @@ import { addPullCommand } from './commands/pull.js';
 import { addReportCommand } from './commands/report.js';
 import { addRetryCommand } from './commands/retry.js';
 import { addServeCommand } from './commands/serve.js';
+import { addStartCommand } from './commands/start.js';
+import { addStatusCommand } from './commands/status.js';
+import { addStopCommand } from './commands/stop.js';
+import { addUpdateCommand } from './commands/update.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
@@ -24,6 +28,7 @@ async function main(): Promise<ExitCode> {
     .version(version())
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
+    .configureOutput({ outputError: (text, write) => write(withoutOptionValue(text)) })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
@@ -31,6 +36,10 @@ async function main(): Promise<ExitCode> {
     );
   for (const add of [
     addServeCommand,
+    addStartCommand,
+    addStopCommand,
+    addUpdateCommand,
+    addStatusCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
@@ -49,6 +58,11 @@ async function main(): Promise<ExitCode> {
     process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
     return wrongUsage ? Exit.Usage : Exit.Failed;
   }
+}
+
+/** Of a mistyped `--mrm=12345` commander would show the value too; it may be a patient's. */
+function withoutOptionValue(text: string): string {
+  return text.replace(/^(error: unknown option '-[^=']*)=.*'/s, "$1'");
 }
 
 function version(): string {

@@ -29,13 +29,14 @@ have() {
     proftpd-core) command -v proftpd || [ -x /usr/sbin/proftpd ] ;;
     proftpd-mod-crypto) [ -e /usr/lib/proftpd/mod_tls.so ] ;;
     libgdcm-tools) command -v gdcmconv ;;
+    python3-pika | python3-jsonpickle) /usr/bin/python3 -c "import ${1#python3-}" ;; # Debian's interpreter, whatever else there is
     *) command -v "${1%-server}-server" || command -v "$1" ;;
   esac >/dev/null 2>&1
 }
 
 missing() {
   local package
-  for package in dcmtk orthanc rabbitmq-server postgresql proftpd-core proftpd-mod-crypto curl openssl libgdcm-tools redis-server; do
+  for package in dcmtk orthanc rabbitmq-server postgresql proftpd-core proftpd-mod-crypto curl openssl libgdcm-tools redis-server python3-pika python3-jsonpickle; do
     have "$package" || echo "$package"
   done
 }

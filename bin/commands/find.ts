@@ -6,7 +6,7 @@ import { findSeries, type NodeClient, type StudyMatch } from '../../src/dimse/in
 import { findStudy, listStudy } from '../../src/pipeline/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printTable } from '../output.js';
+import { printJson, printRemark, printTable } from '../output.js';
 import { nodeClient, required } from '../wiring.js';
 import { addStudyOptions, namedStudy, type StudyOptions } from './study-options.js';
 
@@ -50,6 +50,7 @@ async function find(options: FindOptions): Promise<ExitCode> {
         Object.keys(rows[0]),
         rows.map((row) => Object.values(row)),
       );
+    if (rows.length === 0) printRemark(`nothing found in ${options.node}`);
     return rows.length === 0 ? Exit.NotFound : Exit.Done;
   } finally {
     await closers.closeAll();

@@ -1,13 +1,16 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { MessageRejectedError, parseImagingMessage } from '../../src/core/message.js';
-import { retryFailed, type FailedMessage } from '../../src/queue/index.js';
+import { declareQueue, retryFailed, type FailedMessage } from '../../src/queue/index.js';
 import { broker } from '../broker.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { loggerFor } from '../wiring.js';
+
+/** Somebody is waiting at the terminal: a broker that is away is told soon. */
+const START_TIMEOUT_MS = 5_000;
 
 interface RetryOptions {
   readonly reason?: string;
@@ -32,7 +35,9 @@ async function retry(options: RetryOptions): Promise<ExitCode> {
   const config = readConfig();
   const closers = new Closers();
   try {
-    const connection = await broker(config, loggerFor(config), closers);
+    const connection = await broker(config, loggerFor(config), closers, { startTimeoutMs: START_TIMEOUT_MS });
+    // Before the daemon's first start there is no failed queue; that is nothing to move, and no failure.
+    await declareQueue(connection, config.queues.failed);
     const result = await cancelledBySignals(
       (signal) =>
         retryFailed({

@@ -1,16 +1,21 @@
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
+import { CancelledError } from '../../src/core/errors.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { imagingHandler, logRecorder } from '../../src/pipeline/index.js';
-import { consume, defaultRetryPolicy } from '../../src/queue/index.js';
+import { consume, defaultRetryPolicy, type QueueConsumer } from '../../src/queue/index.js';
 import { broker } from '../broker.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { journeyParts, loggerFor, namesFor } from '../wiring.js';
 
-/** A cancelled C-MOVE may take 5 s to say so before it is aborted. */
-const ABORT_GRACE_MS = 8_000;
+/**
+ * What of PIXL_SHUTDOWN_GRACE is kept for work that is cancelled: a C-MOVE may take 5 s to say so before it is aborted,
+ * an archive that hangs another 5 s until its connection is given up (ARTIM), and the connections are closed then.
+ */
+const ABORT_GRACE_MS = 12_000;
 
 export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -24,8 +29,8 @@ async function serve(): Promise<ExitCode> {
   const config = readConfig('primary', 'raw', 'delivery');
   const log = loggerFor(config);
   const closers = new Closers();
+  const stop = stopSignal(closers);
   try {
-    const stop = untilStopped(closers);
     const parts = journeyParts(
       config,
       {
@@ -36,8 +41,14 @@ async function serve(): Promise<ExitCode> {
       },
       closers,
     );
-    const connection = await broker(config, log, closers, Infinity);
+    const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
     const recorder = logRecorder(log, namesFor(config));
+    const consumers: QueueConsumer[] = [];
+    closers.add('consumers', async () => {
+      await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+    });
+    const { shutdownGraceMs } = config.timeouts;
+    const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
     for (const archive of archivesOf(config)) {
       const consumer = await consume({
         connection,
@@ -46,16 +57,20 @@ async function serve(): Promise<ExitCode> {
         handler: imagingHandler(archive, config.queues, parts, recorder),
         failedQueue: config.queues.failed,
         retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-        shutdownGraceMs: config.timeouts.shutdownGraceMs,
-        abortGraceMs: ABORT_GRACE_MS,
+        shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+        abortGraceMs,
         log,
       });
-      closers.add(`consumer of ${config.queues[archive]}`, () => consumer.close());
+      consumers.push(consumer);
     }
     log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]) }, 'ready');
-    await stop;
+    if (!stop.aborted) await once(stop, 'abort');
     log.info({}, 'stopping');
     return Exit.Done;
+  } catch (error) {
+    // Told to stop while there was no broker yet: nothing had begun.
+    if (error instanceof CancelledError && stop.aborted) return Exit.Done;
+    throw error;
   } finally {
     await closers.closeAll();
     log.info({}, 'stopped');
@@ -67,16 +82,16 @@ function archivesOf(config: Config): ArchiveName[] {
   return secondaryArchive(config) === null ? ['primary'] : ['primary', 'secondary'];
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
-function untilStopped(closers: Closers): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
-      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-      resolve();
-    };
-    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-    closers.add('signal handlers', () => {
-      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-    });
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
+function stopSignal(closers: Closers): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    controller.abort();
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  closers.add('signal handlers', () => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   });
+  return controller.signal;
 }

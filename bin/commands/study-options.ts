@@ -38,8 +38,11 @@ export interface NamedStudy {
 /** @throws UsageError naming the option that is wrong or lacking */
 export function namedStudy(options: StudyOptions): NamedStudy {
   const { studyUid, mrn, accession, seriesUid = [] } = options;
-  if (studyUid === undefined && (mrn === undefined || accession === undefined))
+  if (studyUid === undefined && mrn === undefined && accession === undefined)
     throw new UsageError('name the study: --study-uid, or --mrn together with --accession');
+  // Also next to --study-uid: there a lone one would be ignored in silence.
+  if (mrn === undefined && accession !== undefined) throw new UsageError('--accession goes with --mrn');
+  if (mrn !== undefined && accession === undefined) throw new UsageError('--mrn goes with --accession');
   return {
     studyInstanceUid: checked('--study-uid', studyUid, studyInstanceUid),
     mrn: checked('--mrn', mrn, patientId),

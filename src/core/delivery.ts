@@ -25,6 +25,8 @@ export type Disposition =
   | { readonly kind: 'forward'; readonly to: string }
   /** The same bytes again after the retry policy's delay; after the last attempt they are parked as `outcome`. */
   | { readonly kind: 'retry'; readonly code: string; readonly reason: string; readonly outcome: string }
+  /** The same bytes again after the policy's first delay, and this try does not count: the message is not to blame. */
+  | { readonly kind: 'defer'; readonly code: string; readonly reason: string }
   /** To the failed queue, with the reason in its headers. */
   | { readonly kind: 'park'; readonly outcome: string; readonly code: string; readonly reason: string };
 

@@ -58,3 +58,4 @@ export type {
   StudyReport,
 } from './outcome.js';
 export type { Timestamp } from './timestamp.js';
+export { noMetrics, type DimseOperation, type Metrics } from './metrics.js';

@@ -69,7 +69,7 @@ export const OUR_MAXIMUM_LENGTH = 131_072;
 
 /** What a peer that says "no limit" gets; longer PDUs were not seen to help. */
 const LONGEST_PDATA_SENT = 131_072;
-/** A peer that wants PDUs of a few bytes would have us write headers for ever. */
+/** With a peer that takes less we don't talk: it would have us write headers for ever. */
 const SHORTEST_PDATA_SENT = 256;
 /** Bytes in our socket's send buffer above which a writer waits. */
 const UNSENT_HIGH_BYTES = 512 * 1024;
@@ -187,15 +187,16 @@ export class Association {
    * The next command. What is left of a data set that nobody read is passed over.
    *
    * @param operation what is waited for, for errors
-   * @param timeoutMs the longest silence
+   * @param timeoutMs the longest that it may take, however much comes meanwhile
    * @throws what ended the association; TimeoutError
    */
   async receiveCommand(
     operation: string,
     timeoutMs: number,
   ): Promise<Extract<MessageEvent, { kind: 'command' }>> {
-    await this.skipDataSet(operation, timeoutMs);
-    const event = await this.#take(operation, timeoutMs);
+    const remaining = countdown(timeoutMs);
+    while (this.#dataSetLeft) await this.#takeData(operation, remaining());
+    const event = await this.#take(operation, remaining());
     if (event.kind !== 'command') throw this.protocolError('a data set without a command');
     this.#dataSetLeft = event.hasDataSet;
     return event;
@@ -207,26 +208,27 @@ export class Association {
    */
   async *receiveDataSet(operation: string, timeoutMs: number): AsyncGenerator<Buffer, void, undefined> {
     while (this.#dataSetLeft) {
-      const event = await this.#take(operation, timeoutMs);
-      if (event.kind !== 'data') throw this.protocolError('a command where a data set should go on');
-      this.#dataSetLeft = !event.ends;
-      if (event.data.length > 0) yield event.data;
+      const data = await this.#takeData(operation, timeoutMs);
+      if (data.length > 0) yield data;
     }
   }
 
   /** Reads what is left of the data set and drops it. */
   async skipDataSet(operation: string, timeoutMs: number): Promise<void> {
-    while (this.#dataSetLeft) {
-      const event = await this.#take(operation, timeoutMs);
-      if (event.kind !== 'data' || event.ends) this.#dataSetLeft = false;
-    }
+    while (this.#dataSetLeft) await this.#takeData(operation, timeoutMs);
   }
 
-  /** The same, collected. @throws ProtocolError when it is longer than `limit` bytes */
+  /**
+   * The whole data set, which has to come within `timeoutMs`.
+   *
+   * @throws ProtocolError when it is longer than `limit` bytes
+   */
   async collectDataSet(operation: string, timeoutMs: number, limit: number): Promise<Buffer> {
+    const remaining = countdown(timeoutMs);
     const pieces: Buffer[] = [];
     let length = 0;
-    for await (const piece of this.receiveDataSet(operation, timeoutMs)) {
+    while (this.#dataSetLeft) {
+      const piece = await this.#takeData(operation, remaining());
       length += piece.length;
       if (length > limit) throw this.protocolError(`${operation}: an identifier of more than ${limit} bytes`);
       pieces.push(piece);
@@ -332,9 +334,11 @@ export class Association {
       if (result === 'acceptance' && proposal?.transferSyntaxes.includes(transferSyntax) === true)
         this.#contexts.set(id, { id, abstractSyntax: proposal.abstractSyntax, transferSyntax });
     }
-    const theirs = ac.userInformation.maximumLength === 0 ? Infinity : ac.userInformation.maximumLength;
-    this.#maxDataLength =
-      Math.max(SHORTEST_PDATA_SENT, Math.min(theirs, LONGEST_PDATA_SENT)) - PDV_HEADER_LENGTH;
+    const { maximumLength } = ac.userInformation;
+    const theirs = maximumLength === 0 ? Infinity : maximumLength;
+    if (theirs < SHORTEST_PDATA_SENT)
+      throw new PduError(`A-ASSOCIATE-AC: a maximum length of ${maximumLength} bytes`);
+    this.#maxDataLength = Math.min(theirs, LONGEST_PDATA_SENT) - PDV_HEADER_LENGTH;
   }
 
   #onPdv(piece: PdvPiece): void {
@@ -356,7 +360,16 @@ export class Association {
     await this.#until(room, 'write', this.#options.timeouts.writeMs);
   }
 
+  /** The next piece of the data set of the command that was received last. */
+  async #takeData(operation: string, timeoutMs: number): Promise<Buffer> {
+    const event = await this.#take(operation, timeoutMs);
+    if (event.kind !== 'data') throw this.protocolError('a command where a data set should go on');
+    this.#dataSetLeft = !event.ends;
+    return event.data;
+  }
+
   async #take(operation: string, timeoutMs: number): Promise<MessageEvent> {
+    if (timeoutMs <= 0) throw new TimeoutError(this.peer, operation, timeoutMs);
     return this.#inbox.take() ?? (await this.#until(() => this.#taken(), operation, timeoutMs));
   }
 
@@ -405,6 +418,12 @@ export class Association {
     if (this.#upperLayer === null) throw new InternalError('association before its connection');
     return this.#upperLayer;
   }
+}
+
+/** What is left of a time that runs from now. */
+function countdown(ms: number): () => number {
+  const end = performance.now() + ms;
+  return () => Math.ceil(end - performance.now());
 }
 
 /** How errors and logs name a node. */

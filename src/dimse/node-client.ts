@@ -1,3 +1,4 @@
+import { CancelledError } from '../core/errors.js';
 import { AssociationEndedError, DimseStatusError } from './errors.js';
 import {
   Association,
@@ -58,10 +59,16 @@ export class NodeClient {
   /**
    * Lends an association for C-ECHO, C-FIND and C-MOVE.
    *
-   * @throws what Association.request throws, and what `work` throws
+   * @param signal ends the work with an A-ABORT. A C-MOVE has better ways to be cancelled, so it goes without.
+   * @throws what Association.request throws, and what `work` throws; CancelledError
    */
-  async withQueryRetrieve<T>(work: (association: Association) => Promise<T>): Promise<T> {
-    const association = this.#takeIdle() ?? (await this.#open('query', QUERY_RETRIEVE_CONTEXTS));
+  async withQueryRetrieve<T>(
+    work: (association: Association) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const association = this.#takeIdle() ?? (await this.#openPooled(signal));
+    // abort never rejects; what waits on the association gets the reason
+    const endOfWork = whenAborted(signal, () => void association.abort(new CancelledError('query')));
     try {
       return await work(association);
     } catch (error) {
@@ -70,6 +77,7 @@ export class NodeClient {
       if (!(error instanceof DimseStatusError)) await association.abort();
       throw error;
     } finally {
+      endOfWork();
       await this.#giveBack(association);
     }
   }
@@ -100,8 +108,19 @@ export class NodeClient {
     await Promise.all(this.#releases);
   }
 
+  /** The association outlives the work that it is opened for, so it must not be tied to that work's signal. */
+  async #openPooled(signal: AbortSignal | undefined): Promise<Association> {
+    const opening = new AbortController();
+    const endOfOpening = whenAborted(signal, () => opening.abort());
+    try {
+      return await this.#open('query', QUERY_RETRIEVE_CONTEXTS, opening.signal);
+    } finally {
+      endOfOpening();
+    }
+  }
+
   async #open(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
-    await this.#slot(use);
+    await this.#slot(use, signal);
     const { node, callingAeTitle, timeouts } = this.#options;
     const options: AssociationOptions = {
       node,
@@ -122,16 +141,42 @@ export class NodeClient {
    * Waits for room under the cap, in the order of asking. Needs no timeout of its own: whoever holds a slot is under
    * timeouts itself, and nobody who holds one of this node's waits for another of it.
    */
-  async #slot(use: Use): Promise<void> {
-    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
+  async #slot(use: Use, signal?: AbortSignal): Promise<void> {
+    this.#requireOpen();
     if (this.#hasRoom(use)) {
       this.#count[use] += 1;
       return;
     }
     const [idle] = this.#idle.keys();
-    const admitted = new Promise<void>((resolve) => this.#waiting.push({ use, admit: resolve }));
     if (idle !== undefined) this.#endIdle(idle);
-    await admitted;
+    await this.#admission(use, signal);
+    try {
+      this.#requireOpen();
+    } catch (error) {
+      this.#freeSlot(use);
+      throw error;
+    }
+  }
+
+  #admission(use: Use, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        use,
+        admit: () => {
+          endOfWait();
+          resolve();
+        },
+      };
+      this.#waiting.push(waiting);
+      const endOfWait = whenAborted(signal, () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new CancelledError('association'));
+      });
+    });
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
   }
 
   #hasRoom(use: Use): boolean {
@@ -180,4 +225,11 @@ export class NodeClient {
     });
     this.#releases.add(release);
   }
+}
+
+/** @returns a function that ends the subscription */
+function whenAborted(signal: AbortSignal | undefined, giveUp: () => void): () => void {
+  if (signal?.aborted === true) giveUp();
+  else signal?.addEventListener('abort', giveUp, { once: true });
+  return () => signal?.removeEventListener('abort', giveUp);
 }

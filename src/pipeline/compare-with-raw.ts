@@ -21,16 +21,17 @@ export async function compareWithRaw(
   askedSeries: readonly SeriesInstanceUid[],
   archive: Archive,
   parts: JourneyParts,
+  signal: AbortSignal,
 ): Promise<Comparison> {
   const { queryTimeoutMs } = parts.settings;
   const only = askedSeries.length === 0 ? null : new Set(askedSeries);
-  const expected = await listStudy(archive.client, studyInstanceUid, only, queryTimeoutMs);
+  const expected = await listStudy(archive.client, studyInstanceUid, only, queryTimeoutMs, signal);
   return {
     studyInstanceUid,
     expected,
     wholeStudy: only === null,
     absentSeries: askedSeries.filter((uid) => !expected.series.has(uid)),
-    held: await heldByRaw(studyInstanceUid, expected, parts),
+    held: await heldByRaw(studyInstanceUid, expected, parts, signal),
   };
 }
 
@@ -39,11 +40,13 @@ export async function heldByRaw(
   studyInstanceUid: StudyInstanceUid,
   expected: StudyContents,
   parts: JourneyParts,
+  signal: AbortSignal,
 ): Promise<StudyContents> {
   return listStudy(
     parts.raw,
     studyInstanceUid,
     new Set(expected.series.keys()),
     parts.settings.queryTimeoutMs,
+    signal,
   );
 }

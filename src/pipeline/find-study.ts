@@ -9,6 +9,7 @@ export async function findStudy(
   request: StudyRequest,
   client: NodeClient,
   queryTimeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<readonly StudyMatch[]> {
   return client.withQueryRetrieve(async (association) => {
     for (const query of queriesFor(request)) {
@@ -16,7 +17,7 @@ export async function findStudy(
       if (studies.length > 0) return studies;
     }
     return [];
-  });
+  }, signal);
 }
 
 /** An MRN without an accession number would match all of a patient's studies, so it is never asked for alone. */

@@ -33,7 +33,7 @@ export async function processMessage(
   const journeys: StudyJourney[] = [];
   const reports = (): StudyReport[] => journeys.map(({ report }) => report).filter(isListed);
   try {
-    const found = await findStudy(message, archive.client, parts.settings.queryTimeoutMs);
+    const found = await findStudy(message, archive.client, parts.settings.queryTimeoutMs, signal);
     const absentSeries = new Set(message.seriesInstanceUids);
     for (const { studyInstanceUid } of found) {
       throwIfCancelled(signal, 'journey');
@@ -179,7 +179,13 @@ class StudyJourney {
 
   async #compare(): Promise<Comparison> {
     const asked = this.#message.seriesInstanceUids;
-    const comparison = await compareWithRaw(this.#studyInstanceUid, asked, this.#archive, this.#parts);
+    const comparison = await compareWithRaw(
+      this.#studyInstanceUid,
+      asked,
+      this.#archive,
+      this.#parts,
+      this.#signal,
+    );
     const { expected, held } = comparison;
     this.seriesSeen = [...expected.series.keys()];
     this.#expected = expected.size;

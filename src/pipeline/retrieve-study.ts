@@ -172,7 +172,7 @@ class Rounds {
 
   async #look(): Promise<void> {
     const { studyInstanceUid, expected } = this.#comparison;
-    this.#held = await heldByRaw(studyInstanceUid, expected, this.#parts);
+    this.#held = await heldByRaw(studyInstanceUid, expected, this.#parts, this.#signal);
     this.#missing = expected.lackedBy(this.#held);
     this.#onMissing(this.#missing);
     this.#progress(0);

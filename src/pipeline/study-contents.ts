@@ -54,6 +54,7 @@ export async function listStudy(
   studyInstanceUid: StudyInstanceUid,
   only: ReadonlySet<SeriesInstanceUid> | null,
   queryTimeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<StudyContents> {
   return client.withQueryRetrieve(async (association) => {
     const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
@@ -66,5 +67,5 @@ export async function listStudy(
       );
     }
     return new StudyContents(contents);
-  });
+  }, signal);
 }

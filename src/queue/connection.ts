@@ -1,5 +1,6 @@
 import { connect, type ChannelModel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledError } from '../core/errors.js';
 import type { Logger } from '../core/log.js';
 import { BrokerUnavailableError, endingOf, toBrokerError } from './errors.js';
 import { within } from './within.js';
@@ -28,6 +29,8 @@ export interface BrokerOptions {
   readonly connectTimeoutMs?: number;
   /** How long `connectBroker` itself goes on trying, in ms; `Infinity`: for ever. Default 30,000. */
   readonly startTimeoutMs?: number;
+  /** Gives `connectBroker` up; once connected it means nothing. */
+  readonly startSignal?: AbortSignal;
   /** Pauses between attempts, doubling from the first to the last. Default 200 ms to 10,000 ms. */
   readonly reconnect?: { readonly firstMs: number; readonly maxMs: number };
   /** The connection's name in the broker's management pages. Default `pixl`. */
@@ -55,6 +58,7 @@ const LINGER_MS = 1_000;
  * @throws BrokerAuthenticationError at once when user name or password are refused.
  * @throws BrokerRefusedError at once when the virtual host is not open to the user.
  * @throws BrokerUnavailableError when there was no broker within `startTimeoutMs`.
+ * @throws CancelledError when `startSignal` was aborted before there was one.
  */
 export async function connectBroker(options: BrokerOptions): Promise<BrokerConnection> {
   const connection = new BrokerConnection(options);
@@ -96,12 +100,26 @@ export class BrokerConnection {
 
   /** @internal Called once, by `connectBroker`. */
   async start(): Promise<void> {
+    const { startSignal } = this.#options;
+    const giveUp = (): void => this.#stop.abort();
+    startSignal?.addEventListener('abort', giveUp);
+    if (startSignal?.aborted === true) giveUp();
+    try {
+      await this.#firstConnection();
+    } finally {
+      startSignal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #firstConnection(): Promise<void> {
     const deadline = performance.now() + (this.#options.startTimeoutMs ?? 30_000);
     for (let failures = 1; ; failures += 1) {
       try {
+        if (this.#isClosed()) throw new CancelledError('connect to the broker');
         this.#maintaining = this.#maintain(await this.#open());
         return;
       } catch (cause) {
+        if (this.#isClosed()) throw new CancelledError('connect to the broker');
         const error = toBrokerError(this.broker, 'connect', cause);
         const pause = this.#pause(failures);
         if (error.retry === 'never' || performance.now() + pause > deadline) {
@@ -110,7 +128,7 @@ export class BrokerConnection {
         }
         this.#changed(error.message);
         this.log.warn({ operation: 'connect', reason: error.message }, 'no broker yet');
-        await sleep(pause);
+        await sleep(pause, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
     }
   }

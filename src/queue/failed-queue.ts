@@ -32,7 +32,7 @@ export interface RetryFailedOptions {
 
 export interface RetryFailedResult {
   readonly moved: number;
-  /** Looked at and left in the failed queue. */
+  /** Left in the failed queue of those that were there at the start; with a limit they were not all looked at. */
   readonly left: number;
   /** How many were moved to which queue. */
   readonly byQueue: Readonly<Record<string, number>>;
@@ -111,7 +111,7 @@ async function move(
   // All that is unacked, in one frame; the broker puts each back in its old place.
   channel.nackAll(true);
   if (failure !== undefined) throw asError(failure.error);
-  return { moved, left: seen - moved, byQueue: Object.fromEntries(byQueue) };
+  return { moved, left: messageCount - moved, byQueue: Object.fromEntries(byQueue) };
 }
 
 function asError(error: unknown): Error {

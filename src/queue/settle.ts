@@ -48,7 +48,10 @@ export async function makeSafe(
     case 'retry':
       if (isLastAttempt(context.retryPolicy, attemptsBefore(message) + 1))
         await park(context, message, disposition, receivedAt);
-      else await publishLater(context, message, receivedAt);
+      else await publishLater(context, message, attemptsBefore(message) + 1, receivedAt);
+      return;
+    case 'defer':
+      await publishLater(context, message, attemptsBefore(message), receivedAt);
       return;
     case 'park':
       await park(context, message, disposition, receivedAt);
@@ -88,10 +91,15 @@ async function publishDeclared(
   );
 }
 
-async function publishLater(context: SettleContext, message: Message, receivedAt: string): Promise<void> {
+/** @param attempts tries that count so far: the more, the longer the delay */
+async function publishLater(
+  context: SettleContext,
+  message: Message,
+  attempts: number,
+  receivedAt: string,
+): Promise<void> {
   const { connection, publisher, queue, retryPolicy } = context;
-  const attempts = attemptsBefore(message) + 1;
-  const delayMs = retryDelayMs(retryPolicy, attempts);
+  const delayMs = retryDelayMs(retryPolicy, Math.max(1, attempts));
   const properties = withHeaders(keptProperties(message), {
     [Header.attempts]: attempts,
     [Header.receivedAt]: receivedAt,

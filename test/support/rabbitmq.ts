@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
+import { closeAtEnd, openLongLived } from './long-lived.js';
 
 const BIN = '/usr/lib/rabbitmq/bin';
 const READY_TIMEOUT_MS = 90_000;
@@ -39,23 +40,16 @@ let shared: Promise<Rabbitmq> | undefined;
 
 /** The one broker of this test process, started when it is first asked for and ended after the last test. */
 export function sharedRabbitmq(): Promise<Rabbitmq> {
-  shared ??= startRabbitmq();
+  shared ??= openLongLived('RabbitMQ', async () => {
+    const broker = await startRabbitmq();
+    closeAtEnd('RabbitMQ', () => {
+      shared = undefined;
+      return broker.stop();
+    });
+    return broker;
+  });
   return shared;
 }
-
-/** For a root-level `after`. */
-export async function stopSharedRabbitmq(): Promise<void> {
-  const broker = await shared?.catch(() => undefined);
-  shared = undefined;
-  await broker?.stop();
-}
-
-// Mocha runs a hook that is registered while a file is loaded, outside of any suite, once after everything.
-if (typeof after === 'function')
-  after('stop RabbitMQ', async function () {
-    this.timeout(60_000);
-    await stopSharedRabbitmq();
-  });
 
 /** Starts a broker of one's own. */
 export async function startRabbitmq(): Promise<Rabbitmq> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy on 127.0.0.1 whose connections a test can cut, refuse or let hang. */
+/** A TCP proxy on 127.0.0.1 whose connections a test can cut, refuse, let hang or hold for a while. */
 export interface TcpProxy {
   readonly port: number;
   /** Connections that came in since the start. */
@@ -12,6 +12,11 @@ export interface TcpProxy {
   freeze(): void;
   /** Resets what hangs and works again. */
   thaw(): void;
+  /** Once so many more bytes have come for the target, everything waits, and nothing is lost, until `release`. */
+  holdAfter(bytes: number): void;
+  isHolding(): boolean;
+  /** Passes on what waits. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -19,6 +24,8 @@ export interface TcpProxy {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let [frozen, accepted] = [false, 0];
+  let untilHold = Infinity;
+  const held: (() => void)[] = [];
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => undefined);
@@ -32,15 +39,31 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     keep(target);
     const pass = (from: Socket, to: Socket): void => {
       from.on('data', (bytes) => {
-        if (!frozen && !to.destroyed) to.write(bytes);
+        if (from === client) untilHold -= bytes.length;
+        if (frozen || to.destroyed) return;
+        if (untilHold > 0) to.write(bytes);
+        else {
+          from.pause();
+          held.push(() => {
+            if (!to.destroyed) to.write(bytes);
+            from.resume();
+          });
+        }
       });
-      from.on('close', () => to.destroy());
+      from.on('close', () => {
+        if (untilHold > 0) to.destroy();
+        else held.push(() => to.destroy());
+      });
     };
     pass(client, target);
     pass(target, client);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const release = (): void => {
+    untilHold = Infinity;
+    for (const pass of held.splice(0)) pass();
+  };
   const cut = (): void => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
@@ -55,7 +78,13 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       frozen = false;
       cut();
     },
+    holdAfter: (bytes) => {
+      untilHold = bytes;
+    },
+    isHolding: () => untilHold <= 0,
+    release,
     close: async () => {
+      release();
       cut();
       server.close();
       await once(server, 'close');

@@ -15,7 +15,7 @@ export const MAX_COMMAND_SET_LENGTH = 1 << 16;
 
 /** Puts pieces of PDVs together to messages; state is reset by each message, so nothing of one reaches the next. */
 export class MessageAssembler {
-  #command: { readonly presentationContextId: number; pieces: Buffer[]; length: number } | null = null;
+  #command: { readonly presentationContextId: number; pieces: Buffer[]; cost: number } | null = null;
   #dataSetContextId: number | null = null;
 
   /** A command's first PDV has begun and its last has not ended. */
@@ -39,12 +39,13 @@ export class MessageAssembler {
     const command = (this.#command ??= {
       presentationContextId: piece.presentationContextId,
       pieces: [],
-      length: 0,
+      cost: 0,
     });
     if (command.presentationContextId !== piece.presentationContextId)
       throw new CommandSetError('a command over two presentation contexts');
-    command.length += piece.data.length;
-    if (command.length > MAX_COMMAND_SET_LENGTH)
+    // A piece without bytes counts too: there may be endlessly many.
+    command.cost += Math.max(1, piece.data.length);
+    if (command.cost > MAX_COMMAND_SET_LENGTH)
       throw new CommandSetError(`a command set of more than ${MAX_COMMAND_SET_LENGTH} bytes`);
     command.pieces.push(piece.data);
     if (!piece.ends || !piece.isLast) return begins ? { kind: 'command-begins' } : null;

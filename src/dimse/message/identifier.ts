@@ -1,9 +1,11 @@
-import dcmjs from 'dcmjs';
+import { createRequire } from 'node:module';
+import type dcmjs from 'dcmjs';
 import dcmjsDimse from 'dcmjs-dimse';
 
-// Both libraries print what they meet, values included, to the console.
+// Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
+// another log, than the one that dcmjs-dimse requires.
 dcmjsDimse.log.setLevel('silent');
-dcmjs.log.setLevel('silent');
+(createRequire(import.meta.url)('dcmjs') as typeof dcmjs).log.setLevel('silent');
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
@@ -31,10 +33,14 @@ export class IdentifierError extends Error {
 /**
  * Encodes the keys of a query (PS3.4 C.2.2.2), in ascending order of tags.
  *
- * @param keys values by keyword; an empty value asks for universal matching and return of the element
+ * @param keys values by keyword, several joined by a backslash; an empty value asks for universal matching and return
+ *   of the element
  */
 export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buffer {
-  const elements: Record<string, unknown> = { ...keys };
+  // dcmjs cuts a value to the length of its VR, which is that of one value: a list must come as one.
+  const elements: Record<string, unknown> = Object.fromEntries(
+    Object.entries(keys).map(([keyword, value]) => [keyword, value?.split('\\')]),
+  );
   const ascii = Object.values(keys).every((value) => value === undefined || /^[\x20-\x7e]*$/.test(value));
   if (!ascii) elements['SpecificCharacterSet'] = 'ISO_IR 192';
   return new dcmjsDimse.Dataset(elements, transferSyntax).getDenaturalizedDataset();
@@ -42,6 +48,7 @@ export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buff
 
 /** @throws IdentifierError when the bytes can't be read as a data set of that transfer syntax */
 export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identifier {
+  checkLengths(bytes, transferSyntax !== dcmjsDimse.constants.TransferSyntax.ImplicitVRLittleEndian);
   let elements: Record<string, unknown>;
   try {
     elements = new dcmjsDimse.Dataset(bytes, transferSyntax).getElements();
@@ -54,6 +61,28 @@ export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identif
     if (text !== null) texts[keyword] = text;
   }
   return texts;
+}
+
+/** VRs with a length of 32 bits in Explicit VR (PS3.5 7.1.2). */
+const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
+const UNDEFINED_LENGTH = 0xffffffff;
+
+/**
+ * dcmjs reads what is cut off as if it ended there, and prints what it thinks of it; so the lengths are checked
+ * first: of the elements of the data set, which must fill it.
+ */
+function checkLengths(bytes: Buffer, explicit: boolean): void {
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + 8 > bytes.length) throw new IdentifierError('an element header is cut off');
+    const long = explicit && LONG_VRS.has(bytes.toString('latin1', at + 4, at + 6));
+    if (long && at + 12 > bytes.length) throw new IdentifierError('an element header is cut off');
+    const length = explicit && !long ? bytes.readUInt16LE(at + 6) : bytes.readUInt32LE(at + (long ? 8 : 4));
+    // Only sequences have no length; what is behind one is left to dcmjs.
+    if (length === UNDEFINED_LENGTH) return;
+    at += (long ? 12 : 8) + length;
+  }
+  if (at > bytes.length) throw new IdentifierError('an element is longer than the identifier');
 }
 
 function textOf(value: unknown): string | null {

@@ -17,7 +17,14 @@ export async function cEcho(association: Association, timeoutMs: number): Promis
     { type: 'C-ECHO-RQ', messageId, affectedSopClassUid: VERIFICATION },
     false,
   );
-  const { command } = await receiveResponse(association, 'C-ECHO-RSP', messageId, timeoutMs);
-  if (command.status !== Status.Success)
-    throw new DimseStatusError(association.peer, 'C-ECHO', command.status);
+  let answered = false;
+  try {
+    const { command } = await receiveResponse(association, 'C-ECHO-RSP', messageId, timeoutMs);
+    answered = true;
+    if (command.status !== Status.Success)
+      throw new DimseStatusError(association.peer, 'C-ECHO', command.status);
+  } finally {
+    // An answer that comes later would be taken for that of the next request.
+    if (!answered) await association.abort();
+  }
 }

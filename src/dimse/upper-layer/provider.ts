@@ -168,9 +168,11 @@ export class UpperLayer {
         this.#send(encodePdu({ type: 'A-RELEASE-RQ' }));
         break;
       case 'AR-2':
-      case 'AR-8':
         // An SCU has no reason to keep an association that the peer wants to end.
         this.#finish(new AssociationEndedError(this.#peer, 'released by the peer'));
+        this.#handle('A-RELEASE response');
+        break;
+      case 'AR-8': // not over before the peer has answered our request too
         this.#handle('A-RELEASE response');
         break;
       case 'AR-3':
@@ -264,9 +266,12 @@ export class UpperLayer {
   }
 
   #closeTransport(): void {
-    this.#stopArtim();
-    if (this.#socket.writable) this.#socket.end(() => this.#socket.destroy());
-    else this.#socket.destroy();
+    if (!this.#socket.writable) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#socket.end(() => this.#socket.destroy());
+    this.#startArtim(); // a peer that does not read lets nothing be flushed
   }
 
   #startArtim(): void {

@@ -162,6 +162,28 @@ describe('a consumer', () => {
     );
   });
 
+  it('brings a deferred message back by the delay queue as the same try, however often', async () => {
+    const queue = await filled(['x'], 3);
+    const seen: Delivery[] = [];
+    const defer: Disposition = { kind: 'defer', code: 'ARCHIVE_DOWN', reason: 'the archive is down' };
+    await broker.consumer({
+      queue,
+      retryPolicy: { maxAttempts: 2, firstDelayMs: 50, maxDelayMs: 50 },
+      handler: (delivery) => {
+        seen.push(delivery);
+        return Promise.resolve(seen.length < 5 ? defer : { kind: 'done' });
+      },
+    });
+    await eventually(async () => {
+      expect(seen).to.have.length(5);
+      expect(await broker.depth(queue)).to.equal(0);
+    });
+    expect(new Set(seen.map(({ attempt }) => attempt))).to.deep.equal(new Set([1]));
+    expect(new Set(seen.map(({ receivedAt }) => receivedAt)).size).to.equal(1);
+    expect(seen.at(-1)?.priority).to.equal(3);
+    expect(seen.at(-1)?.body.toString()).to.equal('x');
+  });
+
   it('lets a retry wait in the delay queue with its priority and a pause drawn below the TTL', async () => {
     const queue = await filled(
       Array.from({ length: 20 }, (_, i) => String(i)),

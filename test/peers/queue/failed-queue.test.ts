@@ -66,7 +66,7 @@ describe('moving messages back from the failed queue', () => {
     const { failedQueue, origin, publisher } = await prepared();
     for (let i = 0; i < 8; i += 1) await park(publisher, failedQueue, `${i}`, { [Header.queue]: origin });
     const connection = await broker.connection();
-    expect((await retryFailed({ connection, failedQueue, limit: 3 })).moved).to.equal(3);
+    expect(await retryFailed({ connection, failedQueue, limit: 3 })).to.deep.include({ moved: 3, left: 5 });
     expect(await broker.depth(origin)).to.equal(3);
     await eventually(async () => expect(await broker.depth(failedQueue)).to.equal(5));
     expect((await retryFailed({ connection, failedQueue, limit: 0 })).moved).to.equal(0);

@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import { nodesEnv, runCli } from '../../support/cli.js';
+import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { sharedLab, type Lab } from '../../support/lab.js';
+import { startScriptedArchive } from '../../support/scripted-archive.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
+
+const UID_ROOT = '1.2.826.0.1.3680043.8.498.7101';
+
+describe('pixl-imaging find', () => {
+  let lab: Lab;
+  let dir: TempDir;
+  let study: MadeStudy;
+  let twin: MadeStudy;
+  const env = (): Record<string, string> =>
+    nodesEnv({ primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon });
+  const byUid = (): string[] => ['find', '--study-uid', study.studyInstanceUid];
+  const byAccession = (): string[] => ['find', '--mrn', study.mrn, '--accession', study.accession];
+
+  before(async function () {
+    this.timeout(120_000);
+    lab = await sharedLab();
+    dir = tempDir('find');
+    const shared = { uidRoot: UID_ROOT, mrn: 'FINDMRN', accession: 'FINDACC', studyDate: '20230405' };
+    study = await makeStudy(dir.path, {
+      ...shared,
+      study: 1,
+      series: [
+        { instances: 3, modality: 'CT' },
+        { instances: 2, modality: 'SR', sopClass: 'SR' },
+      ],
+    });
+    twin = await makeStudy(dir.path, { ...shared, study: 2, instances: 1 });
+    await lab.vna.load([...study.files, ...twin.files]);
+  });
+  after(() => dir.remove());
+  beforeEach(() => lab.reset());
+
+  it('prints a study, and counts its images where the archive does not', async () => {
+    const { code, stderr, json } = await runCli([...byUid(), '--json'], { env: env() });
+    expect(code).to.equal(0);
+    expect(stderr).to.equal('');
+    expect(json()).to.deep.equal([
+      {
+        study_uid: study.studyInstanceUid,
+        mrn: 'FINDMRN',
+        accession_number: 'FINDACC',
+        study_date: '20230405',
+        modality: '',
+        images: 5,
+      },
+    ]);
+  });
+
+  it('prints every study that MRN and accession number mean', async () => {
+    const { code, json } = await runCli([...byAccession(), '--json'], { env: env() });
+    expect(code).to.equal(0);
+    const rows = json() as { study_uid: string; images: number }[];
+    expect(rows.map((row) => [row.study_uid, row.images]).sort()).to.deep.equal([
+      [study.studyInstanceUid, 5],
+      [twin.studyInstanceUid, 1],
+    ]);
+  });
+
+  it('falls back to MRN and accession number when nobody knows the UID', async () => {
+    const args = ['find', '--study-uid', '1.2.3.4.5', '--mrn', study.mrn, '--accession', study.accession];
+    const { code, json } = await runCli([...args, '--json'], { env: env() });
+    expect(code).to.equal(0);
+    expect(json()).to.have.length(2);
+  });
+
+  it('prints series with their images counted', async () => {
+    const { code, json } = await runCli([...byUid(), '--level', 'series', '--json'], { env: env() });
+    expect(code).to.equal(0);
+    const rows = json() as { series_uid: string }[];
+    expect([...rows].sort((a, b) => a.series_uid.localeCompare(b.series_uid))).to.deep.equal([
+      {
+        study_uid: study.studyInstanceUid,
+        series_uid: study.series[0]!.seriesInstanceUid,
+        modality: 'CT',
+        images: 3,
+      },
+      {
+        study_uid: study.studyInstanceUid,
+        series_uid: study.series[1]!.seriesInstanceUid,
+        modality: 'SR',
+        images: 2,
+      },
+    ]);
+  });
+
+  it('prints images', async () => {
+    const { code, json } = await runCli([...byUid(), '--level', 'image', '--json'], { env: env() });
+    expect(code).to.equal(0);
+    const expected = study.series.flatMap(({ seriesInstanceUid, instances }) =>
+      instances.map(({ sopInstanceUid }) => ({
+        study_uid: study.studyInstanceUid,
+        series_uid: seriesInstanceUid,
+        sop_instance_uid: sopInstanceUid,
+      })),
+    );
+    expect(json()).to.have.deep.members(expected);
+  });
+
+  it('prints a table for people', async () => {
+    const { code, stdout } = await runCli([...byUid(), '--level', 'series'], { env: env() });
+    expect(code).to.equal(0);
+    const [heading, ...rows] = stdout.trimEnd().split('\n');
+    expect(heading).to.match(/^study_uid +series_uid +modality +images$/);
+    expect(rows).to.have.length(2);
+  });
+
+  for (const node of ['raw', 'anon'] as const)
+    it(`looks in ${node}`, async () => {
+      const args = [...byUid(), '--node', node, '--json'];
+      const nothing = await runCli(args, { env: env() });
+      expect(nothing.code).to.equal(3);
+      await lab[node].load(study.files);
+      const found = await runCli(args, { env: env() });
+      expect(found.code).to.equal(0);
+      expect(found.json()).to.have.length(1);
+      expect((found.json() as object[])[0]).to.include({ study_uid: study.studyInstanceUid, images: 5 });
+    });
+
+  it('ends with 3 when nothing is found, and prints an empty list', async () => {
+    const { code, stdout, stderr } = await runCli(['find', '--study-uid', '1.2.3.4.5', '--json'], {
+      env: env(),
+    });
+    expect(code).to.equal(3);
+    expect(JSON.parse(stdout)).to.deep.equal([]);
+    expect(stderr).to.equal('nothing found in primary\n');
+    const people = await runCli(['find', '--study-uid', '1.2.3.4.5', '--node', 'secondary'], { env: env() });
+    expect(people.code).to.equal(3);
+    expect(people.stdout).to.equal('');
+    expect(people.stderr).to.equal('nothing found in secondary\n');
+  });
+
+  it('ends with 1 when the node is down, and says so without the identifiers', async () => {
+    const down = nodesEnv({ primary: { aeTitle: 'VNA', port: lab.dead.port } });
+    const { code, stdout, stderr } = await runCli([...byAccession(), '--json'], { env: down });
+    expect(code).to.equal(1);
+    expect(stdout).to.equal('');
+    expect(stderr).to.match(/^error: VNA.*ECONNREFUSED/);
+    expect(stderr).not.to.match(/FINDMRN|FINDACC/);
+  });
+
+  it('ends with 1 when the node refuses the query', async () => {
+    const archive = await startScriptedArchive({ studies: [], quirks: { find: { refuse: 0xa700 } } });
+    const { code, stderr } = await runCli(byUid(), { env: nodesEnv({ primary: archive }) });
+    await archive.close();
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^error: ARCHIVE.*C-FIND.*A700/i);
+  });
+});

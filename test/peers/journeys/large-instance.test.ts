@@ -1,0 +1,44 @@
+import { expect } from 'chai';
+import { join } from 'node:path';
+import { forgetPeakMemory, residentMemory } from '../../support/daemon.js';
+import { datasetDigest, pixelDataDigest } from '../../support/dicom-read.js';
+import { wishFor } from './deployment.js';
+import { useDaemon, useJourneys } from './journeys.js';
+
+describe('an instance of 300 MB', () => {
+  const journeys = useJourneys();
+  const daemon = useDaemon(journeys);
+
+  it('goes from the archive to anon with less than 128 MiB of memory above what the idle daemon has', async function () {
+    this.timeout(240_000);
+    const { lab } = journeys;
+    const study = await journeys.study({
+      sopClass: 'MultiFrameSC',
+      instances: 1,
+      rows: 1024,
+      cols: 1024,
+      frames: 150,
+    });
+    const file = study.files[0]!;
+    await lab.vna.load(file);
+    const { pid } = daemon().daemon;
+    const idle = residentMemory(pid).now;
+    forgetPeakMemory(pid);
+    await daemon().publish([wishFor(study)]);
+    const [line] = await daemon().ended(1, 180_000);
+    expect(line).to.include({ outcome: 'delivered' });
+    expect(residentMemory(pid).peak - idle, 'MiB above idle').to.be.lessThan(128);
+
+    const copies = [];
+    for (const store of [lab.raw, lab.anon]) {
+      const instances = await store.instances();
+      expect(instances.map(({ sopInstanceUid }) => sopInstanceUid)).to.deep.equal(study.sopInstanceUids);
+      const copy = join(journeys.folder(), 'copy.dcm');
+      await store.downloadInstance(instances[0]!.id, copy);
+      copies.push(copy);
+    }
+    const [inRaw, inAnon] = copies as [string, string];
+    expect(await pixelDataDigest(inRaw)).to.equal(await pixelDataDigest(file));
+    expect(await datasetDigest(inAnon, ['000d'])).to.equal(await datasetDigest(inRaw));
+  });
+});

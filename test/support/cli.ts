@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from './fixtures.js';
+import { tempDir } from './temp-dir.js';
+
+/** The built program, as `npm install` would link it. */
+const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
+
+export interface CliOptions {
+  /** All that the program sees besides PATH; nothing of the caller's environment reaches it. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: an empty folder of its own, so that no `.env` is picked up. */
+  readonly cwd?: string;
+  readonly input?: string;
+  /** Standard error is a terminal (by util-linux' script); standard output is a file. */
+  readonly tty?: boolean;
+  readonly timeoutMs?: number;
+}
+
+export interface CliResult {
+  /** null when a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+  /** Standard output as the one JSON document that it must be. */
+  readonly json: () => unknown;
+}
+
+/** A command that runs. */
+export interface RunningCli {
+  stdout(): string;
+  stderr(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** @throws when it takes longer than it may; it is killed then. */
+  readonly ended: Promise<CliResult>;
+}
+
+/** Starts `pixl-imaging` as its user would, with an environment built from nothing. */
+export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
+  const { input = '', tty = false, timeoutMs = 30_000 } = options;
+  const dir = tempDir('cli');
+  const outFile = join(dir.path, 'stdout');
+  const [command, commandArgs] = tty ? onTerminal(args, outFile) : [process.execPath, [PROGRAM, ...args]];
+  const startedAt = performance.now();
+  const child = spawn(command, commandArgs, {
+    cwd: options.cwd ?? dir.path,
+    env: { PATH: process.env['PATH'] ?? '', ...(tty ? { SHELL: '/bin/sh' } : {}), ...options.env },
+  });
+  const [out, err]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  child.stdin.on('error', () => undefined); // a command that reads no input may close it
+  child.stdin.end(input);
+  const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString('utf8');
+  // With `script` what comes out of its standard output is the terminal, so the program's standard error.
+  const stdout = (): string => (tty ? (existsSync(outFile) ? readFileSync(outFile, 'utf8') : '') : text(out));
+  const stderr = (): string => (tty ? text(out) : text(err));
+
+  const killNow = (): void => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    killNow();
+  }, timeoutMs);
+  const ended = new Promise<CliResult>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      const result = { code, signal, stdout: stdout(), stderr: stderr() };
+      const told = `stdout:\n${result.stdout.slice(-2000)}\nstderr:\n${result.stderr.slice(-2000)}`;
+      if (late) reject(new Error(`pixl-imaging ${args[0] ?? ''} took longer than ${timeoutMs} ms; ${told}`));
+      const ms = performance.now() - startedAt;
+      resolve({ ...result, ms, json: () => JSON.parse(result.stdout) as unknown });
+    });
+  }).finally(() => {
+    clearTimeout(timer);
+    process.off('exit', killNow);
+    dir.remove();
+  });
+  return { stdout, stderr, kill: (signal) => void child.kill(signal), ended };
+}
+
+/** Runs a command to its end, whatever its exit code. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return startCli(args, options).ended;
+}
+
+/** `-e`: script ends with the command's exit code. */
+function onTerminal(args: readonly string[], outFile: string): [string, string[]] {
+  const quoted = [process.execPath, PROGRAM, ...args].map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`);
+  return ['script', ['-qefc', `${quoted.join(' ')} > '${outFile}'`, '/dev/null']];
+}
+
+interface Address {
+  readonly aeTitle: string;
+  readonly port: number;
+}
+
+/** The environment that names nodes on 127.0.0.1; what is left out is not configured. */
+export function nodesEnv(
+  nodes: Partial<Readonly<Record<'primary' | 'secondary' | 'raw' | 'anon', Address>>>,
+): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const name of ['primary', 'secondary'] as const) {
+    const node = nodes[name];
+    if (node === undefined) continue;
+    const prefix = `${name.toUpperCase()}_DICOM_SOURCE`;
+    env[`${prefix}_AE_TITLE`] = node.aeTitle;
+    env[`${prefix}_IP_ADDR`] = '127.0.0.1';
+    env[`${prefix}_PORT`] = `${node.port}`;
+  }
+  for (const name of ['raw', 'anon'] as const) {
+    const node = nodes[name];
+    if (node === undefined) continue;
+    const prefix = `ORTHANC_${name.toUpperCase()}`;
+    env[`${prefix}_AE_TITLE`] = node.aeTitle;
+    env[`${prefix}_DICOM_HOST`] = '127.0.0.1';
+    env[`${prefix}_DICOM_PORT`] = `${node.port}`;
+  }
+  return env;
+}
+
+/** The environment that names a broker on 127.0.0.1. */
+export function brokerEnv(broker: {
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+}): Record<string, string> {
+  const { port, username = 'guest', password = 'guest' } = broker;
+  return {
+    RABBITMQ_HOST: '127.0.0.1',
+    RABBITMQ_PORT: `${port}`,
+    RABBITMQ_USERNAME: username,
+    RABBITMQ_PASSWORD: password,
+  };
+}

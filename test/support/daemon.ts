@@ -1,0 +1,132 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from './fixtures.js';
+import { run, startProcess, type ExitStatus, type ManagedProcess, type RunResult } from './processes.js';
+import { tempDir } from './temp-dir.js';
+
+/** The program as a user runs it: compiled, in a process of its own. */
+export const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** One line of the daemon's log. */
+export interface LogLine {
+  readonly level: string;
+  readonly time: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** `pixl-imaging serve` in a process of its own, with a folder of its own, where no `.env` is. */
+export interface Daemon {
+  readonly pid: number;
+  isRunning(): boolean;
+  /** What it has logged, over all its runs. @throws when it wrote something that is no JSON line */
+  lines(): LogLine[];
+  /** The same as it stands in the file. */
+  log(): string;
+  /** SIGTERM; resolves when it has ended. Killed, and so not exit code 0, when that takes longer than `graceMs`. */
+  stop(graceMs?: number): Promise<ExitStatus>;
+  /** SIGKILL. */
+  kill(): Promise<ExitStatus>;
+  signal(signal: NodeJS.Signals): void;
+  /** After `stop` or `kill`: the same command in the same environment. */
+  start(): Promise<void>;
+  /** Ends it, if it runs, and removes its folder. */
+  close(): Promise<void>;
+}
+
+/** Longer than the daemon's default PIXL_SHUTDOWN_GRACE. */
+const STOP_MS = 45_000;
+
+/** Starts the daemon and waits until it says that it is ready. */
+export async function startDaemon(environment: Environment): Promise<Daemon> {
+  const dir = tempDir('daemon');
+  const logFile = join(dir.path, 'daemon.log');
+  let managed: ManagedProcess;
+  const log = (): string => readFileSync(logFile, 'utf8');
+  const readyLines = (): number => linesOf(log()).filter(({ msg }) => msg === 'ready').length;
+  const start = async (runsBefore: number): Promise<ManagedProcess> =>
+    startProcess({
+      name: 'pixl-imaging',
+      command: process.execPath,
+      args: [PROGRAM, 'serve'],
+      env: environment,
+      cwd: dir.path,
+      logFile,
+      readyTimeoutMs: 30_000,
+      ready: () => {
+        if (readyLines() === runsBefore) throw new Error('the daemon is not ready');
+      },
+    });
+  try {
+    managed = await start(0);
+  } catch (error) {
+    dir.remove();
+    throw error;
+  }
+  return {
+    get pid() {
+      return managed.pid;
+    },
+    isRunning: () => managed.isRunning(),
+    lines: () => linesOf(log()),
+    log,
+    stop: (graceMs = STOP_MS) => managed.stop(graceMs),
+    kill: () => managed.kill(),
+    signal: (signal) => managed.signal(signal),
+    start: async () => {
+      if (managed.isRunning()) throw new Error('the daemon runs already');
+      managed = await start(readyLines());
+    },
+    close: async () => {
+      await managed.stop(STOP_MS);
+      dir.remove();
+    },
+  };
+}
+
+/** A line is written whole or, by a daemon that was killed, not yet; what follows the last line break is no line yet. */
+function linesOf(log: string): LogLine[] {
+  return log
+    .slice(0, log.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      try {
+        return JSON.parse(line) as LogLine;
+      } catch (cause) {
+        throw new Error(`the daemon wrote a line that is no JSON: ${line}`, { cause });
+      }
+    });
+}
+
+/** Runs a command of the program to its end, in a folder where no `.env` is. */
+export async function runProgram(args: readonly string[], environment: Environment): Promise<RunResult> {
+  const dir = tempDir('command');
+  try {
+    return await run(process.execPath, [PROGRAM, ...args], {
+      env: environment,
+      cwd: dir.path,
+      allowFailure: true,
+    });
+  } finally {
+    dir.remove();
+  }
+}
+
+/** Resident memory of a process in MiB: now, and the most since the start or the last {@link forgetPeakMemory}. */
+export function residentMemory(pid: number): { readonly now: number; readonly peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const mebibytes = (name: string): number => {
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status);
+    if (found === null) throw new Error(`no ${name} of process ${pid}`);
+    return Number(found[1]) / 1024;
+  };
+  return { now: mebibytes('VmRSS'), peak: mebibytes('VmHWM') };
+}
+
+/** From here on the kernel counts the peak of a process' resident memory anew (proc(5), clear_refs). */
+export function forgetPeakMemory(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
