@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Presets, SingleBar } from 'cli-progress';
 import type { Progress } from '../src/pipeline/index.js';
 
@@ -13,6 +14,26 @@ export function printLine(text: string): void {
 /** For the person at the terminal, on standard error: results alone are on standard output. */
 export function printRemark(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+/** Who read our standard output has gone (`report | head`). */
+export class OutputClosedError extends Error {}
+
+let isOutputClosed = false;
+
+/**
+ * Writes to standard output at the speed of who reads it, so that long results need no memory.
+ *
+ * @throws OutputClosedError
+ */
+export async function write(text: string): Promise<void> {
+  if (process.stdout.listenerCount('error') === 0)
+    process.stdout.on('error', () => {
+      isOutputClosed = true;
+    });
+  if (!process.stdout.write(text) && !isOutputClosed)
+    await once(process.stdout, 'drain').catch(() => undefined);
+  if (isOutputClosed) throw new OutputClosedError();
 }
 
 /** Rows under a heading, in columns as wide as their widest cell. */

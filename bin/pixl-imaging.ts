@@ -5,10 +5,17 @@ import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addFindCommand } from './commands/find.js';
+import { addMigrateCommand } from './commands/migrate.js';
 import { addPullCommand } from './commands/pull.js';
+import { addReportCommand } from './commands/report.js';
 import { addRetryCommand } from './commands/retry.js';
 import { addServeCommand } from './commands/serve.js';
+import { addStartCommand } from './commands/start.js';
+import { addStatusCommand } from './commands/status.js';
+import { addStopCommand } from './commands/stop.js';
+import { addUpdateCommand } from './commands/update.js';
 import { Exit, type ExitCode } from './exit-codes.js';
+import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
 
 async function main(): Promise<ExitCode> {
@@ -27,13 +34,26 @@ async function main(): Promise<ExitCode> {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
         '\nConfiguration: environment variables, and .env in the working directory (see .env.sample).',
     );
-  for (const add of [addServeCommand, addPullCommand, addFindCommand, addEchoCommand, addRetryCommand])
+  for (const add of [
+    addServeCommand,
+    addStartCommand,
+    addStopCommand,
+    addUpdateCommand,
+    addStatusCommand,
+    addPullCommand,
+    addFindCommand,
+    addEchoCommand,
+    addReportCommand,
+    addRetryCommand,
+    addMigrateCommand,
+  ])
     add(program, done);
   try {
     await program.parseAsync();
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage; // it has said why
+    if (error instanceof OutputClosedError) return code;
     const wrongUsage = error instanceof UsageError || error instanceof ConfigurationError;
     process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
     return wrongUsage ? Exit.Usage : Exit.Failed;

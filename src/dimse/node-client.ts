@@ -142,23 +142,41 @@ export class NodeClient {
    * timeouts itself, and nobody who holds one of this node's waits for another of it.
    */
   async #slot(use: Use, signal?: AbortSignal): Promise<void> {
-    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
+    this.#requireOpen();
     if (this.#hasRoom(use)) {
       this.#count[use] += 1;
       return;
     }
     const [idle] = this.#idle.keys();
     if (idle !== undefined) this.#endIdle(idle);
-    await new Promise<void>((admit, reject) => {
-      const waiting = { use, admit };
+    await this.#admission(use, signal);
+    try {
+      this.#requireOpen();
+    } catch (error) {
+      this.#freeSlot(use);
+      throw error;
+    }
+  }
+
+  #admission(use: Use, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        use,
+        admit: () => {
+          endOfWait();
+          resolve();
+        },
+      };
       this.#waiting.push(waiting);
-      whenAborted(signal, () => {
-        const at = this.#waiting.indexOf(waiting);
-        if (at === -1) return;
-        this.#waiting.splice(at, 1);
+      const endOfWait = whenAborted(signal, () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
         reject(new CancelledError('association'));
       });
     });
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
   }
 
   #hasRoom(use: Use): boolean {
@@ -211,7 +229,7 @@ export class NodeClient {
 
 /** @returns a function that ends the subscription */
 function whenAborted(signal: AbortSignal | undefined, giveUp: () => void): () => void {
-  signal?.addEventListener('abort', giveUp, { once: true });
   if (signal?.aborted === true) giveUp();
+  else signal?.addEventListener('abort', giveUp, { once: true });
   return () => signal?.removeEventListener('abort', giveUp);
 }

@@ -29,6 +29,8 @@ export class RelayChannel {
   #failure: Error | null = null;
   #wakeReader: (() => void) | null = null;
   #wakeWriter: (() => void) | null = null;
+  /** The sink's status of the instance that was begun last. */
+  #status: number | null = null;
 
   /** @param capacity in bytes; one piece more than that is let in */
   constructor(capacity: number) {
@@ -40,6 +42,7 @@ export class RelayChannel {
     while (this.#failure === null && this.#bytes > this.#capacity)
       await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
     if (this.#failure !== null) throw this.#failure;
+    if (item.kind === 'begin') this.#status = null;
     this.#items.push(item);
     this.#bytes += cost(item);
     this.#wakeReader?.();
@@ -57,6 +60,21 @@ export class RelayChannel {
       }
       if (this.#finished) return null;
       await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+    }
+  }
+
+  /** The sink has answered an instance. */
+  confirm(status: number): void {
+    this.#status = status;
+    this.#wakeWriter?.();
+  }
+
+  /** The sink's status of the instance that was put last, where each is awaited. @throws what the channel failed with */
+  async confirmation(): Promise<number> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#status !== null) return this.#status;
+      await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
     }
   }
 

@@ -50,10 +50,10 @@ export async function relay(
 ): Promise<RetrieveResult[]> {
   const channel = new RelayChannel(MAX_UNCONFIRMED_BYTES);
   const reader = new SourceSide(source, sink, channel, options);
-  const writer = new SinkSide(sink, channel, options, reader);
+  const writer = new SinkSide(sink, channel, options);
   const failures: Error[] = []; // the first one is the cause, others follow from it
   const failed = (thrown: unknown): void => {
-    const error = thrown instanceof Error ? thrown : new InternalError('not an Error was thrown');
+    const error = asError(thrown);
     failures.push(error);
     channel.fail(error);
   };
@@ -68,6 +68,10 @@ export async function relay(
   return reader.results;
 }
 
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new InternalError('not an Error was thrown');
+}
+
 /** Reads from the source into the channel. */
 class SourceSide {
   readonly results: RetrieveResult[] = [];
@@ -75,8 +79,6 @@ class SourceSide {
   readonly #sink: Association;
   readonly #channel: RelayChannel;
   readonly #options: RelayOptions;
-  /** Without early ack: resolves the wait for the sink's status of the instance that is under way. */
-  #answer: ((status: number) => void) | null = null;
 
   constructor(source: Association, sink: Association, channel: RelayChannel, options: RelayOptions) {
     this.#source = source;
@@ -93,11 +95,6 @@ class SourceSide {
     this.#channel.finish();
   }
 
-  /** The sink has answered the instance that is under way. */
-  confirmed(status: number): void {
-    this.#answer?.(status);
-  }
-
   async #forward(incoming: IncomingInstance): Promise<number> {
     const { sopClassUid, sopInstanceUid, transferSyntax } = incoming;
     if (!this.#options.wanted.has(sopInstanceUid)) return Status.Success;
@@ -109,10 +106,9 @@ class SourceSide {
       );
       return Status.SopClassNotSupported;
     }
-    const confirmation = new Promise<number>((resolve) => (this.#answer = resolve));
     if (!(await this.#pass(incoming, { sopClassUid, sopInstanceUid, context })))
       return Status.CannotUnderstand;
-    return this.#options.earlyAck ? Status.Success : confirmation;
+    return this.#options.earlyAck ? Status.Success : this.#channel.confirmation();
   }
 
   /** @returns false when the data set can't be given its project: nothing of it has gone into the channel then */
@@ -145,13 +141,11 @@ class SinkSide {
   readonly #sink: Association;
   readonly #channel: RelayChannel;
   readonly #options: RelayOptions;
-  readonly #source: SourceSide;
 
-  constructor(sink: Association, channel: RelayChannel, options: RelayOptions, source: SourceSide) {
+  constructor(sink: Association, channel: RelayChannel, options: RelayOptions) {
     this.#sink = sink;
     this.#channel = channel;
     this.#options = options;
-    this.#source = source;
   }
 
   async run(): Promise<void> {
@@ -181,7 +175,8 @@ class SinkSide {
       await response; // the data set goes out only when the response before it has been read whole
       const bytes = await this.#sendDataSet(instance);
       response = this.#receiveResponse(instance, messageId, bytes);
-      response.catch(() => undefined); // thrown where it is awaited, above or below
+      // Thrown where it is awaited, above or below; who waits for something else meanwhile is to know at once.
+      response.catch((error: unknown) => this.#channel.fail(asError(error)));
     }
     await this.#begun(response);
     if (this.#options.earlyCommand) this.#sink.beginRelease();
@@ -212,6 +207,6 @@ class SinkSide {
     const { silenceMs, onResponse } = this.#options;
     const { command } = await receiveResponse(this.#sink, 'C-STORE-RSP', messageId, silenceMs);
     onResponse(instance.sopInstanceUid, command.status, bytes);
-    this.#source.confirmed(command.status);
+    this.#channel.confirm(command.status);
   }
 }

@@ -1,9 +1,9 @@
 import type { Delivery, Disposition, Handler } from '../core/delivery.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
-import type { ArchiveName } from '../core/outcome.js';
+import type { ArchiveName, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
 import type { JourneyParts } from './parts.js';
 import { processMessage } from './process-message.js';
-import { dispositionOf, type OutcomeEntry, type OutcomeRecorder } from './record-outcome.js';
+import { dispositionOf } from './record-outcome.js';
 
 /**
  * What a consumer of an imaging queue does with each delivery: read, journey, record, and say what is to become
@@ -17,27 +17,32 @@ export function imagingHandler(
 ): Handler {
   return async (delivery, signal) => {
     const startedAt = Date.now();
-    const entry = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): OutcomeEntry => ({
-      delivery,
-      durationMs: Date.now() - startedAt,
-      ...rest,
-    });
     const message = read(delivery);
+    const record = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): Promise<void> => {
+      const finishedAt = new Date();
+      const entry = {
+        delivery,
+        message: message instanceof MessageRejectedError ? null : message,
+        archive,
+        finishedAt: finishedAt.toISOString(),
+        durationMs: finishedAt.getTime() - startedAt,
+        ...rest,
+      };
+      return recorder.record(entry, signal);
+    };
     if (message instanceof MessageRejectedError) {
       const { code, message: reason } = message;
-      await recorder.record(entry({ ending: 'rejected', outcome: null, code, reason }));
+      await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
     }
     const outcome = await processMessage(message, archive, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
-    await recorder.record(
-      entry({
-        ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
-        outcome,
-        code: 'code' in outcome ? outcome.code : null,
-        reason: 'reason' in outcome ? outcome.reason : null,
-      }),
-    );
+    await record({
+      ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
+      outcome,
+      code: 'code' in outcome ? outcome.code : null,
+      reason: 'reason' in outcome ? outcome.reason : null,
+    });
     return disposition;
   };
 }

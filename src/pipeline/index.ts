@@ -3,5 +3,5 @@ export { imagingHandler } from './imaging-handler.js';
 export { KeyedLock } from './keyed-lock.js';
 export type { Archive, JourneyParts, JourneySettings, Progress, RetrieveLevel, Step } from './parts.js';
 export { processMessage } from './process-message.js';
-export { logRecorder, type OutcomeEntry, type OutcomeRecorder } from './record-outcome.js';
+export { logRecorder, recordInTurn } from './record-outcome.js';
 export { listStudy, StudyContents } from './study-contents.js';

@@ -1,25 +1,7 @@
 import type { Logger, IdentifierNames } from '../core/log.js';
 import { assertNever } from '../core/errors.js';
-import type { Outcome, OutcomeKind } from '../core/outcome.js';
-import type { Delivery, Disposition } from '../core/delivery.js';
-
-/**
- * Step 5: writes down what came of a message, before the message is settled. The log is the only record yet; the
- * ledger in the database will be another implementation of the same call.
- */
-export interface OutcomeRecorder {
-  record(entry: OutcomeEntry): Promise<void>;
-}
-
-export interface OutcomeEntry {
-  readonly delivery: Pick<Delivery, 'queue' | 'attempt' | 'receivedAt'>;
-  /** What the message ended with, or `retry` when another attempt follows. */
-  readonly ending: OutcomeKind | 'rejected' | 'retry';
-  readonly outcome: Outcome | null;
-  readonly code: string | null;
-  readonly reason: string | null;
-  readonly durationMs: number;
-}
+import type { Outcome, OutcomeRecorder } from '../core/outcome.js';
+import type { Disposition } from '../core/delivery.js';
 
 /** One log line per message, one per study. */
 export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecorder {
@@ -50,6 +32,15 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
         log.info(fields, 'message');
       else log.warn(fields, 'message');
       return Promise.resolve();
+    },
+  };
+}
+
+/** Each entry to each recorder, in turn: the log says it before the ledger may have to wait for its database. */
+export function recordInTurn(...recorders: readonly OutcomeRecorder[]): OutcomeRecorder {
+  return {
+    record: async (entry, signal) => {
+      for (const recorder of recorders) await recorder.record(entry, signal);
     },
   };
 }

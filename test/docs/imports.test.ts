@@ -64,6 +64,9 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   dcmjs: /^src\/dimse\//,
   'dcmjs-dimse': /^src\/dimse\//,
   fastify: /^src\/api\//,
+  'prom-client': /^src\/api\//,
+  '@fastify/swagger': /^src\/api\//,
+  '@fastify/swagger-ui': /^src\/api\//,
   commander: /^bin\//,
   'cli-progress': /^bin\//,
 };

@@ -26,7 +26,7 @@ export interface CliResult {
   readonly stderr: string;
   readonly ms: number;
   /** Standard output as the one JSON document that it must be. */
-  json(): unknown;
+  readonly json: () => unknown;
 }
 
 /** A command that runs. */

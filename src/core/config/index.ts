@@ -12,6 +12,6 @@ export { ConfigurationError, type ConfigurationFault } from './configuration-err
 export { readDotEnv, withDotEnv } from './dotenv.js';
 export { renderConfigurationPage, renderEnvSample } from './documents.js';
 export type { Environment } from './environment-reader.js';
-export { loadConfig, type Need } from './load.js';
+export { isLoopback, loadConfig, type Need } from './load.js';
 export type { Variable } from './variable.js';
 export { allVariables } from './variables.js';

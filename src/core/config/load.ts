@@ -210,7 +210,8 @@ function ftpsOf(reader: EnvironmentReader, needed: boolean): FtpsConfig | null {
     : { host, username, password, ...rest };
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach what is bound to `host`. */
+export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
 }
 

@@ -23,9 +23,10 @@ export interface MoveOptions {
   readonly stillMoving?: () => Promise<boolean>;
   /** Cancels the move. */
   readonly signal?: AbortSignal;
+  /** How long a cancelled move may take to say so before it is aborted; 5 s when left out. */
+  readonly cancelGraceMs?: number;
 }
 
-/** How long a cancelled move may take to say so before it is aborted, in milliseconds. */
 const CANCEL_GRACE_MS = 5_000;
 
 /**
@@ -55,7 +56,12 @@ export async function* cMove(
   await dataSet.write(encodeIdentifier(selectionKeys(options.selection), context.transferSyntax));
   await dataSet.end();
 
-  const cancellation = new Cancellation(association, context.id, messageId);
+  const cancellation = new Cancellation(
+    association,
+    context.id,
+    messageId,
+    options.cancelGraceMs ?? CANCEL_GRACE_MS,
+  );
   const onAbort = (): void => cancellation.start();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   if (options.signal?.aborted === true) onAbort();
@@ -91,7 +97,7 @@ async function nextResponse(
       if ((await options.stillMoving?.()) === true) continue;
       // The silence stays what is told, however the cancelled move ends.
       cancellation.start();
-      await association.receiveCommand('C-MOVE-RSP', CANCEL_GRACE_MS).catch(() => undefined);
+      await association.receiveCommand('C-MOVE-RSP', cancellation.graceMs).catch(() => undefined);
       throw error;
     }
   }
@@ -103,12 +109,14 @@ class Cancellation {
   readonly #presentationContextId: number;
   readonly #messageId: number;
   #timer: NodeJS.Timeout | null = null;
+  readonly graceMs: number;
   started = false;
 
-  constructor(association: Association, presentationContextId: number, messageId: number) {
+  constructor(association: Association, presentationContextId: number, messageId: number, graceMs: number) {
     this.#association = association;
     this.#presentationContextId = presentationContextId;
     this.#messageId = messageId;
+    this.graceMs = graceMs;
   }
 
   start(): void {
@@ -118,7 +126,7 @@ class Cancellation {
       // abort never rejects; the receive that is waiting gets the reason
       void this.#association.abort(new CancelledError('C-MOVE'));
     };
-    this.#timer = setTimeout(abort, CANCEL_GRACE_MS);
+    this.#timer = setTimeout(abort, this.graceMs);
     const request = { type: 'C-CANCEL-RQ', messageIdBeingRespondedTo: this.#messageId } as const;
     this.#association.sendCommand(this.#presentationContextId, request, false).catch(abort);
   }

@@ -1,0 +1,67 @@
+import { InvalidArgumentError } from 'commander';
+import type { Rate } from '../../src/api/index.js';
+import { rate as rateKind } from '../../src/core/config/kinds.js';
+import { ApiRefusedError, type ApiClient } from '../api-client.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printRemark } from '../output.js';
+
+/** The option by which `start`, `stop`, `update` and `status` name queues. */
+export const QUEUES_OPTION = ['--queues <names>', 'only these queues, separated by commas'] as const;
+
+/** Reads `a,b`. */
+export function queueList(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('a name is empty.');
+  return [...new Set(names)];
+}
+
+/** Reads a rate per second. */
+export function rateOption(text: string): Rate {
+  const rate = rateKind.parse(text);
+  if (rate === undefined) throw new InvalidArgumentError(`expected ${rateKind.expected}.`);
+  return rate;
+}
+
+/** What was done to a queue; null = all queues. */
+export interface RateSet {
+  readonly queue: string | null;
+  readonly rate: Rate;
+}
+
+/**
+ * Sets the rate of the queues, or of all of them. All names are looked up first, so that a wrong one changes nothing.
+ *
+ * @throws ApiRefusedError with `isUnknownQueue`.
+ */
+export async function setRates(
+  client: ApiClient,
+  rate: Rate,
+  queues: readonly string[] | undefined,
+): Promise<readonly RateSet[]> {
+  for (const queue of queues ?? []) await client.rate(queue);
+  const asked = queues ?? [null];
+  for (const queue of asked) await client.setRate(rate, queue);
+  return asked.map((queue) => ({ queue, rate }));
+}
+
+/** Runs a command whose queues may be unknown to the daemon: that is exit code 3. */
+export async function withKnownQueues(command: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await command();
+  } catch (error) {
+    if (!(error instanceof ApiRefusedError) || !error.isUnknownQueue) throw error;
+    printRemark(`error: ${error.message}`);
+    return Exit.NotFound;
+  }
+}
+
+/** `5 per second`, for people. */
+export function rateText(rate: Rate): string {
+  if (rate === 0) return '0 (paused)';
+  return rate === 'unlimited' ? rate : `${rate} per second`;
+}
+
+/** `imaging-primary: 5 per second` */
+export function rateSetText({ queue, rate }: RateSet): string {
+  return `${queue ?? 'all queues'}: ${rateText(rate)}`;
+}

@@ -1,0 +1,94 @@
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import type { Config } from '../../src/core/config/index.js';
+import {
+  BrokerRefusedError,
+  defaultRetryPolicy,
+  delayQueueName,
+  purgeQueue,
+  retryDelayMs,
+  type BrokerConnection,
+} from '../../src/queue/index.js';
+import { ApiClient } from '../api-client.js';
+import { broker } from '../broker.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printLine } from '../output.js';
+import { loggerFor } from '../wiring.js';
+import { queueList, QUEUES_OPTION, rateSetText, setRates, withKnownQueues } from './rate-command.js';
+
+/** Somebody is waiting at the terminal: a broker that is away is told soon. */
+const START_TIMEOUT_MS = 5_000;
+
+interface StopOptions {
+  readonly queues?: readonly string[];
+  readonly purge?: true;
+  readonly json?: true;
+}
+
+interface Purged {
+  readonly queue: string;
+  readonly purged: number;
+}
+
+export function addStopCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('stop')
+    .description('Pauses the running daemon: sets the rate to 0. What is on the queues stays there.')
+    .option(...QUEUES_OPTION, queueList)
+    .option('--purge', 'then throw away what waits on the queues, for good; not what is being worked on')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ pixl-imaging stop --queues imaging-secondary')
+    .action(async (options: StopOptions) => done(await withKnownQueues(() => stop(options))));
+}
+
+async function stop(options: StopOptions): Promise<ExitCode> {
+  const config = readConfig();
+  const set = await setRates(new ApiClient(config.api), 0, options.queues);
+  // Only now: a daemon that still ran would take what is to be thrown away.
+  const purged =
+    options.purge === true
+      ? await purge(config, options.queues ?? [config.queues.primary, config.queues.secondary])
+      : [];
+  if (options.json === true) printJson({ stopped: set.map(({ queue }) => queue), purged });
+  else {
+    for (const one of set) printLine(rateSetText(one));
+    for (const one of purged) printLine(`${one.queue}: ${one.purged} messages thrown away`);
+  }
+  return Exit.Done;
+}
+
+async function purge(config: Config, queues: readonly string[]): Promise<readonly Purged[]> {
+  const closers = new Closers();
+  try {
+    const connection = await broker(config, loggerFor(config), closers, { startTimeoutMs: START_TIMEOUT_MS });
+    const results: Purged[] = [];
+    for (const queue of queues) {
+      let purged = 0;
+      for (const name of [queue, ...delayQueues(config, queue)])
+        purged += await purgeIfThere(connection, name);
+      results.push({ queue, purged });
+    }
+    return results;
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+/** Messages that wait for another attempt would come back to the queue. */
+function delayQueues(config: Config, queue: string): readonly string[] {
+  const policy = { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts };
+  const names = new Set<string>();
+  for (let attempt = 1; attempt < policy.maxAttempts; attempt += 1)
+    names.add(delayQueueName(queue, retryDelayMs(policy, attempt)));
+  return [...names];
+}
+
+async function purgeIfThere(connection: BrokerConnection, queue: string): Promise<number> {
+  try {
+    return await purgeQueue(connection, queue);
+  } catch (error) {
+    if (error instanceof BrokerRefusedError && error.replyCode === 404) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Logger } from '../../core/log.js';
+import { RequestRefusedError } from '../errors.js';
+import { objectBody, queryOf } from '../json-body.js';
+import { errorResponses, queueParameter, rateSchema } from '../schemas.js';
+import type { ApiServices, Rate, RateService } from '../services.js';
+
+/** As PIXL's services say it. */
+const UPDATED = 'Successfully updated the refresh rate';
+
+const PATH = '/token-bucket-refresh-rate';
+
+/** `GET` and `POST /token-bucket-refresh-rate`: the path, bodies and codes are those of PIXL's services. */
+export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiServices, log: Logger): void {
+  app.get(
+    PATH,
+    {
+      schema: {
+        summary: 'The rate, per second',
+        description: 'Of one queue, or the one that holds for every queue that was not set apart.',
+        querystring: { type: 'object', properties: { queue: queueParameter } },
+        response: {
+          200: {
+            description: 'The rate.',
+            type: 'object',
+            required: ['rate'],
+            properties: { rate: rateSchema },
+          },
+          ...errorResponses(400, 401, 403, 404),
+        },
+      },
+    },
+    (request) => ({ rate: rates.get(knownQueue(rates, queryOf(request.query, ['queue'])['queue'])) }),
+  );
+  app.post(
+    PATH,
+    {
+      schema: {
+        summary: 'Set the rate, per second',
+        description:
+          'Of one queue, or of all of them. In force within a second, also for a study that is half way; kept over ' +
+          'restarts. 0 pauses.',
+        querystring: { type: 'object', properties: { queue: queueParameter } },
+        body: {
+          type: 'object',
+          required: ['rate'],
+          properties: { rate: rateSchema, queue: queueParameter },
+          additionalProperties: false,
+        },
+        response: {
+          200: { description: 'It is set.', type: 'string', const: UPDATED },
+          ...errorResponses(400, 401, 403, 404, 406, 413, 415, 422, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { rate, queue } = wish(request, rates);
+      await rates.set(rate, queue);
+      log.info({ operation: 'rate', queue, rate }, 'rate set over HTTP');
+      return reply.type('application/json').send(JSON.stringify(UPDATED));
+    },
+  );
+}
+
+function wish(request: FastifyRequest, rates: RateService): { rate: Rate; queue: string | null } {
+  const inQuery = queryOf(request.query, ['queue'])['queue'];
+  const { rate, queue: inBody, ...unknown } = objectBody(request.body);
+  // A slip in "queue" would else set the rate of all queues.
+  if (Object.keys(unknown).length > 0)
+    throw new RequestRefusedError('INVALID_BODY', 'the body holds a field that is neither rate nor queue');
+  if (inBody !== undefined && inBody !== null && typeof inBody !== 'string')
+    throw new RequestRefusedError('INVALID_BODY', 'queue: not a string');
+  if (inQuery !== undefined && typeof inBody === 'string' && inQuery !== inBody)
+    throw new RequestRefusedError('BAD_REQUEST', 'the query names another queue than the body');
+  return { rate: rateOf(rate), queue: knownQueue(rates, inQuery ?? inBody ?? undefined) };
+}
+
+function rateOf(value: unknown): Rate {
+  if (value === 'unlimited') return value;
+  // JSON can spell numbers that are none of ours: 1e999 becomes Infinity, and -0 is 0.
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value + 0;
+  throw new RequestRefusedError('INVALID_RATE', 'rate: not a number of 0 or more, nor "unlimited"');
+}
+
+function knownQueue(rates: RateService, name: string | undefined): string | null {
+  if (name === undefined) return null;
+  if (rates.queues.includes(name)) return name;
+  throw new RequestRefusedError('UNKNOWN_QUEUE', `no such queue; there are: ${rates.queues.join(', ')}`);
+}

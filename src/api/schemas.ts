@@ -1,0 +1,137 @@
+import { MAX_PROJECT_NAME_LENGTH } from '../core/message.js';
+
+/**
+ * The schemas that the OpenAPI page is made of. Nothing is checked by them: the routes read what comes in with the
+ * parsers that the queue uses too, which say what is wrong without quoting it.
+ */
+
+/** The schema that every error's body follows; the routes refer to it. */
+export const errorSchema = {
+  $id: 'Error',
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['code', 'message'],
+      properties: {
+        code: { type: 'string', description: 'Stable, for programs.' },
+        message: { type: 'string', description: 'For people; quotes nothing of the request.' },
+        faults: {
+          type: 'array',
+          description: 'With MESSAGE_REJECTED: every fault of every message.',
+          items: {
+            type: 'object',
+            required: ['index', 'field', 'problem'],
+            properties: {
+              index: { type: 'integer', minimum: 0, description: 'Which message, counted from 0.' },
+              field: { type: 'string' },
+              problem: { type: 'string' },
+            },
+          },
+        },
+      },
+    },
+  },
+} as const;
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'The request, or its JSON, cannot be read.',
+  401: 'The token is missing or wrong.',
+  403: 'The Host header names another machine, or the request comes from a page of another site.',
+  404: 'There is no such queue.',
+  406: 'The rate is negative or not a number.',
+  413: 'The body is too large, or holds too many messages.',
+  415: 'The body is not application/json.',
+  422: 'The body holds something else than it should.',
+  503: 'The broker or the database is away; come back later.',
+};
+
+/** The responses of a route for when it does not do what it is asked. */
+export function errorResponses(...statuses: readonly number[]): Record<number, object> {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: REASONS[status] ?? 'Refused.',
+        content: { 'application/json': { schema: { $ref: 'Error#' } } },
+      },
+    ]),
+  );
+}
+
+export const rateSchema = {
+  description: 'Per second; 0 pauses.',
+  anyOf: [{ type: 'number', minimum: 0 }, { const: 'unlimited' }],
+} as const;
+
+export const queueParameter = {
+  type: 'string',
+  description: 'The name of one queue; all of them without it.',
+} as const;
+
+export const imagingMessageSchema = {
+  type: 'object',
+  description: 'Found by study_uid, or by mrn and accession_number together.',
+  required: [
+    'mrn',
+    'accession_number',
+    'study_uid',
+    'study_date',
+    'procedure_occurrence_id',
+    'project_name',
+    'extract_generated_timestamp',
+  ],
+  properties: {
+    mrn: { type: 'string', maxLength: 64 },
+    accession_number: { type: 'string' },
+    study_uid: { type: 'string', maxLength: 64 },
+    series_uid: { type: ['string', 'null'], description: 'Only these series; several joined by \\.' },
+    study_date: { type: 'string', format: 'date' },
+    procedure_occurrence_id: { type: 'integer' },
+    project_name: { type: 'string', minLength: 1, maxLength: MAX_PROJECT_NAME_LENGTH },
+    extract_generated_timestamp: { type: 'string', description: 'ISO 8601; without an offset it is UTC.' },
+  },
+} as const;
+
+const nullableCount = { type: ['integer', 'null'], minimum: 0 } as const;
+const count = { type: 'integer', minimum: 0 } as const;
+
+export const statusSchema = {
+  description: 'What the service is doing.',
+  type: 'object',
+  required: ['queues', 'studies', 'outcomes'],
+  properties: {
+    queues: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name', 'depth', 'consumers', 'state', 'reason', 'rate', 'in_flight'],
+        properties: {
+          name: { type: 'string' },
+          depth: { ...nullableCount, description: 'null: the broker does not say.' },
+          consumers: nullableCount,
+          state: { type: 'string', enum: ['running', 'paused', 'waiting'] },
+          reason: { type: ['string', 'null'], description: 'Why it is not running.' },
+          rate: rateSchema,
+          in_flight: count,
+        },
+      },
+    },
+    studies: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['study', 'archive', 'step', 'images_done', 'images_expected'],
+        properties: {
+          study: { type: 'string', description: 'As in the logs: hashed.' },
+          archive: { type: 'string', enum: ['primary', 'secondary'] },
+          step: { type: 'string', enum: ['find', 'compare', 'retrieve', 'deliver'] },
+          images_done: count,
+          images_expected: count,
+        },
+      },
+    },
+    outcomes: { type: 'object', additionalProperties: count },
+  },
+} as const;

@@ -1,0 +1,65 @@
+import type { Registry } from 'prom-client';
+import type { ArchiveName } from '../core/outcome.js';
+import type { Step } from '../pipeline/index.js';
+import type { ConsumerState } from '../queue/index.js';
+
+/** What leaves an archive per second; 0 = paused. */
+export type Rate = number | 'unlimited';
+
+export interface RateService {
+  /** The queues whose rates can be asked for and set, by their names at the broker. */
+  readonly queues: readonly string[];
+  /** The rate of one of `queues`; null = the one that holds for every queue that was not set apart. */
+  get(queue: string | null): Rate;
+  /**
+   * Sets the rate of one of `queues`, or with null of all of them: afterwards none is set apart any more. Resolves
+   * when it is in force and kept for the next start.
+   */
+  set(rate: Rate, queue: string | null): Promise<void>;
+}
+
+export interface QueueStatus {
+  readonly name: string;
+  /** Messages that are ready to be taken; null = the broker does not say. */
+  readonly depth: number | null;
+  /** Everybody's consumers; null = the broker does not say. */
+  readonly consumers: number | null;
+  readonly state: ConsumerState['state'];
+  /** Why it is not running. */
+  readonly reason: string | null;
+  readonly rate: Rate;
+  readonly in_flight: number;
+}
+
+export interface StudyStatus {
+  /** Its name in the logs, hashed unless the configuration says otherwise. */
+  readonly study: string;
+  readonly archive: ArchiveName;
+  readonly step: Step;
+  readonly images_done: number;
+  readonly images_expected: number;
+}
+
+/** What `GET /status` answers and `pixl-imaging status --json` prints. */
+export interface Status {
+  readonly queues: readonly QueueStatus[];
+  /** Those that are being worked on. */
+  readonly studies: readonly StudyStatus[];
+  /** How many messages ended how. */
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
+/** All that the endpoints do; whoever starts the API gives it. */
+export interface ApiServices {
+  /**
+   * Publishes messages, encoded as they go onto the queue. Resolves when the broker has confirmed all of them.
+   *
+   * @throws PixlError with retry `later` when the broker is away: then all, some or none were published.
+   */
+  publishMessages(bodies: readonly Buffer[], priority: number): Promise<void>;
+  readonly rates: RateService;
+  /** Answers whether the broker is there or not. */
+  status(): Promise<Status>;
+  /** See `createMetrics`. */
+  readonly metrics: Registry;
+}

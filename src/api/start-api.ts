@@ -1,0 +1,136 @@
+import type { AddressInfo } from 'node:net';
+import fastify, { type FastifyInstance } from 'fastify';
+import { isLoopback } from '../core/config/index.js';
+import type { Logger } from '../core/log.js';
+import { answerUnreadable, errorReplies } from './error-replies.js';
+import { ListenError, OpenWithoutTokenError, RequestRefusedError } from './errors.js';
+import { guard } from './guard.js';
+import { readStrictJson } from './json-body.js';
+import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
+import { addDocs, collectSchemas } from './routes/docs.js';
+import { addHeartBeat } from './routes/heart-beat.js';
+import { addMessages } from './routes/messages.js';
+import { addMetrics } from './routes/metrics.js';
+import { addStatus } from './routes/status.js';
+import { addTokenBucketRefreshRate } from './routes/token-bucket-refresh-rate.js';
+import { errorSchema } from './schemas.js';
+import type { ApiServices } from './services.js';
+
+/** For bodies but those of messages. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
+export interface ApiOptions {
+  readonly host: string;
+  /** 0 = any that is free. */
+  readonly port: number;
+  /** null = whoever can connect may do everything; only on a loopback address. */
+  readonly token: string | null;
+  readonly services: ApiServices;
+  readonly log: Logger;
+  /** Shown by the OpenAPI page. */
+  readonly version?: string;
+  readonly limits?: Partial<ApiLimits>;
+}
+
+export interface Api {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Takes no more connections and lets requests that are under way end, for at most `closeGraceMs`. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the HTTP API.
+ *
+ * @throws OpenWithoutTokenError when other machines could reach it and there is no token.
+ * @throws ListenError when the address cannot be had.
+ */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  if (options.token === null && !isLoopback(options.host)) throw new OpenWithoutTokenError(options.host);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const servers: LimitedServer[] = [];
+  const app = await buildApi(options, limits, servers);
+  const host = options.host.replace(/^\[(.*)\]$/, '$1');
+  try {
+    await app.listen({ host, port: options.port, listenTextResolver: () => '' });
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
+    throw new ListenError(urlOf(host, options.port), code, error);
+  }
+  const url = urlOf(host, (app.server.address() as AddressInfo).port);
+  options.log.info({ operation: 'listen', url }, 'HTTP API is up');
+  return { url, close: () => closeWithin(app, servers, limits.closeGraceMs) };
+}
+
+/** The API without its socket, on servers that are added to `servers` as they are made. */
+async function buildApi(
+  options: ApiOptions,
+  limits: ApiLimits,
+  servers: LimitedServer[],
+): Promise<FastifyInstance> {
+  const replyToError = errorReplies(options.log);
+  let isClosing = false;
+  const app = fastify({
+    // "localhost" is two addresses, and each gets a server of its own; the limits are to hold for both.
+    serverFactory: (handler) => {
+      const limited = limitedServer(limits, handler);
+      servers.push(limited);
+      return limited.server;
+    },
+    // What comes on an open connection while the others end is answered as ever, and is the last on it.
+    return503OnClosing: false,
+    bodyLimit: SMALL_BODY_BYTES,
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket),
+    frameworkErrors: (error, request, reply) => replyToError(error, request, reply),
+  });
+  // The schemas are for the documentation: see schemas.ts.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler(replyToError);
+  app.setNotFoundHandler((request, reply) =>
+    replyToError(new RequestRefusedError('NOT_FOUND', 'there is no such page'), request, reply),
+  );
+  app.addHook('onRequest', guard(options));
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    void reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    if (isClosing) void reply.header('connection', 'close');
+    done(null, payload);
+  });
+  readStrictJson(app);
+  app.addSchema(errorSchema);
+  await collectSchemas(app, options.version ?? '0');
+  addHeartBeat(app);
+  addMessages(app, options.services, options.log);
+  addTokenBucketRefreshRate(app, options.services, options.log);
+  addStatus(app, options.services);
+  addMetrics(app, options.services);
+  await addDocs(app);
+  await app.ready();
+  return app;
+}
+
+async function closeWithin(
+  app: FastifyInstance,
+  servers: readonly LimitedServer[],
+  graceMs: number,
+): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const { server } of servers) server.closeAllConnections();
+  }, graceMs);
+  try {
+    const closed = app.close();
+    for (const { endUnused } of servers) endUnused();
+    await closed;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

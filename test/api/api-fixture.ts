@@ -1,0 +1,149 @@
+import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import {
+  createMetrics,
+  startApi,
+  type Api,
+  type ApiOptions,
+  type ApiServices,
+  type Rate,
+} from '../../src/api/index.js';
+import { Closers } from '../../src/core/closers.js';
+import { silentLogger } from '../../src/core/log.js';
+
+export const QUEUES = ['imaging-primary', 'imaging-secondary'] as const;
+
+export const soundMessage = {
+  mrn: '987654321',
+  accession_number: 'AA12345605',
+  study_uid: '1.2.840.1',
+  series_uid: '',
+  study_date: '2021-07-01',
+  procedure_occurrence_id: 5,
+  project_name: 'Test Extract',
+  extract_generated_timestamp: '2023-12-07T14:08:58.5+01:00',
+};
+
+/** Services that remember what they were asked. */
+export interface FakeServices extends ApiServices {
+  readonly published: { readonly bodies: readonly Buffer[]; readonly priority: number }[];
+  readonly set: { readonly rate: Rate; readonly queue: string | null }[];
+}
+
+export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
+  const published: FakeServices['published'] = [];
+  const set: FakeServices['set'] = [];
+  const apart = new Map<string | null, Rate>();
+  return {
+    published,
+    set,
+    publishMessages: (bodies, priority) => {
+      published.push({ bodies, priority });
+      return Promise.resolve();
+    },
+    rates: {
+      queues: QUEUES,
+      get: (queue) => apart.get(queue) ?? apart.get(null) ?? 5,
+      set: (rate, queue) => {
+        set.push({ rate, queue });
+        if (queue === null) apart.clear();
+        apart.set(queue, rate);
+        return Promise.resolve();
+      },
+    },
+    status: () => Promise.resolve({ queues: [], studies: [], outcomes: {} }),
+    metrics: createMetrics({}, silentLogger).registry,
+    ...changes,
+  };
+}
+
+export interface Ask {
+  readonly method?: string;
+  readonly headers?: OutgoingHttpHeaders | undefined;
+  /** A value is sent as JSON, a Buffer as it is. */
+  readonly body?: unknown;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The text parsed; undefined when it is no JSON. */
+  readonly json: unknown;
+}
+
+export interface ErrorAnswer {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly faults?: readonly { readonly index: number; readonly field: string; readonly problem: string }[];
+  };
+}
+
+/** One request on a connection of its own. POST where there is a body. */
+export function ask(url: string, { method, headers = {}, body }: Ask = {}): Promise<Answer> {
+  const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  const isChunked = headers['transfer-encoding'] !== undefined;
+  const length = bytes === undefined || isChunked ? {} : { 'content-length': bytes.length };
+  const type = bytes === undefined ? {} : { 'content-type': 'application/json', ...length };
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      url,
+      {
+        method: method ?? (bytes === undefined ? 'GET' : 'POST'),
+        headers: { ...type, ...headers },
+        agent: false,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: parsed(text) });
+        });
+      },
+    );
+    request.on('error', reject);
+    request.end(bytes);
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws when the answer has not the one shape of errors */
+export function errorOf(answer: Answer): ErrorAnswer['error'] {
+  const error = (answer.json as Partial<ErrorAnswer> | undefined)?.error;
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string')
+    throw new Error(`not the shape of an error: ${answer.status} ${answer.text}`);
+  return error;
+}
+
+export interface ApiFixture {
+  /** An API on a free port of 127.0.0.1 without a token; closed after the test. */
+  start(options?: Partial<ApiOptions>): Promise<Api>;
+}
+
+/** Registers the hooks of a suite that starts APIs. */
+export function useApi(): ApiFixture {
+  let closers = new Closers();
+  afterEach('close the APIs', async () => {
+    await closers.closeAll();
+    closers = new Closers();
+  });
+  return {
+    start: async (options = {}) => {
+      const api = await startApi({
+        ...{ host: '127.0.0.1', port: 0, token: null, services: fakeServices(), log: silentLogger },
+        ...options,
+      });
+      closers.add('API', () => api.close());
+      return api;
+    },
+  };
+}

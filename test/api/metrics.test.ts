@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import { createMetrics } from '../../src/api/index.js';
+import { silentLogger } from '../../src/core/log.js';
+
+describe('the metrics', () => {
+  it('count what the parts report', async () => {
+    const { metrics, registry } = createMetrics({}, silentLogger);
+    metrics.messageEnded('secondary', 'missing');
+    metrics.messageEnded(null, 'rejected');
+    metrics.imagesRetrieved('primary', 3, 1_500);
+    metrics.imagesDelivered('primary', 2, 1_000);
+    metrics.imagesDelivered('primary', 1, 500);
+    metrics.dimseOperation('raw', 'C-FIND', 'ok', 0.01);
+    metrics.associationFailed('primary', 'ASSOCIATION_REJECTED');
+    const text = await registry.metrics();
+    for (const line of [
+      'pixl_messages_total{archive="secondary",outcome="missing"} 1',
+      'pixl_messages_total{archive="none",outcome="rejected"} 1',
+      'pixl_images_retrieved_total{archive="primary"} 3',
+      'pixl_retrieved_bytes_total{archive="primary"} 1500',
+      'pixl_images_delivered_total{archive="primary"} 3',
+      'pixl_delivered_bytes_total{archive="primary"} 1500',
+      'pixl_dimse_operation_duration_seconds_count{node="raw",operation="C-FIND",result="ok"} 1',
+      'pixl_dimse_operation_duration_seconds_bucket{le="0.02",node="raw",operation="C-FIND",result="ok"} 1',
+      'pixl_association_failures_total{node="primary",cause="ASSOCIATION_REJECTED"} 1',
+    ])
+      expect(text.split('\n')).to.include(line);
+  });
+
+  it('take no text for a label that may hold more than a word', async () => {
+    const { metrics, registry } = createMetrics({}, silentLogger);
+    metrics.associationFailed('raw', 'patient 987654321 refused');
+    metrics.messageEnded('primary', '1.2.840.1');
+    const text = await registry.metrics();
+    expect(text).not.to.match(/987654321|1\.2\.840/);
+    expect(text).to.contain('cause="other"');
+  });
+
+  it('ask the queues and limiters each time they are read', async () => {
+    let depth = 7;
+    let asked = 0;
+    const { registry } = createMetrics(
+      {
+        queues: () => Promise.resolve([{ queue: 'imaging-primary', depth }]),
+        limiters: () => {
+          asked += 1;
+          return [
+            { queue: 'imaging-primary', rate: 2.5, available: 4, waiting: 3 },
+            { queue: 'imaging-secondary', rate: 'unlimited', available: 0, waiting: 0 },
+          ];
+        },
+      },
+      silentLogger,
+    );
+    const first = (await registry.metrics()).split('\n');
+    for (const line of [
+      'pixl_queue_depth{queue="imaging-primary"} 7',
+      'pixl_limiter_rate{queue="imaging-primary"} 2.5',
+      'pixl_limiter_rate{queue="imaging-secondary"} +Inf',
+      'pixl_limiter_available{queue="imaging-primary"} 4',
+      'pixl_limiter_waiting{queue="imaging-primary"} 3',
+    ])
+      expect(first).to.include(line);
+    expect(asked).to.equal(1);
+    depth = 0;
+    expect(await registry.metrics()).to.contain('pixl_queue_depth{queue="imaging-primary"} 0');
+  });
+
+  it('show the rest when one of them does not answer', async () => {
+    let answer: () => Promise<readonly { queue: string; depth: number }[]> = () =>
+      Promise.resolve([{ queue: 'imaging-primary', depth: 7 }]);
+    const { metrics, registry } = createMetrics({ queues: () => answer() }, silentLogger);
+    metrics.messageEnded('primary', 'delivered');
+    await registry.metrics();
+    for (const bad of [
+      () => Promise.reject(new Error('broker away')),
+      () => new Promise<never>(() => undefined),
+    ]) {
+      answer = bad;
+      const text = await registry.metrics();
+      expect(text).to.contain('pixl_messages_total{archive="primary",outcome="delivered"} 1');
+      expect(text).not.to.contain('pixl_queue_depth{');
+    }
+  });
+});
