@@ -40,8 +40,11 @@ import { rateStore } from '../rate-store.js';
 import { version } from '../version.js';
 import { journeyParts, loggerFor, namesFor } from '../wiring.js';
 
-/** A cancelled C-MOVE may take 5 s to say so before it is aborted. */
-const ABORT_GRACE_MS = 8_000;
+/**
+ * What of PIXL_SHUTDOWN_GRACE is kept for work that is cancelled: a C-MOVE may take 5 s to say so before it is aborted,
+ * an archive that hangs another 5 s until its connection is given up (ARTIM), and the connections are closed then.
+ */
+const ABORT_GRACE_MS = 12_000;
 
 export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -111,20 +114,26 @@ async function startDaemon(
     ...(ledger === null ? [] : [recordWithRetry(ledger, defaultHoldPolicy, log)]),
     metricsRecorder(metrics),
   );
+  const consumers: QueueConsumer[] = [];
+  closers.add('consumers', async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+  });
+  const { shutdownGraceMs } = config.timeouts;
+  const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
   for (const name of archivesOf(config)) {
     const queue = config.queues[name];
-    const consumer: QueueConsumer = await consume({
+    const consumer = await consume({
       connection,
       queue,
       prefetch: config.limits.messagesInFlight,
       handler: imagingHandler(name, config.queues, parts, recorder),
       failedQueue: config.queues.failed,
       retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-      shutdownGraceMs: config.timeouts.shutdownGraceMs,
-      abortGraceMs: ABORT_GRACE_MS,
+      shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+      abortGraceMs,
       log,
     });
-    closers.add(`consumer of ${queue}`, () => consumer.close());
+    consumers.push(consumer);
     queues.push({
       name: queue,
       consumer: () => consumer.state(),
