@@ -3,21 +3,28 @@
  * getscu with storescu, in the same run.
  *
  *   npm run bench -- [rounds]
+ *   npm run bench -- rate [seconds]     the image rate instead, see rate.ts
  */
 import { closeLongLived } from '../test/support/long-lived.js';
 import { deliverySides } from './delivery.js';
 import { measure, report } from './measure.js';
 
-const rounds = Number(process.argv[2] ?? '5');
-if (!Number.isSafeInteger(rounds) || rounds < 1) {
-  process.stderr.write('the number of rounds is a whole number above 0\n');
-  process.exit(2);
-}
+if (process.argv[2] === 'rate') {
+  process.argv.splice(2, 1);
+  await import('./rate.js');
+} else await benchDelivery();
 
-const study = await deliverySides({ instances: 200, rows: 512, cols: 512 });
-try {
-  report('delivery', await measure('raw to anon, 200 × 0.5 MB', study.sides, rounds));
-} finally {
-  await study.close();
-  await closeLongLived();
+async function benchDelivery(): Promise<void> {
+  const rounds = Number(process.argv[2] ?? '5');
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    process.stderr.write('the number of rounds is a whole number above 0\n');
+    process.exit(2);
+  }
+  const study = await deliverySides({ instances: 200, rows: 512, cols: 512 });
+  try {
+    report('delivery', await measure('raw to anon, 200 × 0.5 MB', study.sides, rounds));
+  } finally {
+    await study.close();
+    await closeLongLived();
+  }
 }

@@ -71,10 +71,15 @@ export function table(results: readonly Result[]): string {
 
 /** Writes bench/results/<name>.json and .md, and prints the table. */
 export function report(name: string, results: readonly Result[]): void {
+  publish(name, results, table(results));
+}
+
+/** The same for results of any kind, with their Markdown. */
+export function publish(name: string, results: unknown, markdown: string): void {
   const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   const folder = join(projectRoot, 'bench', 'results');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ machine, results }, null, 2)}\n`);
-  writeFileSync(join(folder, `${name}.md`), `# ${name}\n\n${machine}\n\n${table(results)}\n`);
-  process.stdout.write(`${machine}\n\n${table(results)}\n`);
+  writeFileSync(join(folder, `${name}.md`), `# ${name}\n\n${machine}\n\n${markdown}\n`);
+  process.stdout.write(`${machine}\n\n${markdown}\n`);
 }
