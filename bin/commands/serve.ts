@@ -12,10 +12,13 @@ import {
   type Database,
 } from '../../src/core/db/index.js';
 import { CancelledError, InternalError } from '../../src/core/errors.js';
+import type { Gate } from '../../src/core/gate.js';
+import { parseAllowedHours } from '../../src/core/hours.js';
 import type { Logger } from '../../src/core/log.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { Rates } from '../../src/core/rates.js';
 import {
+  ArchiveDuty,
   imagingHandler,
   logRecorder,
   metricsRecorder,
@@ -122,11 +125,23 @@ async function startDaemon(
   const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
   for (const name of archivesOf(config)) {
     const queue = config.queues[name];
+    const { client, limiter } = archiveOf(parts, name);
+    const duty = new ArchiveDuty({
+      client,
+      limiter,
+      hours: parseAllowedHours(config.hours[name]),
+      timeZone: config.hours.timeZone,
+      maxInFlight: config.limits.messagesInFlight,
+      queryTimeoutMs: config.timeouts.queryMs,
+    });
+    closers.add(`duty of ${name}`, () => duty.close());
+    const { reason } = duty.gate;
     const consumer = await consume({
       connection,
       queue,
+      ...(reason === null ? {} : { pausedFor: reason }),
       prefetch: config.limits.messagesInFlight,
-      handler: imagingHandler(name, config.queues, parts, recorder),
+      handler: imagingHandler(name, duty, config.queues, parts, recorder),
       failedQueue: config.queues.failed,
       retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
       shutdownGraceMs: shutdownGraceMs - abortGraceMs,
@@ -134,9 +149,11 @@ async function startDaemon(
       log,
     });
     consumers.push(consumer);
+    follow(duty.gate, consumer);
     queues.push({
       name: queue,
       consumer: () => consumer.state(),
+      remark: () => duty.remark,
       rate: () => rates.get(queue),
       limiter: () => archiveOf(parts, name).limiter.state(),
       depth: () => queueDepth(connection, queue),
@@ -164,6 +181,16 @@ async function startDaemon(
   });
   closers.add('HTTP API', () => api.close());
   return api.url;
+}
+
+/** The consumer takes messages while the gate is open. Pausing and resuming never reject; what they meet is in the consumer's state. */
+function follow(gate: Gate, consumer: QueueConsumer): void {
+  const apply = (): void => {
+    const { reason } = gate;
+    void (reason === null ? consumer.resume() : consumer.pause(reason));
+  };
+  gate.onChange(apply);
+  apply();
 }
 
 /** The database, its schema up to date; null when none is configured. */
