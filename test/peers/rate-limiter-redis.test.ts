@@ -69,8 +69,11 @@ describe('the image rate of several daemons on one Redis', () => {
   });
 
   afterEach(async () => {
-    for (const limiter of open.splice(0)) await limiter.close();
-    await redis.close();
+    try {
+      for (const limiter of open.splice(0)) await limiter.close();
+    } finally {
+      await redis.close();
+    }
   });
 
   it('is never above the cap together, and reaches it', async () => {
