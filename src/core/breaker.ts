@@ -140,7 +140,8 @@ export class CongestionControl {
     if (begunAt <= this.#congestedAt) return;
     const { clock, firstPauseMs, longestPauseMs } = this.#options;
     this.#congestedAt = clock.now();
-    this.#pausedUntil = clock.now() + Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#congestions, 20));
+    this.#pausedUntil =
+      clock.now() + Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#congestions, 20));
     this.#congestions += 1;
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     this.#onChange();
@@ -163,7 +164,8 @@ export class CongestionControl {
       if (this.#waiting.length > 0) this.#cancelTimer = this.#options.clock.after(pause, () => this.#admit());
       return;
     }
-    while (this.#waiting.length > 0 && this.#inFlight < Math.floor(this.#limit)) this.#waiting.shift()?.admit();
+    while (this.#waiting.length > 0 && this.#inFlight < Math.floor(this.#limit))
+      this.#waiting.shift()?.admit();
   }
 }
 
@@ -209,7 +211,13 @@ export class Breaker {
   #cancelTimer: (() => void) | undefined;
 
   constructor(options: BreakerOptions) {
-    this.#options = { failures: 3, firstPauseMs: 1_000, longestPauseMs: 60_000, clock: systemClock, ...options };
+    this.#options = {
+      failures: 3,
+      firstPauseMs: 1_000,
+      longestPauseMs: 60_000,
+      clock: systemClock,
+      ...options,
+    };
   }
 
   /** How work with the archive ended; any answer of the archive shows that it is there. */

@@ -133,7 +133,8 @@ function daysOf(text: string): number[] {
     if (day < 0) throw fault(`${shown(name)} is not a day (Mon, Tue, Wed, Thu, Fri, Sat, Sun)`);
     return day;
   });
-  if (first === undefined || more.length > 0) throw fault(`${shown(text)} is not a day or two days like Mon-Fri`);
+  if (first === undefined || more.length > 0)
+    throw fault(`${shown(text)} is not a day or two days like Mon-Fri`);
   const count = last === undefined ? 1 : ((last - first + 7) % 7) + 1;
   return Array.from({ length: count }, (_, index) => (first + index) % 7);
 }
@@ -151,7 +152,8 @@ function hoursOf(text: string): { readonly from: number; readonly to: number } {
 function clock(text: string): number {
   const [hour, minute] = text.split(':').map(Number);
   const minutes = (hour ?? NaN) * 60 + (minute ?? NaN);
-  if ((minute ?? NaN) > 59 || minutes > DAY_MINUTES) throw fault(`${shown(text)} is not a time from 00:00 to 24:00`);
+  if ((minute ?? NaN) > 59 || minutes > DAY_MINUTES)
+    throw fault(`${shown(text)} is not a time from 00:00 to 24:00`);
   return minutes;
 }
 

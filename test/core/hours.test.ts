@@ -12,15 +12,25 @@ interface Rule {
   readonly to: string;
 }
 
-/** Another way to the same answer: the wall clock as text, compared as text, yesterday's hours looked at as well. */
-function naivelyOpen(rules: readonly Rule[], at: Date, timeZone: string): boolean {
-  const wall = at.toLocaleString('en-US', {
+const wallClocks = new Map<string, Intl.DateTimeFormat>();
+
+function wallClock(timeZone: string): Intl.DateTimeFormat {
+  const known = wallClocks.get(timeZone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat('en-US', {
     timeZone,
     weekday: 'short',
     hour: '2-digit',
     minute: '2-digit',
     hourCycle: 'h23',
   });
+  wallClocks.set(timeZone, made);
+  return made;
+}
+
+/** Another way to the same answer: the wall clock as text, compared as text, yesterday's hours looked at as well. */
+function naivelyOpen(rules: readonly Rule[], at: Date, timeZone: string): boolean {
+  const wall = wallClock(timeZone).format(at);
   const [, day = '', time = ''] = /^(\w{3}) (\d\d:\d\d)$/.exec(wall.replace(',', '')) ?? [];
   const yesterday = DAY_NAMES[(DAY_NAMES.indexOf(day) + 6) % 7]!;
   return rules.some(({ days, from, to }) => {
@@ -81,7 +91,9 @@ describe('allowed hours', () => {
     expect([open('2026-03-29T00:59:59Z'), open('2026-03-29T01:00:00Z')]).to.deep.equal([false, false]);
     // 01:00 to 02:00 BST, then 01:00 to 02:00 GMT.
     expect(
-      ['2026-10-24T23:59:59Z', '2026-10-25T00:00:00Z', '2026-10-25T01:59:59Z', '2026-10-25T02:00:00Z'].map(open),
+      ['2026-10-24T23:59:59Z', '2026-10-25T00:00:00Z', '2026-10-25T01:59:59Z', '2026-10-25T02:00:00Z'].map(
+        open,
+      ),
     ).to.deep.equal([false, true, true, false]);
     const next = nextChange(hours, new Date('2026-03-28T12:00:00Z'), 'Europe/London');
     expect(next?.toISOString()).to.equal('2026-04-05T00:00:00.000Z');
@@ -100,7 +112,13 @@ describe('allowed hours', () => {
   });
 
   it('never change when they are always, however that is written', () => {
-    for (const text of ['always', 'Always', '00:00-24:00', 'Mon-Sun 00:00-12:00, 12:00-00:00', 'Mon 10:00-11:00, always']) {
+    for (const text of [
+      'always',
+      'Always',
+      '00:00-24:00',
+      'Mon-Sun 00:00-12:00, 12:00-00:00',
+      'Mon 10:00-11:00, always',
+    ]) {
       const hours = parseAllowedHours(text);
       expect(isOpen(hours, new Date(), 'Europe/London'), text).to.equal(true);
       expect(nextChange(hours, new Date(), 'Europe/London'), text).to.equal(null);
@@ -111,7 +129,9 @@ describe('allowed hours', () => {
     const hours = parseAllowedHours('Sat-Mon 22:00-06:00');
     const open = (text: string): boolean => isOpen(hours, new Date(text), 'UTC');
     expect(
-      ['2026-01-05T05:59:00Z', '2026-01-05T06:00:00Z', '2026-01-06T05:00:00Z', '2026-01-06T23:00:00Z'].map(open),
+      ['2026-01-05T05:59:00Z', '2026-01-05T06:00:00Z', '2026-01-06T05:00:00Z', '2026-01-06T23:00:00Z'].map(
+        open,
+      ),
     ).to.deep.equal([true, false, true, false]);
   });
 
@@ -139,15 +159,33 @@ describe('allowed hours', () => {
   });
 
   it('throw nothing else, whatever the text', () => {
-    const pieces = fc.constantFrom('Mon', 'Sun', '-', ',', ' ', '20:00', '24:00', '08:60', 'always', '0', ':');
+    const pieces = fc.constantFrom(
+      'Mon',
+      'Sun',
+      '-',
+      ',',
+      ' ',
+      '20:00',
+      '24:00',
+      '08:60',
+      'always',
+      '0',
+      ':',
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.array(pieces).map((list) => list.join(''))), (text) => {
-        try {
-          parseAllowedHours(text);
-        } catch (error) {
-          expect(error).to.be.instanceOf(InvalidValueError);
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(pieces).map((list) => list.join('')),
+        ),
+        (text) => {
+          try {
+            parseAllowedHours(text);
+          } catch (error) {
+            expect(error).to.be.instanceOf(InvalidValueError);
+          }
+        },
+      ),
     );
   });
 
@@ -161,16 +199,21 @@ describe('allowed hours', () => {
     const zones = ['Europe/London', 'America/St_Johns', 'Australia/Lord_Howe', 'Africa/Casablanca', 'UTC'];
     const moment = fc.date({ min: new Date('2025-01-01'), max: new Date('2028-01-01'), noInvalidDate: true });
     fc.assert(
-      fc.property(fc.array(rule, { minLength: 1, maxLength: 3 }), moment, fc.constantFrom(...zones), (rules, at, zone) => {
-        const hours = parseAllowedHours(textOf(rules));
-        const open = isOpen(hours, at, zone);
-        expect(open).to.equal(naivelyOpen(rules, at, zone));
-        const next = nextChange(hours, at, zone);
-        if (next === null) return;
-        expect(next.getTime()).to.be.greaterThan(at.getTime());
-        expect(naivelyOpen(rules, next, zone)).to.equal(!open);
-        expect(naivelyOpen(rules, new Date(next.getTime() - 1), zone)).to.equal(open);
-      }),
+      fc.property(
+        fc.array(rule, { minLength: 1, maxLength: 3 }),
+        moment,
+        fc.constantFrom(...zones),
+        (rules, at, zone) => {
+          const hours = parseAllowedHours(textOf(rules));
+          const open = isOpen(hours, at, zone);
+          expect(open).to.equal(naivelyOpen(rules, at, zone));
+          const next = nextChange(hours, at, zone);
+          if (next === null) return;
+          expect(next.getTime()).to.be.greaterThan(at.getTime());
+          expect(naivelyOpen(rules, next, zone)).to.equal(!open);
+          expect(naivelyOpen(rules, new Date(next.getTime() - 1), zone)).to.equal(open);
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -81,7 +81,10 @@ describe('the image rate of several daemons on one Redis', () => {
       const name = `archive-${rate}`;
       const [a, b] = [await daemon({ name, rate }), await daemon({ name, rate })];
       await ready(a, b);
-      const archives = [new VirtualArchive(delaysBetween(5, 100)), new VirtualArchive(delaysBetween(5, 100, 2))];
+      const archives = [
+        new VirtualArchive(delaysBetween(5, 100)),
+        new VirtualArchive(delaysBetween(5, 100, 2)),
+      ];
       const stop = AbortSignal.timeout(6_000);
       await Promise.all([busy(a, archives[0]!, [1e6, 1e6], stop), busy(b, archives[1]!, [1e6, 1, 1], stop)]);
       const arrivals = archives.flatMap((archive) => archive.arrivals);
@@ -123,7 +126,10 @@ describe('the image rate of several daemons on one Redis', () => {
     stop.abort();
     await work;
     const after = new VirtualArchive(() => 5);
-    await Promise.all([busy(a, after, [1e6], AbortSignal.timeout(3_000)), busy(b, after, [1e6], AbortSignal.timeout(3_000))]);
+    await Promise.all([
+      busy(a, after, [1e6], AbortSignal.timeout(3_000)),
+      busy(b, after, [1e6], AbortSignal.timeout(3_000)),
+    ]);
     expect(worstExcess(after.arrivals, 20, 20)).to.be.at.most(0);
     expect(after.images).to.be.at.least(LOADED * 40);
   });
@@ -167,7 +173,10 @@ describe('the image rate of several daemons on one Redis', () => {
     await ready(a, b);
     const archive = new VirtualArchive(delaysBetween(5, 50));
     const stop = new AbortController();
-    const work = Promise.all([busy(a, archive, [1e6, 1e6], stop.signal), busy(b, archive, [1e6], stop.signal)]);
+    const work = Promise.all([
+      busy(a, archive, [1e6, 1e6], stop.signal),
+      busy(b, archive, [1e6], stop.signal),
+    ]);
     await sleep(500);
     redis.proxy.cut();
     await sleep(1_000);
@@ -217,11 +226,15 @@ describe('the image rate of several daemons on one Redis', () => {
 
   it('refuses to start when Redis refuses the password, and shows it nowhere', async () => {
     const wrong = redis.url.replace('s3cret', 'wr0ng');
-    const failure = (await daemon({ redisUrl: wrong }).catch((error: unknown) => error)) as SharedLimiterError;
+    const failure = (await daemon({ redisUrl: wrong }).catch(
+      (error: unknown) => error,
+    )) as SharedLimiterError;
     expect(failure).to.be.instanceOf(SharedLimiterError);
     expect(failure.retry).to.equal('never');
     expect(failure.message).to.equal('shared limiter: Redis refuses the user name or password');
-    const none = await daemon({ redisUrl: redis.url.replace(':s3cret@', '') }).catch((error: unknown) => error);
+    const none = await daemon({ redisUrl: redis.url.replace(':s3cret@', '') }).catch(
+      (error: unknown) => error,
+    );
     expect(none).to.be.instanceOf(SharedLimiterError);
     expect(`${failure.stack ?? ''} ${lines.join('\n')}`).not.to.match(/wr0ng|s3cret|redis:\/\//);
   });

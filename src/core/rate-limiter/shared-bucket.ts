@@ -1,7 +1,16 @@
 import Bottleneck from 'bottleneck';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
-import { schedule, UNITS, units, unitsOrNull, YES_OR_NO, type Bucket, type Ticket } from './bucket.js';
+import {
+  schedule,
+  UNITS,
+  units,
+  unitsOrNull,
+  updateSettings,
+  YES_OR_NO,
+  type Bucket,
+  type Ticket,
+} from './bucket.js';
 import { SharedLimiterError } from './errors.js';
 import { checkSettings, planFor, type RatePlan, type RateSettings } from './plan.js';
 import { openRedis, troubleOf, type RedisTrouble } from './shared-redis.js';
@@ -216,7 +225,7 @@ export class SharedBucket implements Bucket {
       const held = await limiter.currentReservoir();
       const wasUnlimited = held === null;
       const { perSecond, reservoir } = this.#plan;
-      await limiter.updateSettings({
+      await updateSettings(limiter, {
         ...bottleneckSettings(this.#plan),
         ...(perSecond === null ? { reservoir: null } : wasUnlimited ? { reservoir: 0 } : {}),
       });
@@ -236,7 +245,10 @@ export class SharedBucket implements Bucket {
     this.#written = shared === this.#shared;
     if (this.#trouble === null) return;
     this.#trouble = null;
-    this.#options.log.info({ operation: 'rate', archive: this.#options.name }, 'shared limiter: Redis is there');
+    this.#options.log.info(
+      { operation: 'rate', archive: this.#options.name },
+      'shared limiter: Redis is there',
+    );
     this.#options.onTrouble();
   }
 
@@ -312,12 +324,14 @@ export function refillOf(perSecond: number): {
   return { reservoirIncreaseInterval: best.interval, reservoirIncreaseAmount: best.amount };
 }
 
+/** What another version or another program wrote is passed over. */
 function sharedSettingsOf(text: string | null): SharedSettings | null {
   if (text === null) return null;
   try {
-    const { settings, changedAt } = JSON.parse(text) as SharedSettings;
-    if (!Number.isFinite(changedAt) || (settings.unit !== 'image' && settings.unit !== 'study')) return null;
-    return { settings: checkSettings(settings), changedAt };
+    const { settings, changedAt } = JSON.parse(text) as Partial<SharedSettings>;
+    if (settings === undefined || typeof changedAt !== 'number') return null;
+    const units: readonly string[] = ['image', 'study'];
+    return units.includes(settings.unit) ? { settings: checkSettings(settings), changedAt } : null;
   } catch {
     return null;
   }
