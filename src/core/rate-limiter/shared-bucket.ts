@@ -198,7 +198,10 @@ export class SharedBucket implements Bucket {
         const same = there !== null && there.changedAt === this.#shared.changedAt;
         if (!this.#written || !same) await this.#write();
       })
-      .catch((error: unknown) => this.#inTrouble(error));
+      .catch((error: unknown) => {
+        // `write` has told of its own trouble.
+        if (!(error instanceof SharedLimiterError)) this.#inTrouble(error);
+      });
   }
 
   #adopt(shared: SharedSettings): void {
