@@ -144,13 +144,14 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
       FOLDER: folder,
     }),
   );
-  const args = ['-c', config, '-lc', fixture('dcmtk-log.cfg'), '-dhl', ...(options.args ?? [])];
+  const args = ['-c', config, '-lc', fixture('dcmqrscp-log.cfg'), '-dhl', ...(options.args ?? [])];
   if (options.transferSyntax !== undefined) {
     const profile = join(dir.path, 'associations.cfg');
     writeFileSync(profile, associationConfig(options.transferSyntax));
     args.push('-xf', profile, 'In', 'Out');
   }
-  const logFile = join(dir.path, 'dcmqrscp.log');
+  // In its working directory, as its log's configuration says.
+  const logFile = join(dir.path, 'record.log');
   const address = { aeTitle, host: '127.0.0.1', port } as const;
   // What is shown of the log: everything but the readiness probes at each start.
   let shown: { from: number; to?: number }[] = [];
@@ -166,7 +167,7 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
       name: `dcmqrscp-${aeTitle}`,
       command: 'dcmqrscp',
       args,
-      logFile,
+      logFile: join(dir.path, 'output.log'),
       cwd: dir.path,
       ...(options.env === undefined ? {} : { env: options.env }),
       ready: () => echoscu(address),
