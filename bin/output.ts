@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Presets, SingleBar } from 'cli-progress';
-import type { Progress } from '../src/pipeline/index.js';
+import type { JourneyObserver, Progress } from '../src/pipeline/index.js';
 
 /** One JSON document on standard output. */
 export function printJson(value: unknown): void {
@@ -69,7 +69,7 @@ const STEP_WORDS: Readonly<Record<Progress['step'], string>> = {
 };
 
 /** Shows how far a study is, on standard error and only when that is a terminal. */
-export class ProgressBar {
+export class ProgressBar implements JourneyObserver {
   readonly #bar: SingleBar | null;
   #shown: Pick<Progress, 'step' | 'studyInstanceUid'> | null = null;
 
@@ -83,7 +83,7 @@ export class ProgressBar {
       : null;
   }
 
-  show(progress: Progress): void {
+  progress(progress: Progress): void {
     if (this.#bar === null || progress.expected === 0) return;
     const { step, studyInstanceUid, done, expected } = progress;
     if (this.#shown?.step !== step || this.#shown.studyInstanceUid !== studyInstanceUid) {
@@ -91,6 +91,10 @@ export class ProgressBar {
       this.#bar.start(expected, done, { step: STEP_WORDS[step].padEnd(10) });
       this.#shown = progress;
     } else this.#bar.update(done);
+  }
+
+  ended(): void {
+    // The bar of the next step, or of the next study, takes its place.
   }
 
   stop(): void {

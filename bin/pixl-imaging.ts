@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
@@ -17,6 +16,7 @@ import { addUpdateCommand } from './commands/update.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
+import { version } from './version.js';
 
 async function main(): Promise<ExitCode> {
   let code: ExitCode = Exit.Done;
@@ -63,12 +63,6 @@ async function main(): Promise<ExitCode> {
 /** Of a mistyped `--mrm=12345` commander would show the value too; it may be a patient's. */
 function withoutOptionValue(text: string): string {
   return text.replace(/^(error: unknown option '-[^=']*)=.*'/s, "$1'");
-}
-
-function version(): string {
-  // From dist/bin/ the package is two folders up.
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 process.exitCode = await main();

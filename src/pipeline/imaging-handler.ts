@@ -35,6 +35,7 @@ export function imagingHandler(
       await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
     }
+    await parts.archives[archive]?.limiter.admitMessage(signal);
     const outcome = await processMessage(message, archive, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
     await record({

@@ -167,14 +167,24 @@ class StudyJourney {
   }
 
   async run(): Promise<void> {
-    // The second message for a study waits here, and then finds in raw what the first one brought.
-    const { comparison, retrieval } = await this.#parts.studyLock.run(this.#studyInstanceUid, async () => {
-      const compared = await this.#compare();
-      return { comparison: compared, retrieval: await this.#retrieve(compared) };
-    });
-    if (retrieval.missing.size === 0 && comparison.expected.size > 0)
-      await this.#deliver(comparison, retrieval);
-    this.#durationMs = Date.now() - this.#startedAt;
+    const { studyLock, observer, metrics } = this.#parts;
+    const studyInstanceUid = this.#studyInstanceUid;
+    const archive = this.#archive.name;
+    try {
+      // The second message for a study waits here, and then finds in raw what the first one brought.
+      const { comparison, retrieval } = await studyLock.run(studyInstanceUid, async () => {
+        const compared = await this.#compare();
+        return { comparison: compared, retrieval: await this.#retrieve(compared) };
+      });
+      if (retrieval.missing.size === 0 && comparison.expected.size > 0)
+        await this.#deliver(comparison, retrieval);
+    } finally {
+      this.#durationMs = Date.now() - this.#startedAt;
+      observer.ended({ archive, studyInstanceUid });
+      // A C-MOVE goes past us: how many bytes it brought is not known.
+      metrics.imagesRetrieved(archive, this.#retrieved, 0);
+      metrics.imagesDelivered(archive, this.#delivered, this.#delivery?.bytes ?? 0);
+    }
   }
 
   async #compare(): Promise<Comparison> {
@@ -220,7 +230,7 @@ class StudyJourney {
   }
 
   #progress(step: 'compare' | 'deliver', done: number): void {
-    this.#parts.onProgress({
+    this.#parts.observer.progress({
       archive: this.#archive.name,
       studyInstanceUid: this.#studyInstanceUid,
       step,

@@ -1,5 +1,6 @@
 import type { Logger, IdentifierNames } from '../core/log.js';
 import { assertNever } from '../core/errors.js';
+import type { Metrics } from '../core/metrics.js';
 import type { Outcome, OutcomeRecorder } from '../core/outcome.js';
 import type { Disposition } from '../core/delivery.js';
 
@@ -31,6 +32,17 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
       if (ending === 'delivered' || ending === 'retrieved' || ending === 'forward')
         log.info(fields, 'message');
       else log.warn(fields, 'message');
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Counts the messages that end, by outcome. */
+export function metricsRecorder(metrics: Metrics): OutcomeRecorder {
+  return {
+    record: ({ ending, message, archive }) => {
+      if (ending !== 'retry' && ending !== 'forward')
+        metrics.messageEnded(message === null ? null : archive, ending);
       return Promise.resolve();
     },
   };

@@ -1,12 +1,21 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync, chmodSync, readdirSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { eventually } from './eventually.js';
 import { closeAtEnd, openLongLived } from './long-lived.js';
 import { freePort } from './ports.js';
-import { run, startProcess, type ManagedProcess } from './processes.js';
+import { run, startProcess, untilGone, type ManagedProcess } from './processes.js';
 
 export interface PostgresOptions {
   /** Lines for postgresql.conf. */
@@ -40,6 +49,8 @@ export interface Postgres {
   stop(): Promise<void>;
   /** Runs one statement as its superuser. */
   admin(sql: string, database?: string): Promise<void>;
+  /** The rows of a CSV text as COPY reads them; an empty cell is null. */
+  readCsv(text: string): Promise<Record<string, string | null>[]>;
   /** What pg_dump says of a database: the whole of it, as text. */
   dump(address: DatabaseAddress, ...options: readonly string[]): Promise<string>;
 }
@@ -87,13 +98,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       async () => {
         // After a SIGKILL the last of its children may still hold its shared memory for a moment.
         const [command, args] = asPostgres(join(binaries(), 'postgres'), ['-D', join(dir, 'data')]);
-        server = await startProcess({
-          name: 'postgres',
-          command,
-          args,
-          logFile: join(dir, 'postgres.log'),
-          ready: () => admin('SELECT 1'),
-        });
+        const logFile = join(dir, 'postgres.log');
+        const ready = (): Promise<void> => admin('SELECT 1');
+        // A test that starts it again leaves it to the tests that follow.
+        server = await openLongLived('postgres', () =>
+          startProcess({ name: 'postgres', command, args, logFile, ready }),
+        );
       },
       { timeoutMs: 10_000, everyMs: 200 },
     );
@@ -119,12 +129,43 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     admin,
     start,
     shutDown: () => end('SIGINT'),
-    kill: () => end('SIGKILL'),
+    kill: async () => {
+      // Each of its children leads a group of its own and would finish what it is doing.
+      const children = server === undefined ? [] : childrenOf(server.pid);
+      await end('SIGKILL');
+      for (const pid of children) killIfThere(pid);
+      for (const pid of children) await untilGone(pid);
+    },
     createDatabase: async () => {
       databases += 1;
       const name = `test_${databases}`;
       await admin(`CREATE DATABASE ${name} OWNER pixl TEMPLATE template0`);
       return { host: '127.0.0.1', port, name, user: 'pixl', password: PASSWORD };
+    },
+    readCsv: async (text) => {
+      const columns = text
+        .split('\r\n')[0]!
+        .split(',')
+        .map((name) => `${name} text`);
+      const script = [
+        `CREATE TEMP TABLE given (${columns.join(', ')});`,
+        `COPY given FROM STDIN (FORMAT csv, HEADER);\n${text.replaceAll('\r\n', '\n')}\\.`,
+        "SELECT coalesce(json_agg(given), '[]') FROM given;",
+      ];
+      const where = [
+        '-h',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-U',
+        'postgres',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-qtAX',
+      ];
+      const env = { PGPASSWORD: PASSWORD };
+      const { stdout } = await run(join(binaries(), 'psql'), where, { env, input: script.join('\n') });
+      return JSON.parse(stdout) as Record<string, string | null>[];
     },
     dump: async ({ name }, ...args) => {
       const where = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-d', name];
@@ -207,6 +248,22 @@ function giveToPostgres(path: string): void {
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   postgresIds ??= { uid: id('-u'), gid: id('-g') };
   chownSync(path, postgresIds.uid, postgresIds.gid);
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+    .filter(Boolean);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 let found: string | undefined;

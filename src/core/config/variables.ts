@@ -75,7 +75,8 @@ export const variables = {
   ),
   moveBatch: journey.defaulted(
     'PIXL_MOVE_BATCH',
-    kinds.wholeNumber(1, 10_000),
+    // UIDs of 64 characters with their backslashes that fit the 65,534 bytes of a UI element (PS3.5 7.1.2).
+    kinds.wholeNumber(1, 1_000),
     '100',
     'Most UIDs in the list of one C-MOVE.',
   ),

@@ -1,5 +1,5 @@
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
-import { Pool, type PoolClient } from 'pg';
+import { Client, Pool, type PoolClient } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
 import { describeError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -57,6 +57,7 @@ class PostgresDatabase implements Database {
   constructor(settings: DatabaseSettings, options: DatabaseOptions) {
     const statementMs = options.statementTimeoutMs ?? 30_000;
     this.#pool = new Pool({
+      Client: ClosingClient,
       host: settings.host,
       port: settings.port,
       database: settings.name,
@@ -145,6 +146,22 @@ class PostgresDatabase implements Database {
     } catch (error) {
       throw toDatabaseError(error);
     }
+  }
+}
+
+/** The driver leaves the socket open when it gives up on the server's login itself. */
+class ClosingClient extends Client {
+  override connect(): Promise<Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<Client> | undefined {
+    const connecting = super.connect().catch(async (error: unknown) => {
+      await this.end();
+      throw error;
+    });
+    if (callback === undefined) return connecting;
+    const done = callback as (error?: unknown) => void;
+    connecting.then(() => done(), done);
+    return undefined;
   }
 }
 
