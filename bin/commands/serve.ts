@@ -12,10 +12,13 @@ import {
   type Database,
 } from '../../src/core/db/index.js';
 import { CancelledError, InternalError } from '../../src/core/errors.js';
+import type { Gate } from '../../src/core/gate.js';
+import { parseAllowedHours } from '../../src/core/hours.js';
 import type { Logger } from '../../src/core/log.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { Rates } from '../../src/core/rates.js';
 import {
+  ArchiveDuty,
   imagingHandler,
   logRecorder,
   metricsRecorder,
@@ -40,8 +43,11 @@ import { rateStore } from '../rate-store.js';
 import { version } from '../version.js';
 import { journeyParts, loggerFor, namesFor } from '../wiring.js';
 
-/** A cancelled C-MOVE may take 5 s to say so before it is aborted. */
-const ABORT_GRACE_MS = 8_000;
+/**
+ * What of PIXL_SHUTDOWN_GRACE is kept for work that is cancelled: a C-MOVE may take 5 s to say so before it is aborted,
+ * an archive that hangs another 5 s until its connection is given up (ARTIM), and the connections are closed then.
+ */
+const ABORT_GRACE_MS = 12_000;
 
 export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -111,23 +117,43 @@ async function startDaemon(
     ...(ledger === null ? [] : [recordWithRetry(ledger, defaultHoldPolicy, log)]),
     metricsRecorder(metrics),
   );
+  const consumers: QueueConsumer[] = [];
+  closers.add('consumers', async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+  });
+  const { shutdownGraceMs } = config.timeouts;
+  const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
   for (const name of archivesOf(config)) {
     const queue = config.queues[name];
-    const consumer: QueueConsumer = await consume({
+    const { client, limiter } = archiveOf(parts, name);
+    const duty = new ArchiveDuty({
+      client,
+      limiter,
+      hours: parseAllowedHours(config.hours[name]),
+      timeZone: config.hours.timeZone,
+      maxInFlight: config.limits.messagesInFlight,
+      queryTimeoutMs: config.timeouts.queryMs,
+    });
+    closers.add(`duty of ${name}`, () => duty.close());
+    const { reason } = duty.gate;
+    const consumer = await consume({
       connection,
       queue,
+      ...(reason === null ? {} : { pausedFor: reason }),
       prefetch: config.limits.messagesInFlight,
-      handler: imagingHandler(name, config.queues, parts, recorder),
+      handler: imagingHandler(name, duty, config.queues, parts, recorder),
       failedQueue: config.queues.failed,
       retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-      shutdownGraceMs: config.timeouts.shutdownGraceMs,
-      abortGraceMs: ABORT_GRACE_MS,
+      shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+      abortGraceMs,
       log,
     });
-    closers.add(`consumer of ${queue}`, () => consumer.close());
+    consumers.push(consumer);
+    follow(duty.gate, consumer);
     queues.push({
       name: queue,
       consumer: () => consumer.state(),
+      remark: () => duty.remark,
       rate: () => rates.get(queue),
       limiter: () => archiveOf(parts, name).limiter.state(),
       depth: () => queueDepth(connection, queue),
@@ -155,6 +181,16 @@ async function startDaemon(
   });
   closers.add('HTTP API', () => api.close());
   return api.url;
+}
+
+/** The consumer takes messages while the gate is open. Pausing and resuming never reject; what they meet is in the consumer's state. */
+function follow(gate: Gate, consumer: QueueConsumer): void {
+  const apply = (): void => {
+    const { reason } = gate;
+    void (reason === null ? consumer.resume() : consumer.pause(reason));
+  };
+  gate.onChange(apply);
+  apply();
 }
 
 /** The database, its schema up to date; null when none is configured. */

@@ -8,6 +8,8 @@ import type { Rate, Status } from './services.js';
 export interface QueueSource {
   readonly name: string;
   readonly consumer: () => ConsumerState;
+  /** Why it gets less than it could although it runs. */
+  readonly remark: () => string | null;
   readonly rate: () => Rate;
   readonly limiter: () => RateLimiterState;
   /** @throws when the broker is away */
@@ -52,7 +54,7 @@ async function queueStatus(source: QueueSource): Promise<Status['queues'][number
     depth: depth?.depth ?? null,
     consumers: depth?.consumers ?? null,
     state,
-    reason,
+    reason: reason ?? source.remark(),
     rate: source.rate(),
     in_flight: inFlight,
   };

@@ -1,3 +1,4 @@
+import type { ArchiveAnswer } from './breaker.js';
 import type { Delivery } from './delivery.js';
 import type { Retry } from './errors.js';
 import type { SopInstanceUid, StudyInstanceUid } from './ids.js';
@@ -34,6 +35,8 @@ export interface StudyReport {
 
 interface Ended {
   readonly archive: ArchiveName;
+  /** How the archive took it: whether it was there, and had too much to do. */
+  readonly archiveAnswer: ArchiveAnswer;
   readonly studies: readonly StudyReport[];
 }
 interface WithReason {

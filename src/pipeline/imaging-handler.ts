@@ -1,6 +1,7 @@
 import type { Delivery, Disposition, Handler } from '../core/delivery.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
-import type { ArchiveName, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
+import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
+import type { ArchiveDuty } from './archive-duty.js';
 import type { JourneyParts } from './parts.js';
 import { processMessage } from './process-message.js';
 import { dispositionOf } from './record-outcome.js';
@@ -11,6 +12,7 @@ import { dispositionOf } from './record-outcome.js';
  */
 export function imagingHandler(
   archive: ArchiveName,
+  duty: ArchiveDuty,
   queues: { readonly secondary: string },
   parts: JourneyParts,
   recorder: OutcomeRecorder,
@@ -35,8 +37,7 @@ export function imagingHandler(
       await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
     }
-    await parts.archives[archive]?.limiter.admitMessage(signal);
-    const outcome = await processMessage(message, archive, parts, signal);
+    const outcome = await onDuty(message, archive, duty, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
     await record({
       ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
@@ -46,6 +47,25 @@ export function imagingHandler(
     });
     return disposition;
   };
+}
+
+/** The journey, when the archive has a place and its rate admits a message; the archive's duty learns how it took it. */
+async function onDuty(
+  message: ImagingMessage,
+  archive: ArchiveName,
+  duty: ArchiveDuty,
+  parts: JourneyParts,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const turn = await duty.begin(signal);
+  try {
+    await parts.archives[archive]?.limiter.admitMessage(signal);
+    const outcome = await processMessage(message, archive, parts, signal);
+    duty.end(turn, outcome.archiveAnswer, 'reason' in outcome ? outcome.reason : '');
+    return outcome;
+  } finally {
+    turn.end('ok'); // nothing, when it has been ended above
+  }
 }
 
 function read(delivery: Delivery): ImagingMessage | MessageRejectedError {
@@ -58,5 +78,5 @@ function read(delivery: Delivery): ImagingMessage | MessageRejectedError {
 }
 
 function willBeRetried(disposition: Disposition, delivery: Delivery): boolean {
-  return disposition.kind === 'retry' && !delivery.isLastAttempt;
+  return disposition.kind === 'defer' || (disposition.kind === 'retry' && !delivery.isLastAttempt);
 }

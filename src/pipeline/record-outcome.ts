@@ -70,6 +70,9 @@ export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposi
     case 'incomplete':
       return { kind: 'retry', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
     case 'failed':
+      // An archive that is down or overrun is no fault of the message's, and costs it no attempt.
+      if (outcome.retry === 'later' && outcome.archiveAnswer !== 'ok')
+        return { kind: 'defer', code: outcome.code, reason: outcome.reason };
       return {
         kind: outcome.retry === 'later' ? 'retry' : 'park',
         outcome: outcome.kind,

@@ -10,6 +10,8 @@ import type { StudyContents } from './study-contents.js';
 export interface Retrieval {
   readonly held: StudyContents;
   readonly missing: StudyContents;
+  /** The archive refused for want of resources, or said success and sent nothing. */
+  readonly congested: boolean;
 }
 
 const RAW_POLL_MS = 250;
@@ -39,6 +41,7 @@ class Rounds {
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
   readonly #onMissing: (missing: StudyContents) => void;
+  #congested = false;
   #held: StudyContents;
   #missing: StudyContents;
 
@@ -79,7 +82,7 @@ class Rounds {
       level = this.#archive.moveLevel;
       widened = false;
     }
-    return { held: this.#held, missing: this.#missing };
+    return { held: this.#held, missing: this.#missing, congested: this.#congested };
   }
 
   /**
@@ -103,9 +106,14 @@ class Rounds {
       if (this.#missing.size > 0) throw error;
       return 'answered';
     }
+    const lacked = this.#missing.size;
     await this.#look();
     if (end.revoked) return 'revoked';
     if (end.results.some(({ status }) => status === Status.Success)) await this.#settle();
+    const nothingCame = this.#missing.size === lacked;
+    this.#congested ||= end.results.some(
+      ({ status }) => OUT_OF_RESOURCES.has(status) || (status === Status.Success && nothingCame),
+    );
     return end.results.every(({ status }) => refusesLevel(status)) ? 'refused' : 'answered';
   }
 
@@ -157,6 +165,12 @@ class Rounds {
     });
   }
 }
+
+/** Statuses of a peer that has too much to do (PS3.4 C.4.1.1.4, C.4.2.1.5). */
+export const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([
+  Status.OutOfResources,
+  Status.OutOfResourcesMatches,
+]);
 
 const WIDER: Readonly<Record<RetrieveLevel, RetrieveLevel | null>> = {
   IMAGE: 'SERIES',

@@ -39,7 +39,7 @@ export function studyReport(uid: string, expected: number, rest: Partial<StudyRe
 
 export function deliveredEntry(message: ImagingMessage, rest: Partial<OutcomeEntry> = {}): OutcomeEntry {
   const studies = [studyReport(message.studyInstanceUid ?? '1.2.3', 3)];
-  return entryOf(message, { kind: 'delivered', archive: 'primary', studies }, rest);
+  return entryOf(message, { kind: 'delivered', archive: 'primary', archiveAnswer: 'ok', studies }, rest);
 }
 
 export function entryOf(
@@ -70,7 +70,14 @@ export function missingEntry(message: ImagingMessage, rest: Partial<OutcomeEntry
   const reason = 'the study is not in the primary archive, and there is no secondary';
   return entryOf(
     message,
-    { kind: 'missing', archive: 'primary', studies: [], code: 'STUDY_NOT_FOUND', reason },
+    {
+      kind: 'missing',
+      archive: 'primary',
+      archiveAnswer: 'ok',
+      studies: [],
+      code: 'STUDY_NOT_FOUND',
+      reason,
+    },
     rest,
   );
 }
@@ -106,6 +113,7 @@ export function incompleteEntry(message: ImagingMessage): OutcomeEntry {
   return entryOf(message, {
     kind: 'incomplete',
     archive: 'secondary',
+    archiveAnswer: 'ok',
     studies: [study],
     code: 'INSTANCES_MISSING',
     reason,

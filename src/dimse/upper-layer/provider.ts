@@ -241,11 +241,8 @@ export class UpperLayer {
 
   #connectionLost(): ConnectionError {
     const code = this.#socketError?.code;
-    return new ConnectionError(
-      this.#peer,
-      code === undefined ? 'connection lost' : `connection lost: ${code}`,
-      this.#socketError,
-    );
+    const problem = code === undefined ? 'connection lost' : `connection lost: ${code}`;
+    return new ConnectionError(this.#peer, problem, { cause: this.#socketError });
   }
 
   #send(bytes: Buffer): void {

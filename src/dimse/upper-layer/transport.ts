@@ -45,7 +45,8 @@ export function openTransport(
     const onAbort = (): void => fail(new CancelledError('connect'));
     const onError = (error: NodeJS.ErrnoException): void =>
       fail(connectFailure(peer, error, target.tls !== undefined));
-    const onClose = (): void => fail(new ConnectionError(peer, 'closed while connecting'));
+    const onClose = (): void =>
+      fail(new ConnectionError(peer, 'closed while connecting', { whileConnecting: true }));
     const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -92,5 +93,5 @@ const CERTIFICATE_CODES =
 function connectFailure(peer: string, error: NodeJS.ErrnoException, tls: boolean): Error {
   const code = error.code ?? error.name;
   if (tls && CERTIFICATE_CODES.test(code)) return new TlsError(peer, `handshake failed: ${code}`, error);
-  return new ConnectionError(peer, `connect failed: ${code}`, error);
+  return new ConnectionError(peer, `connect failed: ${code}`, { cause: error, whileConnecting: true });
 }

@@ -78,7 +78,9 @@ describe('The ledger', function () {
       const studies = [studyReport('1.2.3', 2, { bytesDelivered: 3e12 })];
       await withDatabaseAt(address, async (database) => {
         const ledger = new Ledger(database);
-        await ledger.record(entryOf(message, { kind: 'delivered', archive: 'primary', studies }));
+        await ledger.record(
+          entryOf(message, { kind: 'delivered', archive: 'primary', archiveAnswer: 'ok', studies }),
+        );
         expect((await rowsOf(ledger))[0]).to.deep.include({
           procedureOccurrenceId: Number.MAX_SAFE_INTEGER,
           studyDate: '2024-02-29',
@@ -147,7 +149,9 @@ describe('The ledger', function () {
         studyReport('1.2.3.1', 3, { images: { expected: 3, alreadyInRaw: 2, retrieved: 1, delivered: 3 } }),
         studyReport('1.2.3.2', 4),
       ];
-      await ledger.record(entryOf(messageNumbered(1), { kind: 'delivered', archive: 'primary', studies }));
+      await ledger.record(
+        entryOf(messageNumbered(1), { kind: 'delivered', archive: 'primary', archiveAnswer: 'ok', studies }),
+      );
       const [row] = await rowsOf(ledger);
       expect(row?.images).to.deep.equal({ expected: 7, alreadyInRaw: 2, retrieved: 5, delivered: 7 });
       expect(row?.foundStudyUids).to.deep.equal(['1.2.3.1', '1.2.3.2']);
