@@ -2,13 +2,11 @@ import { freePort } from './ports.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './fixtures.js';
-import { run, startProcess, type ExitStatus, type ManagedProcess, type RunResult } from './processes.js';
+import { startProcess, type ExitStatus, type ManagedProcess } from './processes.js';
 import { tempDir } from './temp-dir.js';
 
 /** The program as a user runs it: compiled, in a process of its own. */
-export const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
-
-export type Environment = Readonly<Record<string, string>>;
+const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
 
 /** One line of the daemon's log. */
 export interface LogLine {
@@ -41,7 +39,7 @@ export interface Daemon {
 const STOP_MS = 45_000;
 
 /** Starts the daemon and waits until it says that it is ready. */
-export async function startDaemon(environment: Environment): Promise<Daemon> {
+export async function startDaemon(environment: Readonly<Record<string, string>>): Promise<Daemon> {
   const dir = tempDir('daemon');
   const logFile = join(dir.path, 'daemon.log');
   let managed: ManagedProcess;
@@ -106,20 +104,6 @@ function linesOf(log: string): LogLine[] {
         throw new Error(`the daemon wrote a line that is no JSON: ${line}`, { cause });
       }
     });
-}
-
-/** Runs a command of the program to its end, in a folder where no `.env` is. */
-export async function runProgram(args: readonly string[], environment: Environment): Promise<RunResult> {
-  const dir = tempDir('command');
-  try {
-    return await run(process.execPath, [PROGRAM, ...args], {
-      env: environment,
-      cwd: dir.path,
-      allowFailure: true,
-    });
-  } finally {
-    dir.remove();
-  }
 }
 
 /** Resident memory of a process in MiB: now, and the most since the start or the last {@link forgetPeakMemory}. */
