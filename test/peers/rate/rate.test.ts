@@ -1,0 +1,128 @@
+import { expect } from 'chai';
+import { eventually } from '../../support/eventually.js';
+import { databaseEnv, sharedPostgres } from '../../support/postgres.js';
+import { meanRate } from '../../support/image-rate.js';
+import { wishFor } from '../journeys/deployment.js';
+import { expectWithin, pass, redelivered, sent, useRig, type Running } from './rig.js';
+
+const PAUSED = { state: 'paused', reason: 'the rate is 0', rate: 0 };
+
+describe('The image rate of a daemon, at the archive', () => {
+  const rig = useRig();
+
+  /** Ends what a test has begun. */
+  const finish = async (daemon: Running, messages: number): Promise<void> => {
+    await daemon.setRate('unlimited');
+    const lines = await daemon.ended(messages);
+    expect(lines.map(({ outcome, attempt }) => [outcome, attempt])).to.deep.equal(
+      Array.from({ length: messages }, () => ['retrieved', 1]),
+    );
+  };
+
+  it('keeps 50 per second and 5 per second, each archive its own, over a restart', async function () {
+    this.timeout(60_000);
+    const { lab, big, secondary } = rig;
+    const database = databaseEnv(await (await sharedPostgres()).createDatabase());
+    const daemon = await rig.start(7, database);
+    const { queues } = daemon;
+    const rates = async (): Promise<unknown> => [
+      await daemon.rate(),
+      await daemon.rate(queues.primary),
+      await daemon.rate(queues.secondary),
+    ];
+    expect(await rates()).to.deep.equal([7, 7, 7]);
+    await daemon.setRate(9);
+    expect(await rates()).to.deep.equal([9, 9, 9]);
+    await daemon.setRate(5, queues.secondary);
+    await daemon.setRate(50, queues.primary);
+    expect(await rates()).to.deep.equal([9, 50, 5]);
+    expect(await daemon.daemon.stop()).to.deep.include({ code: 0 });
+    await daemon.daemon.start();
+    expect(await rates()).to.deep.equal([9, 50, 5]);
+
+    await daemon.publish([wishFor(secondary)]); // the VNA has it not: goes on to the PACS
+    await eventually(() => expect(lab.pacs.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+    await daemon.publish([wishFor(big), ...rig.small.map((study) => wishFor(study))]);
+    await eventually(() => expect(lab.vna.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+    const from = Date.now();
+    await pass(11_000);
+    for (const [archive, rate] of [
+      [lab.vna, 50],
+      [lab.pacs, 5],
+    ] as const) {
+      const times = sent(archive);
+      expectWithin(times, rate);
+      expect(meanRate(times, from, 10), `mean at ${rate}`).to.be.greaterThan(0.7 * rate);
+    }
+    await finish(daemon, 2 + rig.small.length);
+    expect(lab.vna.movedInstances()).to.equal(big.instances.length + 20 * rig.small.length);
+    expect(lab.pacs.movedInstances()).to.equal(secondary.instances.length);
+  });
+
+  for (const by of ['setRate', 'update'] as const)
+    it(`follows a change within a second, in the middle of a study (${by})`, async function () {
+      this.timeout(60_000);
+      const { vna } = rig.lab;
+      const before = await redelivered(rig.rabbitmq);
+      const daemon = await rig.start(5);
+      const { primary } = daemon.queues;
+      // More than may be in flight: what stays in the queue stays there at 0.
+      await daemon.publish([wishFor(rig.big), ...rig.small.map((study) => wishFor(study))]);
+      await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+      const phases: { rate: number; from: number; to: number }[] = [];
+      let [rate, from] = [5, Date.now()];
+      for (const next of [50, 0, 20, null]) {
+        await pass(rate === 0 ? 2_000 : 4_000);
+        if (rate === 0) {
+          expect(await daemon.statusOf(primary)).to.deep.include(PAUSED);
+          const status = await daemon.status();
+          expect(status.queues.find(({ name }) => name === primary)).to.deep.include(PAUSED);
+        } else expect(await daemon.statusOf(primary)).to.deep.include({ state: 'running', rate });
+        phases.push({ rate, from, to: Date.now() });
+        if (next === null) break;
+        from = await daemon[by](next);
+        rate = next;
+      }
+      for (const phase of phases) {
+        const times = sent(vna, phase.from + 1_000, phase.to);
+        if (phase.rate === 0) expect(times, 'images sent at 0').to.deep.equal([]);
+        else expectWithin(times, phase.rate);
+        const seconds = (phase.to - phase.from - 1_000) / 1000;
+        expect(times.length / seconds, `mean at ${phase.rate}`).to.be.at.least(0.6 * phase.rate);
+      }
+      await finish(daemon, 1 + rig.small.length);
+      expect(vna.movedInstances(), 'each image moved once').to.equal(700);
+      expect((await redelivered(rig.rabbitmq)) - before, 'redelivered').to.equal(0);
+    });
+
+  it('cuts a study short that is moved whole when the rate is lowered from unlimited', async function () {
+    this.timeout(60_000);
+    const { vna } = rig.lab;
+    const daemon = await rig.start('unlimited');
+    await daemon.publish([wishFor(rig.big)]);
+    await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0), { everyMs: 5 });
+    const at = await daemon.setRate(5);
+    const to = await pass(5_000);
+    const total = rig.big.instances.length;
+    expect(vna.movedInstances(), 'it was in the middle').to.be.lessThan(total);
+    expectWithin(sent(vna, at + 1_000, to), 5);
+    await finish(daemon, 1);
+    expect(vna.movedInstances(), 'each image moved once').to.equal(total);
+  });
+
+  it('costs a message a token and an image none, with PIXL_RATE_UNIT=study', async function () {
+    this.timeout(60_000);
+    const { vna } = rig.lab;
+    const daemon = await rig.start(1, { PIXL_RATE_UNIT: 'study' });
+    await daemon.publish(rig.small.map((study) => wishFor(study)));
+    await daemon.ended(rig.small.length);
+    const found = vna.requests('C-FIND').filter(({ keys }) => keys['QueryRetrieveLevel'] === 'STUDY');
+    const times = found.map(({ at }) => at);
+    expect(times).to.have.length(rig.small.length);
+    expectWithin(times, 1);
+    const moves = vna.requests('C-MOVE').map(({ keys }) => keys['QueryRetrieveLevel']);
+    expect(moves, 'whole studies').to.deep.equal(rig.small.map(() => 'STUDY'));
+    const took = Math.max(...times) - Math.min(...times);
+    expect(took, 'ms from the first to the last').to.be.lessThan(1.5 * 1000 * rig.small.length);
+  });
+});

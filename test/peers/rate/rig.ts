@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { Rate, Status } from '../../../src/api/index.js';
+import { runCli } from '../../support/cli.js';
+import type { Dcmqrscp } from '../../support/dcmqrscp.js';
+import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { worstWindow } from '../../support/image-rate.js';
+import { startLab, type Lab } from '../../support/lab.js';
+import { freePort } from '../../support/ports.js';
+import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
+import { tempDir } from '../../support/temp-dir.js';
+import { deploy, type Deployment, type Nodes } from '../journeys/deployment.js';
+
+/** The peers of a suite, without Nagle's algorithm, and what the archives hold. */
+export interface Rig {
+  readonly lab: Lab;
+  readonly rabbitmq: Rabbitmq;
+  /** In the VNA alone. */
+  readonly big: MadeStudy;
+  /** In the PACS alone. */
+  readonly secondary: MadeStudy;
+  /** In the VNA alone: studies of 20 images. */
+  readonly small: readonly MadeStudy[];
+  /** A daemon of the test's own, at a rate; it ends with the test, and must have finished everything by then. */
+  start(rate: Rate, settings?: Readonly<Record<string, string>>): Promise<Running>;
+}
+
+/** A daemon whose rate is looked at and changed. */
+export interface Running extends Deployment {
+  /** By HTTP. @returns when it was answered, in ms since 1970 */
+  setRate(rate: Rate, queue?: string): Promise<number>;
+  rate(queue?: string): Promise<Rate>;
+  /** The same by `pixl-imaging update`. */
+  update(rate: Rate): Promise<number>;
+  status(): Promise<Status>;
+  /** Of a queue, as `pixl-imaging status` says. */
+  statusOf(queue: string): Promise<Status['queues'][number]>;
+}
+
+/** How many images the tests' big study has: enough to be in the middle of it all the time. */
+const BIG = 600;
+
+/** Registers the hooks of a suite. */
+export function useRig(): Rig {
+  let opened: { lab: Lab; rabbitmq: Rabbitmq; big: MadeStudy; secondary: MadeStudy; small: MadeStudy[] };
+  let running: Deployment[] = [];
+  const files = tempDir('rate-studies');
+
+  before(async function () {
+    this.timeout(120_000);
+    const [lab, rabbitmq] = await Promise.all([startLab({ env: { TCP_NODELAY: '1' } }), sharedRabbitmq()]);
+    const big = await makeStudy(`${files.path}/1`, { study: 1, instances: BIG });
+    const secondary = await makeStudy(`${files.path}/2`, { study: 2, instances: 100 });
+    const small: MadeStudy[] = [];
+    for (let study = 11; study < 16; study += 1)
+      small.push(await makeStudy(`${files.path}/${study}`, { study, instances: 20 }));
+    await Promise.all([
+      lab.vna.load([big.folder, ...small.map(({ folder }) => folder)]),
+      lab.pacs.load(secondary.folder),
+    ]);
+    opened = { lab, rabbitmq, big, secondary, small };
+  });
+  afterEach(async function () {
+    this.timeout(60_000);
+    const ending = running;
+    running = [];
+    try {
+      for (const one of ending) await one.close();
+    } finally {
+      await opened.lab.reset();
+    }
+  });
+  after(async () => {
+    await opened.lab.close();
+    files.remove();
+  });
+
+  return {
+    get lab() {
+      return opened.lab;
+    },
+    get rabbitmq() {
+      return opened.rabbitmq;
+    },
+    get big() {
+      return opened.big;
+    },
+    get secondary() {
+      return opened.secondary;
+    },
+    get small() {
+      return opened.small;
+    },
+    start: async (rate, settings = {}) => {
+      const { lab, rabbitmq } = opened;
+      const port = await freePort();
+      const nodes: Nodes = { primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon };
+      const deployment = await deploy(nodes, rabbitmq, {
+        PIXL_IMAGING_API_PORT: `${port}`,
+        PIXL_IMAGING_API_RATE: `${rate}`,
+        ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false',
+        ...settings,
+      });
+      running.push(deployment);
+      return { ...deployment, ...controls(port) };
+    },
+  };
+}
+
+type Controls = Pick<Running, 'setRate' | 'rate' | 'update' | 'status' | 'statusOf'>;
+
+function controls(port: number): Controls {
+  const url = `http://127.0.0.1:${port}`;
+  const env = { PIXL_IMAGING_API_PORT: `${port}` };
+  const rateUrl = (queue?: string): string =>
+    `${url}/token-bucket-refresh-rate${queue === undefined ? '' : `?queue=${queue}`}`;
+  const status = async (): Promise<Status> => (await (await fetch(`${url}/status`)).json()) as Status;
+  return {
+    setRate: async (rate, queue) => {
+      const response = await fetch(rateUrl(), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ rate, ...(queue === undefined ? {} : { queue }) }),
+      });
+      const at = Date.now();
+      expect(response.status, await response.text()).to.equal(200);
+      return at;
+    },
+    rate: async (queue) => ((await (await fetch(rateUrl(queue))).json()) as { rate: Rate }).rate,
+    update: async (rate) => {
+      const { code, stderr } = await runCli(['update', '--rate', `${rate}`], { env });
+      expect(code, stderr).to.equal(0);
+      return Date.now();
+    },
+    status,
+    statusOf: async (queue) => {
+      const { code, stderr, json } = await runCli(['status', '--json', '--queues', queue], { env });
+      expect(code, stderr).to.equal(0);
+      const [one] = (json() as Status).queues;
+      expect(one?.name).to.equal(queue);
+      return one!;
+    },
+  };
+}
+
+/** When an archive sent its images, failed ones too, from a moment to another. */
+export function sent(archive: Dcmqrscp, from = 0, to = Infinity): number[] {
+  return archive
+    .moved()
+    .map(({ at }) => at)
+    .filter((at) => at >= from && at <= to);
+}
+
+/** Every window of a second or more is within rate × window + capacity, which is one second's worth. */
+export function expectWithin(times: readonly number[], rate: number): void {
+  const { images, seconds, allowed } = worstWindow(times, rate, Math.max(1, rate));
+  const window = `images in a window of ${seconds.toFixed(3)} s at ${rate} per second`;
+  expect(images, window).to.be.at.most(allowed);
+}
+
+/** Lets time pass. */
+export async function pass(ms: number): Promise<number> {
+  await sleep(ms);
+  return Date.now();
+}
+
+/** How many messages the broker has delivered a second time since it started, to anybody. */
+export async function redelivered(rabbitmq: Rabbitmq): Promise<number> {
+  const overview = await rabbitmq.ctl('eval', 'rabbit_global_counters:overview().');
+  const counters = [...overview.matchAll(/messages_redelivered_total\s*=>\s*(\d+)/g)];
+  expect(counters, overview).to.not.equal([]);
+  return counters.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** A name that no other test uses. */
+export function uniqueName(): string {
+  return randomUUID().slice(0, 8);
+}

@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+import { eventually } from '../../support/eventually.js';
+import { startRedis, type RedisServer } from '../../support/redis.js';
+import { wishFor } from '../journeys/deployment.js';
+import { expectWithin, pass, sent, useRig } from './rig.js';
+
+describe('The image rate of two daemons on one Redis', () => {
+  const rig = useRig();
+  let redis: RedisServer;
+
+  before(async () => {
+    redis = await startRedis();
+  });
+  after(() => redis.close());
+
+  it('is kept by both together, and nothing moves while Redis is away', async function () {
+    this.timeout(90_000);
+    const { vna } = rig.lab;
+    const settings = { PIXL_RATE_REDIS_URL: redis.url };
+    const daemons = await Promise.all([rig.start(20, settings), rig.start(20, settings)]);
+    const [first, second] = daemons;
+    const states = async (): Promise<unknown[]> =>
+      Promise.all(
+        daemons.map(async (daemon) => {
+          const { state, reason } = (await daemon.status()).queues[0]!;
+          return { state, reason };
+        }),
+      );
+    const studies = rig.small.map((study) => wishFor(study));
+    const begin = Date.now();
+    await Promise.all([first.publish([wishFor(rig.big)]), second.publish(studies)]);
+    await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+    const running = Date.now();
+    const stopping = await pass(4_000);
+    expect(sent(vna, running, stopping).length / 4, 'together').to.be.greaterThan(0.5 * 20);
+
+    await redis.stop();
+    const away = Date.now();
+    await eventually(
+      async () =>
+        expect(await states()).to.deep.equal(
+          daemons.map(() => ({ state: 'paused', reason: 'shared limiter: Redis is away' })),
+        ),
+      { timeoutMs: 3_000 },
+    );
+    const back = await pass(4_000);
+    expect(sent(vna, away + 1_000, back), 'images sent without Redis').to.deep.equal([]);
+
+    await redis.start();
+    await eventually(() => expect(sent(vna, back).length).to.be.greaterThan(0), { timeoutMs: 5_000 });
+    const again = Date.now();
+    await eventually(async () =>
+      expect(await states()).to.deep.equal(daemons.map(() => ({ state: 'running', reason: null }))),
+    );
+    const to = await pass(5_000);
+    expect(sent(vna, again, to).length / 5, 'together, afterwards').to.be.greaterThan(0.5 * 20);
+    expectWithin(sent(vna, begin, to), 20);
+
+    await first.setRate('unlimited'); // for both
+    const lines = [...(await first.ended(1)), ...(await second.ended(studies.length))];
+    for (const line of lines) expect(line).to.deep.include({ outcome: 'retrieved', attempt: 1 });
+    expect(vna.movedInstances(), 'each image moved once').to.equal(700);
+  });
+});
