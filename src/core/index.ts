@@ -1,4 +1,16 @@
 /** The public door of core: what the other parts, and other services, build on. */
+export {
+  Breaker,
+  CongestionControl,
+  systemClock,
+  type ArchiveAnswer,
+  type BreakerOptions,
+  type BreakerState,
+  type Clock,
+  type CongestionOptions,
+  type CongestionState,
+  type Turn,
+} from './breaker.js';
 export { Closers } from './closers.js';
 export * from './config/index.js';
 export type { Delivery, Disposition, Handler } from './delivery.js';
@@ -14,6 +26,7 @@ export {
   TimeoutError,
   type Retry,
 } from './errors.js';
+export { isOpen, nextChange, parseAllowedHours, type AllowedHours } from './hours.js';
 export {
   accessionNumber,
   aeTitle,
@@ -59,3 +72,4 @@ export type {
 } from './outcome.js';
 export type { Timestamp } from './timestamp.js';
 export { noMetrics, type DimseOperation, type Metrics } from './metrics.js';
+export * from './rate-limiter/index.js';

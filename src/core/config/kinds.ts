@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { aeTitle, type AeTitle } from '../ids.js';
 import { InvalidValueError } from '../errors.js';
+import { parseAllowedHours } from '../hours.js';
 import type { LogLevel } from '../log.js';
 
 /** How the text of a variable is read. */
@@ -33,14 +34,7 @@ export const port: Kind<number> = {
 
 export const aeTitleKind: Kind<AeTitle> = {
   expected: 'an AE title: 1 to 16 printable ASCII characters without backslash',
-  parse: (text) => {
-    try {
-      return aeTitle(text);
-    } catch (error) {
-      if (error instanceof InvalidValueError) return undefined;
-      throw error;
-    }
-  },
+  parse: (text) => validOnly(() => aeTitle(text)),
 };
 
 /** One colon would be `host:port`; an IPv6 address has at least two. */
@@ -143,14 +137,19 @@ export const bearerToken: Kind<string> = {
   parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
 };
 
-const DAY = '(Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
-const CLOCK = '([01]\\d|2[0-3]):[0-5]\\d';
-const ALLOWED_HOURS = new RegExp(`^(always|(${DAY}(-${DAY})? )?${CLOCK}-${CLOCK})$`, 'i');
-
 export const allowedHours: Kind<string> = {
   expected: 'always, or hours like Mon-Fri 20:00-08:00; several joined by commas',
-  parse: (text) => (text.split(/\s*,\s*/).every((part) => ALLOWED_HOURS.test(part)) ? text : undefined),
+  parse: (text) => validOnly(() => parseAllowedHours(text).text),
 };
+
+function validOnly<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof InvalidValueError) return undefined;
+    throw error;
+  }
+}
 
 function decimal(text: string): number | undefined {
   return /^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/i.test(text) ? Number(text) : undefined;

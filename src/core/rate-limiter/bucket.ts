@@ -47,6 +47,14 @@ export function unitsOrNull(tokens: number): number | null {
  */
 export const YES_OR_NO = { highWater: 0, strategy: Bottleneck.strategy.OVERFLOW } as const;
 
+/** Bottleneck's types say that it gives the limiter; it gives a promise. */
+export async function updateSettings(
+  limiter: Bottleneck,
+  settings: Bottleneck.ConstructorOptions,
+): Promise<void> {
+  await (limiter.updateSettings(settings) as unknown as Promise<unknown>);
+}
+
 /**
  * Asks Bottleneck for tokens. The job that it runs lasts until the ticket is released, so `maxConcurrent`
  * bounds what is in flight.

@@ -1,5 +1,14 @@
 import Bottleneck from 'bottleneck';
-import { schedule, UNITS, units, unitsOrNull, YES_OR_NO, type Bucket, type Ticket } from './bucket.js';
+import {
+  schedule,
+  UNITS,
+  units,
+  unitsOrNull,
+  updateSettings,
+  YES_OR_NO,
+  type Bucket,
+  type Ticket,
+} from './bucket.js';
 import { planFor, type RatePlan, type RateSettings } from './plan.js';
 import { Turns } from './turns.js';
 
@@ -68,7 +77,7 @@ export class LocalBucket implements Bucket {
       const held = this.#plan.perSecond === null ? 0 : this.#held;
       this.#plan = plan;
       this.#held = Math.min(held, units(plan.reservoir));
-      await this.#limiter.updateSettings({
+      await updateSettings(this.#limiter, {
         reservoir: plan.perSecond === null ? null : this.#held,
         maxConcurrent: unitsOrNull(plan.inFlight),
       });

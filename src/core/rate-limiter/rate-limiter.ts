@@ -72,6 +72,7 @@ export class RateLimiter {
   #settings: RateSettings;
   #plan: RatePlan;
   #isPumping = false;
+  #pumping: Promise<void> = Promise.resolve();
   #wakeUp: (() => void) | undefined;
   #woken = false;
   #closed = false;
@@ -115,7 +116,8 @@ export class RateLimiter {
     move: (admission: Admission) => Promise<T>,
     options: { readonly whole?: boolean } = {},
   ): Promise<T> {
-    if (!Number.isSafeInteger(wanted) || wanted < 1) throw new InternalError('a batch of no whole number of images');
+    if (!Number.isSafeInteger(wanted) || wanted < 1)
+      throw new InternalError('a batch of no whole number of images');
     const batch = await this.#wait({ kind: 'images', wanted, whole: options.whole ?? false }, signal);
     try {
       return await move(batch);
@@ -199,6 +201,7 @@ export class RateLimiter {
     this.#line.rejectAll(new CancelledError('image rate'));
     this.#wake();
     for (const batch of this.#underWay) batch.settle();
+    await this.#pumping;
     await this.#spacing.close();
     await this.#bucket.close();
   }
@@ -231,7 +234,7 @@ export class RateLimiter {
       signal.addEventListener('abort', cancel, { once: true });
       this.#line.add(waiter);
       this.#wake();
-      if (!this.#isPumping) void this.#pump();
+      if (!this.#isPumping) this.#pumping = this.#pump();
     });
   }
 
@@ -239,10 +242,10 @@ export class RateLimiter {
   async #pump(): Promise<void> {
     this.#isPumping = true;
     try {
-      for (let first = this.#line.first(); first !== undefined && !this.#closed; first = this.#line.first()) {
+      for (let first = this.#line.first(); first !== undefined; first = this.#line.first()) {
         this.#woken = false;
         const ms = await this.#tryAdmit(first).catch((error: unknown) => this.#failed(first, error));
-        if (ms > 0 && !this.#woken) await this.#sleep(ms);
+        if (ms > 0) await this.#sleep(ms);
       }
     } finally {
       this.#isPumping = false;
@@ -281,11 +284,14 @@ export class RateLimiter {
   }
 
   /** The waiter may have been cancelled while Bottleneck was asked. */
-  #admit(waiter: Waiter, tokens: number, ticket: Ticket | null): number {
+  async #admit(waiter: Waiter, tokens: number, ticket: Ticket | null): Promise<number> {
     const stillThere = this.#line.remove(waiter);
     const images = waiter.whole ? waiter.wanted : tokens;
     if (!stillThere) {
-      if (ticket !== null) void this.#giveBack(tokens).then(() => this.#release(ticket));
+      if (ticket !== null) {
+        await this.#giveBack(tokens);
+        await this.#release(ticket);
+      }
       return 0;
     }
     const put = ticket === null ? () => undefined : (unused: number) => void this.#giveBack(unused);
@@ -358,6 +364,7 @@ export class RateLimiter {
   }
 
   async #sleep(ms: number): Promise<void> {
+    if (this.#woken) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#wakeUp = resolve;

@@ -1,7 +1,16 @@
 import Bottleneck from 'bottleneck';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
-import { schedule, UNITS, units, unitsOrNull, YES_OR_NO, type Bucket, type Ticket } from './bucket.js';
+import {
+  schedule,
+  UNITS,
+  units,
+  unitsOrNull,
+  updateSettings,
+  YES_OR_NO,
+  type Bucket,
+  type Ticket,
+} from './bucket.js';
 import { SharedLimiterError } from './errors.js';
 import { checkSettings, planFor, type RatePlan, type RateSettings } from './plan.js';
 import { openRedis, troubleOf, type RedisTrouble } from './shared-redis.js';
@@ -46,11 +55,9 @@ export interface SharedBucketOptions {
  */
 export class SharedBucket implements Bucket {
   readonly #options: SharedBucketOptions;
-  readonly #client: Redis;
-  readonly #connection: Bottleneck.IORedisConnection;
   readonly #turns = new Turns();
   readonly #looking: NodeJS.Timeout;
-  #limiter: Bottleneck;
+  #link: Link;
   #shared: SharedSettings;
   #plan: RatePlan;
   #trouble: RedisTrouble | null = 'away';
@@ -65,14 +72,7 @@ export class SharedBucket implements Bucket {
     this.#options = options;
     this.#shared = { settings: options.settings, changedAt: Date.now() };
     this.#plan = planFor(options.settings);
-    this.#client = openRedis(options.url);
-    this.#client.on('error', (error) => this.#inTrouble(error));
-    this.#client.on('close', () => this.#inTrouble(null));
-    this.#client.on('ready', () => void this.#look());
-    // Bottleneck passes on what its clients say.
-    this.#connection = new Bottleneck.IORedisConnection({ client: this.#client });
-    this.#connection.on('error', () => undefined);
-    this.#limiter = this.#newLimiter();
+    this.#link = this.#open();
     this.#looking = setInterval(() => void this.#look(), LOOK_MS);
     this.#looking.unref();
   }
@@ -96,7 +96,7 @@ export class SharedBucket implements Bucket {
 
   async level(): Promise<number> {
     return this.#guarded(async () => {
-      const reservoir = await this.#limiter.currentReservoir();
+      const reservoir = await this.#link.limiter.currentReservoir();
       this.#level = reservoir === null ? Infinity : reservoir / UNITS;
       this.#levelAt = Date.now();
       return this.#level;
@@ -104,7 +104,7 @@ export class SharedBucket implements Bucket {
   }
 
   async tryTake(tokens: number): Promise<Ticket | null> {
-    const limiter = this.#limiter;
+    const { limiter } = this.#link;
     const expiration = IN_FLIGHT_MS + (Number.isFinite(this.#plan.spacingMs) ? this.#plan.spacingMs : 0);
     const taking = this.#guarded(() => schedule(limiter, tokens, Math.min(expiration, 2 ** 31 - 1)));
     const ticket = await within(taking, STUCK_MS);
@@ -122,7 +122,7 @@ export class SharedBucket implements Bucket {
     if (this.#plan.perSecond === null) return;
     const level = tokens > 0 ? await this.level() : 0;
     const room = tokens > 0 ? this.#plan.reservoir - level : Infinity;
-    await this.#guarded(() => this.#limiter.incrementReservoir(units(Math.min(tokens, room))));
+    await this.#guarded(() => this.#link.limiter.incrementReservoir(units(Math.min(tokens, room))));
   }
 
   /** @throws SharedLimiterError when Redis is away; the settings are written when it is back */
@@ -132,45 +132,62 @@ export class SharedBucket implements Bucket {
     await this.#turns.take(() => this.#write());
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#looking);
-    await this.#limiter.disconnect(false).catch(() => undefined);
-    await this.#connection.disconnect(false);
+    closeLink(this.#link);
+    return Promise.resolve();
   }
 
   get #key(): string {
     return `pixl_rate_${this.#options.name}`;
   }
 
-  #newLimiter(): Bottleneck {
+  #open(): Link {
+    const client = openRedis(this.#options.url);
+    const mine = (): boolean => this.#link.client === client;
+    client.on('error', (error) => {
+      if (mine()) this.#inTrouble(error);
+    });
+    client.on('close', () => {
+      if (mine()) this.#inTrouble(null);
+    });
+    client.on('ready', () => void this.#look());
+    const connection = new Bottleneck.IORedisConnection({ client });
+    connection.on('error', () => undefined); // the subscriber's; the client's own are heard above
     const limiter = new Bottleneck({
       ...YES_OR_NO,
       ...bottleneckSettings(this.#plan),
       // Bottleneck begins with this when Redis knows nothing of the limiter: empty.
       reservoir: this.#plan.perSecond === null ? null : 0,
-      id: `pixl_rate_${this.#options.name}`,
-      connection: this.#connection,
+      id: this.#key,
+      connection,
     });
-    limiter.on('error', (error) => this.#inTrouble(error));
+    limiter.on('error', (error) => {
+      if (mine()) this.#inTrouble(error);
+    });
     limiter.ready().catch(() => undefined);
-    return limiter;
+    return { client, connection, limiter };
   }
 
-  /** With a limiter that remembers nothing of what was not answered. Its tokens are in Redis. */
+  /**
+   * All of it anew, with nothing in its memory that was not answered; the tokens are in Redis. What is in flight is given up by
+   * Bottleneck's script when its time is over.
+   */
   #renew(): void {
-    const old = this.#limiter;
-    this.#limiter = this.#newLimiter();
-    void old.stop({ dropWaitingJobs: true }).catch(() => undefined);
-    void old.disconnect(false).catch(() => undefined);
+    if (this.#closed) return;
+    const old = this.#link;
+    this.#link = this.#open();
+    this.#inTrouble(null);
+    closeLink(old);
   }
 
   /** Is Redis there, and is there a newer rate? */
   async #look(): Promise<void> {
-    if (this.#closed || this.#client.status !== 'ready') return;
+    if (this.#closed || this.#link.client.status !== 'ready') return;
     await this.#turns
       .take(async () => {
-        const text = await this.#client.get(this.#key);
+        const text = await this.#link.client.get(this.#key);
         this.#timeouts = 0;
         const there = sharedSettingsOf(text);
         const newer = there !== null && there.changedAt > this.#shared.changedAt ? there : null;
@@ -181,7 +198,10 @@ export class SharedBucket implements Bucket {
         const same = there !== null && there.changedAt === this.#shared.changedAt;
         if (!this.#written || !same) await this.#write();
       })
-      .catch((error: unknown) => this.#inTrouble(error));
+      .catch((error: unknown) => {
+        // `write` has told of its own trouble.
+        if (!(error instanceof SharedLimiterError)) this.#inTrouble(error);
+      });
   }
 
   #adopt(shared: SharedSettings): void {
@@ -194,19 +214,28 @@ export class SharedBucket implements Bucket {
   async #write(): Promise<void> {
     const shared = this.#shared;
     try {
-      if (this.#client.status !== 'ready') throw new SharedLimiterError('Redis is away', 'later');
-      await within(this.#limiter.ready(), STUCK_MS);
-      const held = await this.#limiter.currentReservoir();
+      if (this.#link.client.status !== 'ready') throw new SharedLimiterError('Redis is away', 'later');
+      const { limiter } = this.#link;
+      // Bottleneck tries once to get ready. When that fails, or Redis goes meanwhile, it never will be.
+      const up = limiter.ready().then(
+        () => 'up',
+        () => 'failed',
+      );
+      if ((await within(up, STUCK_MS)) !== 'up') {
+        this.#renew();
+        throw new SharedLimiterError('Redis is away', 'later');
+      }
+      const held = await limiter.currentReservoir();
       const wasUnlimited = held === null;
       const { perSecond, reservoir } = this.#plan;
-      await this.#limiter.updateSettings({
+      await updateSettings(limiter, {
         ...bottleneckSettings(this.#plan),
         ...(perSecond === null ? { reservoir: null } : wasUnlimited ? { reservoir: 0 } : {}),
       });
       // By a difference and not by a value: what another daemon takes meanwhile stays taken.
       if (perSecond !== null && held !== null && held > units(reservoir))
-        await this.#limiter.incrementReservoir(units(reservoir) - held);
-      await this.#client.set(this.#key, JSON.stringify(shared));
+        await limiter.incrementReservoir(units(reservoir) - held);
+      await this.#link.client.set(this.#key, JSON.stringify(shared));
     } catch (error) {
       this.#inTrouble(error);
       const refused = troubleOf(error) === 'refused';
@@ -219,7 +248,10 @@ export class SharedBucket implements Bucket {
     this.#written = shared === this.#shared;
     if (this.#trouble === null) return;
     this.#trouble = null;
-    this.#options.log.info({ operation: 'rate', archive: this.#options.name }, 'shared limiter: Redis is there');
+    this.#options.log.info(
+      { operation: 'rate', archive: this.#options.name },
+      'shared limiter: Redis is there',
+    );
     this.#options.onTrouble();
   }
 
@@ -238,7 +270,7 @@ export class SharedBucket implements Bucket {
     this.#timeouts = error instanceof Error && /timed out/i.test(error.message) ? this.#timeouts + 1 : 0;
     if (this.#timeouts >= MOST_TIMEOUTS) {
       this.#timeouts = 0;
-      this.#client.disconnect(true);
+      this.#link.client.disconnect(true);
     }
     const trouble = troubleOf(error);
     this.#written = false;
@@ -249,6 +281,21 @@ export class SharedBucket implements Bucket {
     this.#options.log.warn({ operation: 'rate', archive: this.#options.name, reason }, 'nothing is admitted');
     this.#options.onTrouble();
   }
+}
+
+interface Link {
+  readonly client: Redis;
+  readonly connection: Bottleneck.IORedisConnection;
+  readonly limiter: Bottleneck;
+}
+
+/**
+ * The connection first: a limiter that is taken off a living one unsubscribes in promises that nobody holds, and
+ * their rejection, with Redis away, would end the process. Nor does its `disconnect` return the promise of its types.
+ */
+function closeLink({ connection, limiter }: Link): void {
+  void connection.disconnect(false);
+  void limiter.disconnect(false);
 }
 
 /** The refill in whole units and whole milliseconds, never faster than the rate. */
@@ -280,12 +327,14 @@ export function refillOf(perSecond: number): {
   return { reservoirIncreaseInterval: best.interval, reservoirIncreaseAmount: best.amount };
 }
 
+/** What another version or another program wrote is passed over. */
 function sharedSettingsOf(text: string | null): SharedSettings | null {
   if (text === null) return null;
   try {
-    const { settings, changedAt } = JSON.parse(text) as SharedSettings;
-    if (!Number.isFinite(changedAt) || (settings.unit !== 'image' && settings.unit !== 'study')) return null;
-    return { settings: checkSettings(settings), changedAt };
+    const { settings, changedAt } = JSON.parse(text) as Partial<SharedSettings>;
+    if (settings === undefined || typeof changedAt !== 'number') return null;
+    const units: readonly string[] = ['image', 'study'];
+    return units.includes(settings.unit) ? { settings: checkSettings(settings), changedAt } : null;
   } catch {
     return null;
   }

@@ -12,6 +12,8 @@ const OPTIONS: RedisOptions = {
   maxRetriesPerRequest: 0,
   commandTimeout: ANSWER_MS,
   connectTimeout: CONNECT_MS,
+  // ioredis sets this timer for a connection that is closed already, too.
+  disconnectTimeout: 500,
   retryStrategy: (times) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(times, 6)),
 };
 
