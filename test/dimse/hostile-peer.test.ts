@@ -81,9 +81,9 @@ function pdv(contextId: number, kind: 'command' | 'data', isLast: boolean, bytes
 
 /** Goes on until it is aborted. @throws when it was not after 4 GiB */
 async function endless(peer: ScriptedPeer, bytes: Buffer): Promise<void> {
-  let aborted = false;
-  const seen = abortSeenBy(peer).then(() => (aborted = true));
-  for (let sent = 0; !aborted; sent += bytes.length) {
+  const over = new AbortController();
+  const seen = abortSeenBy(peer).then(() => over.abort());
+  for (let sent = 0; !over.signal.aborted; sent += bytes.length) {
     if (sent > 2 ** 32) throw new Error('4 GiB were taken, and more would have been');
     await peer.sendRaw(bytes);
     await new Promise((resolve) => setImmediate(resolve));
