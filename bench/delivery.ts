@@ -1,8 +1,10 @@
 import { studyInstanceUid } from '../src/core/ids.js';
 import { hashedNames, silentLogger } from '../src/core/log.js';
+import { noMetrics } from '../src/core/metrics.js';
+import { createRateLimiter } from '../src/core/rate-limiter/index.js';
 import { NodeClient } from '../src/dimse/index.js';
 import { deliverStudy } from '../src/pipeline/deliver-study.js';
-import { KeyedLock, listStudy, type JourneyParts } from '../src/pipeline/index.js';
+import { KeyedLock, listStudy, RunningStudies, type JourneyParts } from '../src/pipeline/index.js';
 import { getscu, storescu, type NodeAddress } from '../test/support/dcmtk.js';
 import { makeStudy, type MadeStudy } from '../test/support/dicom-files.js';
 import { startOrthanc, type Orthanc } from '../test/support/orthanc.js';
@@ -59,9 +61,16 @@ async function ours(study: MadeStudy, rawNode: NodeAddress, anonNode: NodeAddres
     });
   const raw = client(rawNode);
   const anon = client(anonNode);
+  const limiter = await createRateLimiter({
+    name: 'bench',
+    rate: 'unlimited',
+    capacity: null,
+    unit: 'image',
+    log: silentLogger,
+  });
   const uid = studyInstanceUid(study.studyInstanceUid);
   const parts: JourneyParts = {
-    archives: { primary: { name: 'primary', client: raw, moveLevel: 'IMAGE' }, secondary: null },
+    archives: { primary: { name: 'primary', client: raw, limiter, moveLevel: 'IMAGE' }, secondary: null },
     raw,
     anon,
     settings: {
@@ -77,7 +86,8 @@ async function ours(study: MadeStudy, rawNode: NodeAddress, anonNode: NodeAddres
     studyLock: new KeyedLock(),
     log: silentLogger,
     nameOf: hashedNames,
-    onProgress: () => undefined,
+    observer: new RunningStudies(),
+    metrics: noMetrics,
   };
   const contents = await listStudy(raw, uid, null, 10_000);
   const request = {

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { Presets, SingleBar } from 'cli-progress';
-import type { Progress } from '../src/pipeline/index.js';
+import type { JourneyObserver, Progress } from '../src/pipeline/index.js';
 
 /** One JSON document on standard output. */
 export function printJson(value: unknown): void {
@@ -13,6 +14,26 @@ export function printLine(text: string): void {
 /** For the person at the terminal, on standard error: results alone are on standard output. */
 export function printRemark(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+/** Who read our standard output has gone (`report | head`). */
+export class OutputClosedError extends Error {}
+
+let isOutputClosed = false;
+
+/**
+ * Writes to standard output at the speed of who reads it, so that long results need no memory.
+ *
+ * @throws OutputClosedError
+ */
+export async function write(text: string): Promise<void> {
+  if (process.stdout.listenerCount('error') === 0)
+    process.stdout.on('error', () => {
+      isOutputClosed = true;
+    });
+  if (!process.stdout.write(text) && !isOutputClosed)
+    await once(process.stdout, 'drain').catch(() => undefined);
+  if (isOutputClosed) throw new OutputClosedError();
 }
 
 /** Rows under a heading, in columns as wide as their widest cell. */
@@ -48,7 +69,7 @@ const STEP_WORDS: Readonly<Record<Progress['step'], string>> = {
 };
 
 /** Shows how far a study is, on standard error and only when that is a terminal. */
-export class ProgressBar {
+export class ProgressBar implements JourneyObserver {
   readonly #bar: SingleBar | null;
   #shown: Pick<Progress, 'step' | 'studyInstanceUid'> | null = null;
 
@@ -62,7 +83,7 @@ export class ProgressBar {
       : null;
   }
 
-  show(progress: Progress): void {
+  progress(progress: Progress): void {
     if (this.#bar === null || progress.expected === 0) return;
     const { step, studyInstanceUid, done, expected } = progress;
     if (this.#shown?.step !== step || this.#shown.studyInstanceUid !== studyInstanceUid) {
@@ -70,6 +91,10 @@ export class ProgressBar {
       this.#bar.start(expected, done, { step: STEP_WORDS[step].padEnd(10) });
       this.#shown = progress;
     } else this.#bar.update(done);
+  }
+
+  ended(): void {
+    // The bar of the next step, or of the next study, takes its place.
   }
 
   stop(): void {

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addFindCommand } from './commands/find.js';
+import { addMigrateCommand } from './commands/migrate.js';
 import { addPullCommand } from './commands/pull.js';
+import { addReportCommand } from './commands/report.js';
 import { addRetryCommand } from './commands/retry.js';
 import { addServeCommand } from './commands/serve.js';
 import { addStartCommand } from './commands/start.js';
@@ -13,7 +14,9 @@ import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addUpdateCommand } from './commands/update.js';
 import { Exit, type ExitCode } from './exit-codes.js';
+import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
+import { version } from './version.js';
 
 async function main(): Promise<ExitCode> {
   let code: ExitCode = Exit.Done;
@@ -40,7 +43,9 @@ async function main(): Promise<ExitCode> {
     addPullCommand,
     addFindCommand,
     addEchoCommand,
+    addReportCommand,
     addRetryCommand,
+    addMigrateCommand,
   ])
     add(program, done);
   try {
@@ -48,6 +53,7 @@ async function main(): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage; // it has said why
+    if (error instanceof OutputClosedError) return code;
     const wrongUsage = error instanceof UsageError || error instanceof ConfigurationError;
     process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
     return wrongUsage ? Exit.Usage : Exit.Failed;
@@ -57,12 +63,6 @@ async function main(): Promise<ExitCode> {
 /** Of a mistyped `--mrm=12345` commander would show the value too; it may be a patient's. */
 function withoutOptionValue(text: string): string {
   return text.replace(/^(error: unknown option '-[^=']*)=.*'/s, "$1'");
-}
-
-function version(): string {
-  // From dist/bin/ the package is two folders up.
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 process.exitCode = await main();

@@ -5,7 +5,9 @@ import { InternalError } from '../src/core/errors.js';
 import { createLogger, hashedNames, plainNames, type IdentifierNames, type Logger } from '../src/core/log.js';
 import type { ArchiveName } from '../src/core/outcome.js';
 import { NodeClient, type AssociationTimeouts, type DicomNode } from '../src/dimse/index.js';
-import { KeyedLock, type Archive, type JourneyParts, type Progress } from '../src/pipeline/index.js';
+import type { Metrics } from '../src/core/metrics.js';
+import { createRateLimiter } from '../src/core/rate-limiter/index.js';
+import { KeyedLock, type Archive, type JourneyObserver, type JourneyParts } from '../src/pipeline/index.js';
 import type { BrokerTls } from '../src/queue/index.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -73,22 +75,23 @@ export function tlsSettings(tls: TlsConfig): BrokerTls {
 export interface JourneyChoices {
   readonly deliver: boolean;
   readonly projectTag: boolean;
-  readonly onProgress: (progress: Progress) => void;
+  readonly observer: JourneyObserver;
+  readonly metrics: Metrics;
   readonly log: Logger;
 }
 
 /** Everything that messages are worked on with. The configuration must have been read with the nodes as needs. */
-export function journeyParts(config: Config, choices: JourneyChoices, closers: Closers): JourneyParts {
-  const archive = (name: ArchiveName, node: NodeConfig): Archive => ({
-    name,
-    client: nodeClient(config, node, closers),
-    moveLevel: 'IMAGE',
-  });
+export async function journeyParts(
+  config: Config,
+  choices: JourneyChoices,
+  closers: Closers,
+): Promise<JourneyParts> {
   const secondary = secondaryArchive(config);
   return {
     archives: {
-      primary: archive('primary', required(config.primary)),
-      secondary: secondary === null ? null : archive('secondary', secondary),
+      primary: await archiveParts(config, 'primary', required(config.primary), choices.log, closers),
+      secondary:
+        secondary === null ? null : await archiveParts(config, 'secondary', secondary, choices.log, closers),
     },
     raw: nodeClient(config, required(config.raw), closers),
     anon: choices.deliver ? nodeClient(config, required(config.anon), closers) : null,
@@ -105,6 +108,28 @@ export function journeyParts(config: Config, choices: JourneyChoices, closers: C
     studyLock: new KeyedLock(),
     log: choices.log,
     nameOf: namesFor(config),
-    onProgress: choices.onProgress,
+    observer: choices.observer,
+    metrics: choices.metrics,
   };
+}
+
+async function archiveParts(
+  config: Config,
+  name: ArchiveName,
+  node: NodeConfig,
+  log: Logger,
+  closers: Closers,
+): Promise<Archive> {
+  const { perSecond: rate, capacity, unit, redisUrl } = config.rate;
+  // By the node and not by its role: what is one daemon's primary may be another's secondary.
+  const limiter = await createRateLimiter({
+    name: `${node.aeTitle}@${node.host}:${node.port}`,
+    rate,
+    capacity,
+    unit,
+    redisUrl,
+    log,
+  });
+  closers.add(`image rate of ${name}`, () => limiter.close());
+  return { name, client: nodeClient(config, node, closers), limiter, moveLevel: 'IMAGE' };
 }

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
+import { noMetrics } from '../../src/core/metrics.js';
 import { projectName, type StudyRequest } from '../../src/core/message.js';
 import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.js';
 import { processMessage, type JourneyParts } from '../../src/pipeline/index.js';
@@ -54,12 +55,13 @@ async function pull(options: PullOptions): Promise<ExitCode> {
   const closers = new Closers();
   const bar = new ProgressBar();
   try {
-    const parts = journeyParts(
+    const parts = await journeyParts(
       config,
       {
         deliver: options.deliver && config.delivery.enabled,
         projectTag: options.project !== undefined && config.delivery.projectTag,
-        onProgress: (progress) => bar.show(progress),
+        observer: bar,
+        metrics: noMetrics,
         log: loggerFor(config),
       },
       closers,

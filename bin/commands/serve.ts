@@ -1,14 +1,46 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import { collectStatus, createMetrics, startApi, type QueueSource } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
-import { CancelledError } from '../../src/core/errors.js';
+import {
+  defaultHoldPolicy,
+  Ledger,
+  migrateUp,
+  recordWithRetry,
+  untilDatabase,
+  type Database,
+} from '../../src/core/db/index.js';
+import { CancelledError, InternalError } from '../../src/core/errors.js';
+import type { Gate } from '../../src/core/gate.js';
+import { parseAllowedHours } from '../../src/core/hours.js';
+import type { Logger } from '../../src/core/log.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
-import { imagingHandler, logRecorder } from '../../src/pipeline/index.js';
-import { consume, defaultRetryPolicy, type QueueConsumer } from '../../src/queue/index.js';
+import { Rates } from '../../src/core/rates.js';
+import {
+  ArchiveDuty,
+  imagingHandler,
+  logRecorder,
+  metricsRecorder,
+  recordInTurn,
+  RunningStudies,
+  type Archive,
+  type JourneyParts,
+} from '../../src/pipeline/index.js';
+import {
+  consume,
+  defaultRetryPolicy,
+  Publisher,
+  queueDepth,
+  type QueueConsumer,
+} from '../../src/queue/index.js';
 import { broker } from '../broker.js';
+import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { messagePublisher } from '../publish-messages.js';
+import { rateStore } from '../rate-store.js';
+import { version } from '../version.js';
 import { journeyParts, loggerFor, namesFor } from '../wiring.js';
 
 /**
@@ -26,49 +58,18 @@ export function addServeCommand(program: Command, done: (code: ExitCode) => void
 }
 
 async function serve(): Promise<ExitCode> {
-  const config = readConfig('primary', 'raw', 'delivery');
+  const config = readConfig('primary', 'raw', 'delivery', 'api');
   const log = loggerFor(config);
   const closers = new Closers();
   const stop = stopSignal(closers);
   try {
-    const parts = journeyParts(
-      config,
-      {
-        deliver: config.delivery.enabled,
-        projectTag: config.delivery.projectTag,
-        onProgress: () => undefined,
-        log,
-      },
-      closers,
-    );
-    const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
-    const recorder = logRecorder(log, namesFor(config));
-    const consumers: QueueConsumer[] = [];
-    closers.add('consumers', async () => {
-      await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
-    });
-    const { shutdownGraceMs } = config.timeouts;
-    const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
-    for (const archive of archivesOf(config)) {
-      const consumer = await consume({
-        connection,
-        queue: config.queues[archive],
-        prefetch: config.limits.messagesInFlight,
-        handler: imagingHandler(archive, config.queues, parts, recorder),
-        failedQueue: config.queues.failed,
-        retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-        shutdownGraceMs: shutdownGraceMs - abortGraceMs,
-        abortGraceMs,
-        log,
-      });
-      consumers.push(consumer);
-    }
-    log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]) }, 'ready');
+    const api = await startDaemon(config, log, stop, closers);
+    log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]), api }, 'ready');
     if (!stop.aborted) await once(stop, 'abort');
     log.info({}, 'stopping');
     return Exit.Done;
   } catch (error) {
-    // Told to stop while there was no broker yet: nothing had begun.
+    // Told to stop while there was no broker or no database yet: nothing had begun.
     if (error instanceof CancelledError && stop.aborted) return Exit.Done;
     throw error;
   } finally {
@@ -77,9 +78,147 @@ async function serve(): Promise<ExitCode> {
   }
 }
 
+/** @returns the URL of the HTTP API */
+async function startDaemon(
+  config: Config,
+  log: Logger,
+  stop: AbortSignal,
+  closers: Closers,
+): Promise<string> {
+  const books = await openBooks(config, log, stop, closers);
+  const studies = new RunningStudies();
+  const queues: QueueSource[] = [];
+  const { metrics, registry } = createMetrics(
+    {
+      queues: () =>
+        Promise.all(queues.map(async ({ name, depth }) => ({ queue: name, depth: (await depth()).depth }))),
+      limiters: () =>
+        queues.map(({ name, rate, limiter }) => {
+          const { available, waiting } = limiter();
+          return { queue: name, rate: rate(), available: available ?? Infinity, waiting };
+        }),
+    },
+    log,
+  );
+  const { enabled: deliver, projectTag } = config.delivery;
+  const parts = await journeyParts(config, { deliver, projectTag, observer: studies, metrics, log }, closers);
+  const limiters = new Map(
+    archivesOf(config).map((name) => [config.queues[name], archiveOf(parts, name).limiter]),
+  );
+  const rates = new Rates(config.rate.perSecond, limiters, books === null ? null : rateStore(books));
+  await untilDatabase('rates', () => rates.restore(), { log, signal: stop });
+
+  const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
+  const publisher = new Publisher({ connection });
+  closers.add('publisher', () => publisher.close());
+  const ledger = books === null ? null : new Ledger(books);
+  const recorder = recordInTurn(
+    logRecorder(log, namesFor(config)),
+    ...(ledger === null ? [] : [recordWithRetry(ledger, defaultHoldPolicy, log)]),
+    metricsRecorder(metrics),
+  );
+  const consumers: QueueConsumer[] = [];
+  closers.add('consumers', async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+  });
+  const { shutdownGraceMs } = config.timeouts;
+  const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
+  for (const name of archivesOf(config)) {
+    const queue = config.queues[name];
+    const { client, limiter } = archiveOf(parts, name);
+    const duty = new ArchiveDuty({
+      client,
+      limiter,
+      hours: parseAllowedHours(config.hours[name]),
+      timeZone: config.hours.timeZone,
+      maxInFlight: config.limits.messagesInFlight,
+      queryTimeoutMs: config.timeouts.queryMs,
+    });
+    closers.add(`duty of ${name}`, () => duty.close());
+    const { reason } = duty.gate;
+    const consumer = await consume({
+      connection,
+      queue,
+      ...(reason === null ? {} : { pausedFor: reason }),
+      prefetch: config.limits.messagesInFlight,
+      handler: imagingHandler(name, duty, config.queues, parts, recorder),
+      failedQueue: config.queues.failed,
+      retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
+      shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+      abortGraceMs,
+      log,
+    });
+    consumers.push(consumer);
+    follow(duty.gate, consumer);
+    queues.push({
+      name: queue,
+      consumer: () => consumer.state(),
+      remark: () => duty.remark,
+      rate: () => rates.get(queue),
+      limiter: () => archiveOf(parts, name).limiter.state(),
+      depth: () => queueDepth(connection, queue),
+    });
+  }
+  const nameOf = namesFor(config);
+  const api = await startApi({
+    host: config.api.host,
+    port: config.api.port,
+    token: config.api.token,
+    services: {
+      publishMessages: messagePublisher(connection, publisher, config.queues.primary),
+      rates,
+      status: () =>
+        collectStatus({
+          queues,
+          studies: () => studies.list(),
+          nameOf,
+          outcomes: () => (ledger === null ? Promise.resolve({}) : ledger.totals()),
+        }),
+      metrics: registry,
+    },
+    log,
+    version: version(),
+  });
+  closers.add('HTTP API', () => api.close());
+  return api.url;
+}
+
+/** The consumer takes messages while the gate is open. Pausing and resuming never reject; what they meet is in the consumer's state. */
+function follow(gate: Gate, consumer: QueueConsumer): void {
+  const apply = (): void => {
+    const { reason } = gate;
+    void (reason === null ? consumer.resume() : consumer.pause(reason));
+  };
+  gate.onChange(apply);
+  apply();
+}
+
+/** The database, its schema up to date; null when none is configured. */
+async function openBooks(
+  config: Config,
+  log: Logger,
+  stop: AbortSignal,
+  closers: Closers,
+): Promise<Database | null> {
+  if (config.database === null) {
+    log.warn({}, 'no database is configured: outcomes are in the log alone, and rates are not kept');
+    return null;
+  }
+  const books = database(config, log, closers);
+  if (!config.skipMigrations)
+    await untilDatabase('migrate', () => migrateUp(books, log), { log, signal: stop });
+  return books;
+}
+
 /** Without a secondary archive nobody could work on its queue, so its messages are left there. */
 function archivesOf(config: Config): ArchiveName[] {
   return secondaryArchive(config) === null ? ['primary'] : ['primary', 'secondary'];
+}
+
+function archiveOf(parts: JourneyParts, name: ArchiveName): Archive {
+  const archive = parts.archives[name];
+  if (archive === null) throw new InternalError('a consumer for an archive that is not configured');
+  return archive;
 }
 
 /** Aborted by the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */

@@ -10,3 +10,4 @@ export { createMetrics, type LimiterGauge, type MetricSources, type QueueGauge }
 export type { ApiLimits } from './limited-server.js';
 export { startApi, type Api, type ApiOptions } from './start-api.js';
 export type { ApiServices, QueueStatus, Rate, RateService, Status, StudyStatus } from './services.js';
+export { collectStatus, type QueueSource, type StatusSources } from './collect-status.js';

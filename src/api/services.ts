@@ -1,10 +1,10 @@
 import type { Registry } from 'prom-client';
 import type { ArchiveName } from '../core/outcome.js';
+import type { Rate } from '../core/rate-limiter/index.js';
 import type { Step } from '../pipeline/index.js';
 import type { ConsumerState } from '../queue/index.js';
 
-/** What leaves an archive per second; 0 = paused. */
-export type Rate = number | 'unlimited';
+export type { Rate };
 
 export interface RateService {
   /** The queues whose rates can be asked for and set, by their names at the broker. */

@@ -49,5 +49,13 @@ export {
   type ImagingMessage,
   type MessageFault,
 } from './message.js';
+export type {
+  ArchiveName,
+  Outcome,
+  OutcomeEntry,
+  OutcomeKind,
+  OutcomeRecorder,
+  StudyReport,
+} from './outcome.js';
 export type { Timestamp } from './timestamp.js';
 export { noMetrics, type DimseOperation, type Metrics } from './metrics.js';

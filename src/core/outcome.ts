@@ -1,5 +1,8 @@
+import type { ArchiveAnswer } from './breaker.js';
+import type { Delivery } from './delivery.js';
 import type { Retry } from './errors.js';
 import type { SopInstanceUid, StudyInstanceUid } from './ids.js';
+import type { ImagingMessage } from './message.js';
 
 export type ArchiveName = 'primary' | 'secondary';
 
@@ -32,6 +35,8 @@ export interface StudyReport {
 
 interface Ended {
   readonly archive: ArchiveName;
+  /** How the archive took it: whether it was there, and had too much to do. */
+  readonly archiveAnswer: ArchiveAnswer;
   readonly studies: readonly StudyReport[];
 }
 interface WithReason {
@@ -54,3 +59,26 @@ export type Outcome =
   | ({ readonly kind: 'failed'; readonly retry: Retry } & Ended & WithReason);
 
 export type OutcomeKind = Outcome['kind'];
+
+/** What a try at a message came to; written down before the message is settled. */
+export interface OutcomeEntry {
+  readonly delivery: Pick<Delivery, 'body' | 'queue' | 'attempt' | 'receivedAt'>;
+  /** null = the body can't be read. */
+  readonly message: ImagingMessage | null;
+  /** The archive that was asked, or would have been. */
+  readonly archive: ArchiveName;
+  /** What the message ended with; `retry` and `forward` when it goes on. */
+  readonly ending: OutcomeKind | 'rejected' | 'retry';
+  readonly outcome: Outcome | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+  /** When the work ended (ISO 8601), however long it takes to write it down. */
+  readonly finishedAt: string;
+  readonly durationMs: number;
+}
+
+/** Writes down what came of a message. The message may be settled when, and only when, `record` has resolved. */
+export interface OutcomeRecorder {
+  /** @param signal aborted when nobody waits any more; the message then stays unsettled */
+  record(entry: OutcomeEntry, signal: AbortSignal): Promise<void>;
+}

@@ -7,10 +7,17 @@ export class ConnectionError extends PixlError {
   readonly code = 'CONNECTION';
   readonly retry = 'later';
   readonly peer: string;
+  /** There was no connection yet: the peer is down or cannot be reached. */
+  readonly whileConnecting: boolean;
 
-  constructor(peer: string, problem: string, cause?: unknown) {
-    super(`${peer}: ${problem}`, { cause });
+  constructor(
+    peer: string,
+    problem: string,
+    options: { readonly cause?: unknown; readonly whileConnecting?: boolean } = {},
+  ) {
+    super(`${peer}: ${problem}`, { cause: options.cause });
     this.peer = peer;
+    this.whileConnecting = options.whileConnecting ?? false;
   }
 }
 

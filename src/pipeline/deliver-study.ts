@@ -15,7 +15,6 @@ import {
   type RetrieveSelection,
 } from '../dimse/index.js';
 import type { JourneyParts } from './parts.js';
-import { selectionsFor } from './retrieve-study.js';
 import type { StudyContents } from './study-contents.js';
 
 /** What anon has acknowledged, and what it will not get on this attempt. */
@@ -221,10 +220,21 @@ class DeliveryRun {
   #selections(wanted: ReadonlySet<SopInstanceUid>): RetrieveSelection[] {
     const { studyInstanceUid, contents, wholeStudy } = this.#request;
     const { moveBatch } = this.#parts.settings;
-    if (wholeStudy && wanted.size === contents.size)
-      return selectionsFor(studyInstanceUid, 'STUDY', contents, moveBatch);
-    if (wanted.size === contents.size) return selectionsFor(studyInstanceUid, 'SERIES', contents, moveBatch);
-    return selectionsFor(studyInstanceUid, 'IMAGE', contents.only(wanted), moveBatch);
+    if (wanted.size < contents.size)
+      return [...contents.only(wanted).series].flatMap(([seriesInstanceUid, instances]) =>
+        chunks([...instances.keys()], moveBatch).map((sopInstanceUids) => ({
+          level: 'IMAGE',
+          studyInstanceUid,
+          seriesInstanceUid,
+          sopInstanceUids,
+        })),
+      );
+    if (wholeStudy) return [{ level: 'STUDY', studyInstanceUid }];
+    return chunks([...contents.series.keys()], moveBatch).map((seriesInstanceUids) => ({
+      level: 'SERIES',
+      studyInstanceUid,
+      seriesInstanceUids,
+    }));
   }
 
   #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {
@@ -244,4 +254,11 @@ class DeliveryRun {
   #unsettled(uids: readonly SopInstanceUid[]): SopInstanceUid[] {
     return uids.filter((uid) => !this.#delivered.has(uid) && !this.#refused.has(uid));
   }
+}
+
+/** In runs of at most `size`. */
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const runs: T[][] = [];
+  for (let at = 0; at < items.length; at += size) runs.push(items.slice(at, at + size));
+  return runs;
 }

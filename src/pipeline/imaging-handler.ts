@@ -1,9 +1,10 @@
 import type { Delivery, Disposition, Handler } from '../core/delivery.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
-import type { ArchiveName } from '../core/outcome.js';
+import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
+import type { ArchiveDuty } from './archive-duty.js';
 import type { JourneyParts } from './parts.js';
 import { processMessage } from './process-message.js';
-import { dispositionOf, type OutcomeEntry, type OutcomeRecorder } from './record-outcome.js';
+import { dispositionOf } from './record-outcome.js';
 
 /**
  * What a consumer of an imaging queue does with each delivery: read, journey, record, and say what is to become
@@ -11,35 +12,60 @@ import { dispositionOf, type OutcomeEntry, type OutcomeRecorder } from './record
  */
 export function imagingHandler(
   archive: ArchiveName,
+  duty: ArchiveDuty,
   queues: { readonly secondary: string },
   parts: JourneyParts,
   recorder: OutcomeRecorder,
 ): Handler {
   return async (delivery, signal) => {
     const startedAt = Date.now();
-    const entry = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): OutcomeEntry => ({
-      delivery,
-      durationMs: Date.now() - startedAt,
-      ...rest,
-    });
     const message = read(delivery);
+    const record = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): Promise<void> => {
+      const finishedAt = new Date();
+      const entry = {
+        delivery,
+        message: message instanceof MessageRejectedError ? null : message,
+        archive,
+        finishedAt: finishedAt.toISOString(),
+        durationMs: finishedAt.getTime() - startedAt,
+        ...rest,
+      };
+      return recorder.record(entry, signal);
+    };
     if (message instanceof MessageRejectedError) {
       const { code, message: reason } = message;
-      await recorder.record(entry({ ending: 'rejected', outcome: null, code, reason }));
+      await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
     }
-    const outcome = await processMessage(message, archive, parts, signal);
+    const outcome = await onDuty(message, archive, duty, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
-    await recorder.record(
-      entry({
-        ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
-        outcome,
-        code: 'code' in outcome ? outcome.code : null,
-        reason: 'reason' in outcome ? outcome.reason : null,
-      }),
-    );
+    await record({
+      ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
+      outcome,
+      code: 'code' in outcome ? outcome.code : null,
+      reason: 'reason' in outcome ? outcome.reason : null,
+    });
     return disposition;
   };
+}
+
+/** The journey, when the archive has a place and its rate admits a message; the archive's duty learns how it took it. */
+async function onDuty(
+  message: ImagingMessage,
+  archive: ArchiveName,
+  duty: ArchiveDuty,
+  parts: JourneyParts,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const turn = await duty.begin(signal);
+  try {
+    await parts.archives[archive]?.limiter.admitMessage(signal);
+    const outcome = await processMessage(message, archive, parts, signal);
+    duty.end(turn, outcome.archiveAnswer, 'reason' in outcome ? outcome.reason : '');
+    return outcome;
+  } finally {
+    turn.end('ok'); // nothing, when it has been ended above
+  }
 }
 
 function read(delivery: Delivery): ImagingMessage | MessageRejectedError {
@@ -52,5 +78,5 @@ function read(delivery: Delivery): ImagingMessage | MessageRejectedError {
 }
 
 function willBeRetried(disposition: Disposition, delivery: Delivery): boolean {
-  return disposition.kind === 'retry' && !delivery.isLastAttempt;
+  return disposition.kind === 'defer' || (disposition.kind === 'retry' && !delivery.isLastAttempt);
 }

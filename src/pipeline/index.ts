@@ -1,7 +1,17 @@
+export { ArchiveDuty } from './archive-duty.js';
 export { findStudy } from './find-study.js';
 export { imagingHandler } from './imaging-handler.js';
 export { KeyedLock } from './keyed-lock.js';
-export type { Archive, JourneyParts, JourneySettings, Progress, RetrieveLevel, Step } from './parts.js';
+export { RunningStudies } from './running-studies.js';
+export type {
+  Archive,
+  JourneyObserver,
+  JourneyParts,
+  JourneySettings,
+  Progress,
+  RetrieveLevel,
+  Step,
+} from './parts.js';
 export { processMessage } from './process-message.js';
-export { logRecorder, type OutcomeEntry, type OutcomeRecorder } from './record-outcome.js';
+export { logRecorder, metricsRecorder, recordInTurn } from './record-outcome.js';
 export { listStudy, StudyContents } from './study-contents.js';

@@ -1,6 +1,8 @@
 import type { IdentifierNames, Logger } from '../core/log.js';
+import type { Metrics } from '../core/metrics.js';
 import type { ArchiveName } from '../core/outcome.js';
 import type { StudyInstanceUid } from '../core/ids.js';
+import type { RateLimiter } from '../core/rate-limiter/index.js';
 import type { NodeClient, RetrieveSelection } from '../dimse/index.js';
 import type { KeyedLock } from './keyed-lock.js';
 
@@ -10,6 +12,8 @@ export type RetrieveLevel = RetrieveSelection['level'];
 export interface Archive {
   readonly name: ArchiveName;
   readonly client: NodeClient;
+  /** How many images may leave it, and when. */
+  readonly limiter: RateLimiter;
   /** The level at which it does moves of single instances; widened when it refuses (docs/field-notes.md). */
   moveLevel: RetrieveLevel;
 }
@@ -36,7 +40,15 @@ export interface JourneyParts {
   readonly studyLock: KeyedLock;
   readonly log: Logger;
   readonly nameOf: IdentifierNames;
-  readonly onProgress: (progress: Progress) => void;
+  readonly observer: JourneyObserver;
+  readonly metrics: Metrics;
+}
+
+/** Is told how the work goes; for `status`, and for the bar of a terminal. */
+export interface JourneyObserver {
+  progress(progress: Progress): void;
+  /** Nothing more is done for the study by this message, whatever came of it. */
+  ended(study: Pick<Progress, 'archive' | 'studyInstanceUid'>): void;
 }
 
 /** Times in milliseconds. */

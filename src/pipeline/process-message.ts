@@ -1,13 +1,15 @@
-import { codeOf, describeError, retryOf } from '../core/errors.js';
+import type { ArchiveAnswer } from '../core/breaker.js';
+import { codeOf, describeError, PixlError, retryOf, TimeoutError } from '../core/errors.js';
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import type { StudyRequest } from '../core/message.js';
 import type { ArchiveName, Outcome, StudyReport } from '../core/outcome.js';
 import { throwIfCancelled } from '../core/cancel.js';
+import { AssociationRejectedError, ConnectionError, DimseStatusError } from '../dimse/index.js';
 import { compareWithRaw, type Comparison } from './compare-with-raw.js';
 import { deliverStudy, type Delivery } from './deliver-study.js';
 import { findStudy } from './find-study.js';
 import type { Archive, JourneyParts } from './parts.js';
-import { retrieveStudy, type Retrieval } from './retrieve-study.js';
+import { OUT_OF_RESOURCES, retrieveStudy, type Retrieval } from './retrieve-study.js';
 
 /**
  * The journey of one message through one archive (SPEC 2): find, compare with raw, retrieve what is missing,
@@ -26,6 +28,7 @@ export async function processMessage(
     return {
       kind: 'missing',
       archive: archiveName,
+      archiveAnswer: 'ok',
       studies: [],
       code: 'NO_ARCHIVE',
       reason: 'no secondary archive is configured',
@@ -42,12 +45,14 @@ export async function processMessage(
       await journey.run();
       for (const series of journey.seriesSeen) absentSeries.delete(series);
     }
-    return outcomeOf(reports(), absentSeries.size, archive, parts);
+    const archiveAnswer = journeys.some(({ congested }) => congested) ? 'congested' : 'ok';
+    return outcomeOf({ archive: archive.name, archiveAnswer, studies: reports() }, absentSeries.size, parts);
   } catch (error) {
     throwIfCancelled(signal, 'journey');
     return {
       kind: 'failed',
       archive: archiveName,
+      archiveAnswer: answerOf(error, archive),
       studies: reports(),
       retry: retryOf(error),
       code: codeOf(error),
@@ -61,14 +66,23 @@ function isListed(study: StudyReport): boolean {
   return study.images.expected > 0;
 }
 
+/** What an error says of the archive; nothing, when it is about another node, or about this one message. */
+function answerOf(error: unknown, archive: Archive): ArchiveAnswer {
+  if (!(error instanceof PixlError) || !('peer' in error) || error.peer !== archive.client.name) return 'ok';
+  if (error instanceof ConnectionError) return error.whileConnecting ? 'down' : 'ok';
+  if (error instanceof TimeoutError)
+    return error.operation === 'connect' || error.operation === 'A-ASSOCIATE' ? 'down' : 'ok';
+  if (error instanceof AssociationRejectedError) return error.retry === 'later' ? 'congested' : 'ok';
+  return error instanceof DimseStatusError && OUT_OF_RESOURCES.has(error.status) ? 'congested' : 'ok';
+}
+
 function outcomeOf(
-  studies: readonly StudyReport[],
+  ended: Pick<Outcome, 'archive' | 'archiveAnswer' | 'studies'>,
   absentSeries: number,
-  archive: Archive,
   parts: JourneyParts,
 ): Outcome {
-  const ended = { archive: archive.name, studies };
-  if (studies.length === 0) return notFound(archive, parts);
+  const { studies } = ended;
+  if (studies.length === 0) return notFound(ended, parts);
   if (absentSeries > 0)
     return {
       kind: 'incomplete',
@@ -95,10 +109,12 @@ function outcomeOf(
   return { kind: parts.anon === null ? 'retrieved' : 'delivered', ...ended };
 }
 
-function notFound(archive: Archive, parts: JourneyParts): Outcome {
-  const ended = { archive: archive.name, studies: [] };
+function notFound(
+  ended: Pick<Outcome, 'archive' | 'archiveAnswer' | 'studies'>,
+  parts: JourneyParts,
+): Outcome {
   const nowhere = { ...ended, code: 'STUDY_NOT_FOUND' };
-  if (archive.name === 'secondary')
+  if (ended.archive === 'secondary')
     return {
       kind: 'missing',
       ...nowhere,
@@ -117,6 +133,8 @@ function notFound(archive: Archive, parts: JourneyParts): Outcome {
 class StudyJourney {
   /** Those of the asked series that the archive lists in this study. */
   seriesSeen: readonly SeriesInstanceUid[] = [];
+  /** See Retrieval. */
+  congested = false;
   readonly #studyInstanceUid: StudyInstanceUid;
   readonly #message: StudyRequest;
   readonly #archive: Archive;
@@ -167,14 +185,25 @@ class StudyJourney {
   }
 
   async run(): Promise<void> {
-    // The second message for a study waits here, and then finds in raw what the first one brought.
-    const { comparison, retrieval } = await this.#parts.studyLock.run(this.#studyInstanceUid, async () => {
-      const compared = await this.#compare();
-      return { comparison: compared, retrieval: await this.#retrieve(compared) };
-    });
-    if (retrieval.missing.size === 0 && comparison.expected.size > 0)
-      await this.#deliver(comparison, retrieval);
-    this.#durationMs = Date.now() - this.#startedAt;
+    const { studyLock, observer, metrics } = this.#parts;
+    const studyInstanceUid = this.#studyInstanceUid;
+    const archive = this.#archive.name;
+    try {
+      // The second message for a study waits here, and then finds in raw what the first one brought.
+      const { comparison, retrieval } = await studyLock.run(studyInstanceUid, async () => {
+        const compared = await this.#compare();
+        return { comparison: compared, retrieval: await this.#retrieve(compared) };
+      });
+      this.congested = retrieval.congested;
+      if (retrieval.missing.size === 0 && comparison.expected.size > 0)
+        await this.#deliver(comparison, retrieval);
+    } finally {
+      this.#durationMs = Date.now() - this.#startedAt;
+      observer.ended({ archive, studyInstanceUid });
+      // A C-MOVE goes past us: how many bytes it brought is not known.
+      metrics.imagesRetrieved(archive, this.#retrieved, 0);
+      metrics.imagesDelivered(archive, this.#delivered, this.#delivery?.bytes ?? 0);
+    }
   }
 
   async #compare(): Promise<Comparison> {
@@ -220,7 +249,7 @@ class StudyJourney {
   }
 
   #progress(step: 'compare' | 'deliver', done: number): void {
-    this.#parts.onProgress({
+    this.#parts.observer.progress({
       archive: this.#archive.name,
       studyInstanceUid: this.#studyInstanceUid,
       step,

@@ -1,25 +1,8 @@
 import type { Logger, IdentifierNames } from '../core/log.js';
 import { assertNever } from '../core/errors.js';
-import type { Outcome, OutcomeKind } from '../core/outcome.js';
-import type { Delivery, Disposition } from '../core/delivery.js';
-
-/**
- * Step 5: writes down what came of a message, before the message is settled. The log is the only record yet; the
- * ledger in the database will be another implementation of the same call.
- */
-export interface OutcomeRecorder {
-  record(entry: OutcomeEntry): Promise<void>;
-}
-
-export interface OutcomeEntry {
-  readonly delivery: Pick<Delivery, 'queue' | 'attempt' | 'receivedAt'>;
-  /** What the message ended with, or `retry` when another attempt follows. */
-  readonly ending: OutcomeKind | 'rejected' | 'retry';
-  readonly outcome: Outcome | null;
-  readonly code: string | null;
-  readonly reason: string | null;
-  readonly durationMs: number;
-}
+import type { Metrics } from '../core/metrics.js';
+import type { Outcome, OutcomeRecorder } from '../core/outcome.js';
+import type { Disposition } from '../core/delivery.js';
 
 /** One log line per message, one per study. */
 export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecorder {
@@ -54,6 +37,26 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
   };
 }
 
+/** Counts the messages that end, by outcome. */
+export function metricsRecorder(metrics: Metrics): OutcomeRecorder {
+  return {
+    record: ({ ending, message, archive }) => {
+      if (ending !== 'retry' && ending !== 'forward')
+        metrics.messageEnded(message === null ? null : archive, ending);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Each entry to each recorder, in turn: the log says it before the ledger may have to wait for its database. */
+export function recordInTurn(...recorders: readonly OutcomeRecorder[]): OutcomeRecorder {
+  return {
+    record: async (entry, signal) => {
+      for (const recorder of recorders) await recorder.record(entry, signal);
+    },
+  };
+}
+
 /** What the queue is to do with a message that came to this outcome. */
 export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposition {
   switch (outcome.kind) {
@@ -67,6 +70,9 @@ export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposi
     case 'incomplete':
       return { kind: 'retry', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
     case 'failed':
+      // An archive that is down or overrun is no fault of the message's, and costs it no attempt.
+      if (outcome.retry === 'later' && outcome.archiveAnswer !== 'ok')
+        return { kind: 'defer', code: outcome.code, reason: outcome.reason };
       return {
         kind: outcome.retry === 'later' ? 'retry' : 'park',
         outcome: outcome.kind,

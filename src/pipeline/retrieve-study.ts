@@ -1,15 +1,8 @@
-import { pause, throwIfCancelled } from '../core/cancel.js';
+import { pause } from '../core/cancel.js';
 import { PixlError } from '../core/errors.js';
-import type { SeriesInstanceUid, StudyInstanceUid } from '../core/ids.js';
-import {
-  cMove,
-  DimseStatusError,
-  Status,
-  type Association,
-  type RetrieveResult,
-  type RetrieveSelection,
-} from '../dimse/index.js';
+import { Status } from '../dimse/index.js';
 import { heldByRaw, type Comparison } from './compare-with-raw.js';
+import { moveMissing, refusesLevel, type MoveEnd } from './move-missing.js';
 import type { Archive, JourneyParts, RetrieveLevel } from './parts.js';
 import type { StudyContents } from './study-contents.js';
 
@@ -17,8 +10,8 @@ import type { StudyContents } from './study-contents.js';
 export interface Retrieval {
   readonly held: StudyContents;
   readonly missing: StudyContents;
-  /** How the last C-MOVE ended; null when none was needed. */
-  readonly lastStatus: number | null;
+  /** The archive refused for want of resources, or said success and sent nothing. */
+  readonly congested: boolean;
 }
 
 const RAW_POLL_MS = 250;
@@ -48,9 +41,9 @@ class Rounds {
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
   readonly #onMissing: (missing: StudyContents) => void;
+  #congested = false;
   #held: StudyContents;
   #missing: StudyContents;
-  #lastStatus: number | null = null;
 
   constructor(
     comparison: Comparison,
@@ -74,9 +67,10 @@ class Rounds {
     let widened = false;
     for (let round = 1; round <= retrieveAttempts && this.#missing.size > 0;) {
       const lacked = this.#missing.size;
-      const refused = await this.#ask(level);
+      const asked = await this.#ask(level);
       const nothingCame = this.#missing.size === lacked;
-      const wider = refused && nothingCame ? WIDER[level] : null;
+      if (asked === 'revoked') continue; // the limiter cut it short: no fault of the archive's
+      const wider = asked === 'refused' && nothingCame ? WIDER[level] : null;
       if (wider !== null) {
         level = wider;
         widened = true;
@@ -88,70 +82,52 @@ class Rounds {
       level = this.#archive.moveLevel;
       widened = false;
     }
-    return { held: this.#held, missing: this.#missing, lastStatus: this.#lastStatus };
+    return { held: this.#held, missing: this.#missing, congested: this.#congested };
   }
 
-  /** Nothing in raw: the whole of what was asked for. Something: the instances that are missing. */
+  /**
+   * Nothing in raw, and the archive's rate is not limited: the whole of what was asked for. Else single images, which
+   * can be asked for one batch at a time.
+   */
   #firstLevel(): RetrieveLevel {
-    if (this.#held.size > 0) return this.#archive.moveLevel;
+    const { moveLevel, limiter } = this.#archive;
+    if (this.#held.size > 0 || Number.isFinite(limiter.largestBatch)) return moveLevel;
     return this.#comparison.wholeStudy ? 'STUDY' : 'SERIES';
   }
 
-  /** One round at one level. @returns whether the archive refused to move at that level */
-  async #ask(level: RetrieveLevel): Promise<boolean> {
-    let ended: RetrieveResult[];
+  /** One round at one level. */
+  async #ask(level: RetrieveLevel): Promise<'answered' | 'refused' | 'revoked'> {
+    let end: MoveEnd;
     try {
-      ended = await this.#archive.client.withQueryRetrieve((association) =>
-        this.#moveAll(association, level),
-      );
+      end = await this.#move(level);
     } catch (error) {
       if (!(error instanceof PixlError) || this.#signal.aborted) throw error;
       await this.#look();
       if (this.#missing.size > 0) throw error;
-      return false;
+      return 'answered';
     }
+    const lacked = this.#missing.size;
     await this.#look();
-    if (ended.some(({ status }) => status === Status.Success)) await this.#settle();
-    return ended.length > 0 && ended.every(({ status }) => refusesLevel(status));
+    if (end.revoked) return 'revoked';
+    if (end.results.some(({ status }) => status === Status.Success)) await this.#settle();
+    const nothingCame = this.#missing.size === lacked;
+    this.#congested ||= end.results.some(
+      ({ status }) => OUT_OF_RESOURCES.has(status) || (status === Status.Success && nothingCame),
+    );
+    return end.results.every(({ status }) => refusesLevel(status)) ? 'refused' : 'answered';
   }
 
-  async #moveAll(association: Association, level: RetrieveLevel): Promise<RetrieveResult[]> {
-    const { studyInstanceUid } = this.#comparison;
-    const ended: RetrieveResult[] = [];
-    let done = 0;
-    for (const selection of selectionsFor(
+  #move(level: RetrieveLevel): Promise<MoveEnd> {
+    const { studyInstanceUid, expected } = this.#comparison;
+    const request = {
       studyInstanceUid,
       level,
-      this.#missing,
-      this.#parts.settings.moveBatch,
-    )) {
-      throwIfCancelled(this.#signal, 'C-MOVE');
-      const result = await this.#move(association, selection, done);
-      this.#lastStatus = result.status;
-      // These no other level and no other round can mend.
-      if (result.status === Status.MoveDestinationUnknown || result.status === Status.NotAuthorized)
-        throw new DimseStatusError(association.peer, 'C-MOVE', result.status);
-      ended.push(result);
-      done += result.subOperations.completed ?? 0;
-      if (refusesLevel(result.status)) break;
-    }
-    return ended;
-  }
-
-  async #move(association: Association, selection: RetrieveSelection, done: number): Promise<RetrieveResult> {
-    const { raw, settings } = this.#parts;
-    const responses = cMove(association, {
-      selection,
-      moveDestination: raw.node.aeTitle,
-      silenceMs: settings.transferTimeoutMs,
+      expected,
+      missing: this.#missing,
       stillMoving: () => this.#grown(),
-      signal: this.#signal,
-    });
-    for (;;) {
-      const step = await responses.next();
-      if (step.done === true) return step.value;
-      this.#progress(done + (step.value.completed ?? 0));
-    }
+      onMoved: (images: number) => this.#progress(images),
+    };
+    return moveMissing(request, this.#archive, this.#parts, this.#signal);
   }
 
   /** There are archives that answer success first and send then: wait while raw grows, and a little longer. */
@@ -180,7 +156,7 @@ class Rounds {
 
   #progress(moved: number): void {
     const { studyInstanceUid, expected } = this.#comparison;
-    this.#parts.onProgress({
+    this.#parts.observer.progress({
       archive: this.#archive.name,
       studyInstanceUid,
       step: 'retrieve',
@@ -190,59 +166,14 @@ class Rounds {
   }
 }
 
-/** "I don't do that at this level", or "unable to process", which some archives say for the same (SPEC 2.5). */
-function refusesLevel(status: number): boolean {
-  return (
-    status === Status.IdentifierDoesNotMatchSopClass ||
-    status === Status.SopClassNotSupported ||
-    (status & 0xf000) === 0xc000
-  );
-}
+/** Statuses of a peer that has too much to do (PS3.4 C.4.1.1.4, C.4.2.1.5). */
+export const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([
+  Status.OutOfResources,
+  Status.OutOfResourcesMatches,
+]);
 
 const WIDER: Readonly<Record<RetrieveLevel, RetrieveLevel | null>> = {
   IMAGE: 'SERIES',
   SERIES: 'STUDY',
   STUDY: null,
 };
-
-/**
- * What to ask for so that everything missing comes, at a level. IMAGE requests are cut by series, because there are
- * archives that move nothing when a list spans two, and to `batch` UIDs each, or to what an element can hold.
- */
-export function selectionsFor(
-  studyInstanceUid: StudyInstanceUid,
-  level: RetrieveLevel,
-  missing: StudyContents,
-  batch: number,
-): RetrieveSelection[] {
-  switch (level) {
-    case 'STUDY':
-      return [{ level, studyInstanceUid }];
-    case 'SERIES':
-      return chunks<SeriesInstanceUid>([...missing.series.keys()], batch).map((seriesInstanceUids) => ({
-        level,
-        studyInstanceUid,
-        seriesInstanceUids,
-      }));
-    case 'IMAGE':
-      return [...missing.series].flatMap(([seriesInstanceUid, instances]) =>
-        chunks([...instances.keys()], batch).map((sopInstanceUids) => ({
-          level,
-          studyInstanceUid,
-          seriesInstanceUid,
-          sopInstanceUids,
-        })),
-      );
-  }
-}
-
-/** UIDs of 64 characters with their backslashes that fit a UI element's 65,534 bytes (PS3.5 7.1.2). */
-const MOST_UIDS = 1000;
-
-/** In runs of at most `size`. */
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const step = Math.min(size, MOST_UIDS);
-  const runs: T[][] = [];
-  for (let at = 0; at < items.length; at += step) runs.push(items.slice(at, at + step));
-  return runs;
-}

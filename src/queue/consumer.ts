@@ -19,6 +19,8 @@ export interface ConsumeOptions {
   /** Default: 5 s doubling to 5 min, 6 tries. */
   readonly retryPolicy?: RetryPolicy;
   readonly log: Logger;
+  /** Given: the consumer begins paused, for this reason. */
+  readonly pausedFor?: string;
   /** How long `close` lets handlers finish before it aborts their signal, in ms. Default 30,000. */
   readonly shutdownGraceMs?: number;
   /** How long handlers may take to end once aborted, in ms. Default 2,000. */
@@ -53,7 +55,7 @@ export class QueueConsumer {
   readonly #inHand: InHand;
   readonly #forget: () => void;
   #subscription: Subscription | undefined;
-  #pausedFor: string | null = null;
+  #pausedFor: string | null;
   #isClosing = false;
   #closed: Promise<void> | undefined;
   #trouble: string | null = null;
@@ -63,6 +65,7 @@ export class QueueConsumer {
 
   constructor(options: ConsumeOptions) {
     this.#options = options;
+    this.#pausedFor = options.pausedFor ?? null;
     this.#publisher = new Publisher({ connection: options.connection });
     this.#inHand = new InHand({ retryPolicy: defaultRetryPolicy, ...options, publisher: this.#publisher });
     this.#forget = options.connection.onChange(() => void this.#reconcile());
@@ -71,6 +74,10 @@ export class QueueConsumer {
   /** @internal Called once, by `consume`. */
   async start(): Promise<void> {
     if (this.#options.connection.state().state !== 'connected') return;
+    if (this.#pausedFor !== null) {
+      this.#inHand.hold();
+      return;
+    }
     let failure: { readonly error: unknown } | undefined;
     // In the chain of changes, like every other: the connection may be lost and found again meanwhile.
     this.#reconciling = this.#subscribe().catch((error: unknown) => {

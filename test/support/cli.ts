@@ -103,7 +103,7 @@ interface Address {
 export function nodesEnv(
   nodes: Partial<Readonly<Record<'primary' | 'secondary' | 'raw' | 'anon', Address>>>,
 ): Record<string, string> {
-  const env: Record<string, string> = {};
+  const env: Record<string, string> = { PIXL_IMAGING_API_RATE: 'unlimited' };
   for (const name of ['primary', 'secondary'] as const) {
     const node = nodes[name];
     if (node === undefined) continue;

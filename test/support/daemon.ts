@@ -1,3 +1,4 @@
+import { freePort } from './ports.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './fixtures.js';
@@ -46,12 +47,18 @@ export async function startDaemon(environment: Environment): Promise<Daemon> {
   let managed: ManagedProcess;
   const log = (): string => readFileSync(logFile, 'utf8');
   const readyLines = (): number => linesOf(log()).filter(({ msg }) => msg === 'ready').length;
+  // Not what the test is about, unless it says so.
+  const env = {
+    PIXL_IMAGING_API_PORT: `${await freePort()}`,
+    PIXL_IMAGING_API_RATE: 'unlimited',
+    ...environment,
+  };
   const start = async (runsBefore: number): Promise<ManagedProcess> =>
     startProcess({
       name: 'pixl-imaging',
       command: process.execPath,
       args: [PROGRAM, 'serve'],
-      env: environment,
+      env,
       cwd: dir.path,
       logFile,
       readyTimeoutMs: 30_000,

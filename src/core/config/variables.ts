@@ -75,7 +75,8 @@ export const variables = {
   ),
   moveBatch: journey.defaulted(
     'PIXL_MOVE_BATCH',
-    kinds.wholeNumber(1, 10_000),
+    // UIDs of 64 characters with their backslashes that fit the 65,534 bytes of a UI element (PS3.5 7.1.2).
+    kinds.wholeNumber(1, 1_000),
     '100',
     'Most UIDs in the list of one C-MOVE.',
   ),
@@ -184,31 +185,25 @@ export const variables = {
   ),
   database: {
     host: db.defaulted('PIXL_DB_HOST', kinds.host, 'localhost', 'Host of PostgreSQL.', {
-      notYet: true,
       blankInSample: true,
     }),
     port: db.defaulted('PIXL_DB_PORT', kinds.port, '5432', 'Port of PostgreSQL.', {
-      notYet: true,
       blankInSample: true,
     }),
     name: db.defaulted('PIXL_DB_NAME', kinds.anyText, 'pixl', 'Name of the database.', {
-      notYet: true,
       blankInSample: true,
     }),
     user: db.defaulted('PIXL_DB_USER', kinds.anyText, 'pixl', 'User at PostgreSQL.', {
-      notYet: true,
       blankInSample: true,
     }),
     password: db.optional('PIXL_DB_PASSWORD', kinds.anyText, "That user's password.", {
-      notYet: true,
       secret: true,
     }),
-    tls: db.defaulted('PIXL_DB_TLS', kinds.flag, 'false', 'Speak TLS with PostgreSQL.', NOT_YET),
+    tls: db.defaulted('PIXL_DB_TLS', kinds.flag, 'false', 'Speak TLS with PostgreSQL.'),
     tlsCa: db.optional(
       'PIXL_DB_TLS_CA',
       kinds.readableFile,
       "PEM file of the authorities that may sign PostgreSQL's certificate; without it those of Node.js.",
-      NOT_YET,
     ),
   },
   skipMigrations: db.defaulted(
@@ -216,7 +211,6 @@ export const variables = {
     kinds.flag,
     'false',
     'Leave the database schema as it is at the start.',
-    NOT_YET,
   ),
   exportRootDir: exports_.defaulted(
     'HOST_EXPORT_ROOT_DIR',

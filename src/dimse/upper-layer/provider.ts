@@ -240,7 +240,7 @@ export class UpperLayer {
   }
 
   #connectionLost(how: string): PixlError {
-    return transportError(this.#peer, how, this.#socketError, this.#socket);
+    return transportError(this.#peer, how, { cause: this.#socketError, socket: this.#socket });
   }
 
   #send(bytes: Buffer): void {

@@ -44,8 +44,9 @@ export function openTransport(
     const timer = setTimeout(() => fail(new TimeoutError(peer, 'connect', timeoutMs)), timeoutMs);
     const onAbort = (): void => fail(new CancelledError('connect'));
     const onError = (error: NodeJS.ErrnoException): void =>
-      fail(transportError(peer, 'connect failed', error, socket));
-    const onClose = (): void => fail(new ConnectionError(peer, 'closed while connecting'));
+      fail(transportError(peer, 'connect failed', { cause: error, socket, whileConnecting: true }));
+    const onClose = (): void =>
+      fail(new ConnectionError(peer, 'closed while connecting', { whileConnecting: true }));
     const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -96,12 +97,16 @@ const CERTIFICATE_CODES =
 export function transportError(
   peer: string,
   problem: string,
-  error: NodeJS.ErrnoException | null,
-  socket: Socket,
+  trouble: {
+    readonly cause: NodeJS.ErrnoException | null;
+    readonly socket: Socket;
+    readonly whileConnecting?: boolean;
+  },
 ): TlsError | ConnectionError {
-  if (error === null) return new ConnectionError(peer, problem);
-  const code = error.code ?? error.name;
-  if (socket instanceof TLSSocket && CERTIFICATE_CODES.test(code))
-    return new TlsError(peer, `${problem}: ${code}`, error);
-  return new ConnectionError(peer, `${problem}: ${code}`, error);
+  const { cause, socket, whileConnecting = false } = trouble;
+  const code = cause === null ? null : (cause.code ?? cause.name);
+  const text = code === null ? problem : `${problem}: ${code}`;
+  if (socket instanceof TLSSocket && code !== null && CERTIFICATE_CODES.test(code))
+    return new TlsError(peer, text, cause);
+  return new ConnectionError(peer, text, { cause, whileConnecting });
 }

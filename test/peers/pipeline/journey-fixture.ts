@@ -1,5 +1,7 @@
 import { hashedNames, silentLogger } from '../../../src/core/log.js';
 import { accessionNumber, patientId, seriesInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
+import { noMetrics } from '../../../src/core/metrics.js';
+import { createRateLimiter } from '../../../src/core/rate-limiter/index.js';
 import type { StudyRequest } from '../../../src/core/message.js';
 import type { Outcome, StudyReport } from '../../../src/core/outcome.js';
 import { NodeClient, type DicomNode } from '../../../src/dimse/index.js';
@@ -33,10 +35,10 @@ export interface Journey {
   close(): Promise<void>;
 }
 
-export function startJourney(
+export async function startJourney(
   nodes: { readonly archive: NodeAddress; readonly raw: NodeAddress; readonly anon: NodeAddress | null },
   settings: Partial<JourneySettings> = {},
-): Journey {
+): Promise<Journey> {
   const clients: NodeClient[] = [];
   const client = ({ aeTitle, host, port }: DicomNode, maxAssociations: number): NodeClient => {
     const made = new NodeClient({
@@ -49,7 +51,14 @@ export function startJourney(
     clients.push(made);
     return made;
   };
-  const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), moveLevel: 'IMAGE' };
+  const limiter = await createRateLimiter({
+    name: 'primary',
+    rate: 'unlimited',
+    capacity: null,
+    unit: 'image',
+    log: silentLogger,
+  });
+  const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), limiter, moveLevel: 'IMAGE' };
   const parts: JourneyParts = {
     archives: { primary: archive, secondary: null },
     raw: client(nodes.raw, 3),
@@ -58,7 +67,8 @@ export function startJourney(
     studyLock: new KeyedLock(),
     log: silentLogger,
     nameOf: hashedNames,
-    onProgress: () => undefined,
+    observer: { progress: () => undefined, ended: () => undefined },
+    metrics: noMetrics,
   };
   return {
     archive,
@@ -66,7 +76,7 @@ export function startJourney(
     run: (request, signal = new AbortController().signal) =>
       processMessage(request, 'primary', parts, signal),
     close: async () => {
-      await Promise.all(clients.map((one) => one.close()));
+      await Promise.all([...clients.map((one) => one.close()), limiter.close()]);
     },
   };
 }

@@ -48,7 +48,7 @@ describe('a study out of an archive that does not say the truth', () => {
   beforeEach(async () => {
     await raw.deleteAll();
     archive = await startScriptedArchive({ studies: [study, other], destinations: [raw] });
-    journey = startJourney({ archive, raw, anon });
+    journey = await startJourney({ archive, raw, anon });
   });
   afterEach(async () => {
     await journey.close();
@@ -61,7 +61,7 @@ describe('a study out of an archive that does not say the truth', () => {
   ): Promise<void> {
     archive.setQuirks(quirks);
     await journey.close();
-    journey = startJourney({ archive, raw, anon }, settings);
+    journey = await startJourney({ archive, raw, anon }, settings);
   }
 
   /** What the archive lists and raw does not hold. */

@@ -61,7 +61,7 @@ describe('a store that does not take everything', () => {
       }
     });
     const { host, port } = anon;
-    const journey = startJourney({ archive, raw, anon: { aeTitle: 'ANON', host, port } }, settings);
+    const journey = await startJourney({ archive, raw, anon: { aeTitle: 'ANON', host, port } }, settings);
     try {
       await check(journey, taken);
     } finally {
@@ -140,7 +140,7 @@ describe('a store that does not take everything', () => {
     await raw.load([...mixed.files.filter((_, index) => index !== 2), compressed]);
     archive.setStudies([mixed]);
     const anon = await startStorescp({ aeTitle: 'ANON', args: ['+x='], env: { TCP_NODELAY: '1' } });
-    const journey = startJourney({ archive, raw, anon });
+    const journey = await startJourney({ archive, raw, anon });
     try {
       const outcome = await journey.run(requestFor(mixed));
       expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'incomplete', code: 'INSTANCES_REFUSED' });

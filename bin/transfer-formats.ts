@@ -1,0 +1,88 @@
+import type { Transfer } from '../src/core/db/index.js';
+
+/** A row of `report --json` (SPEC 6), with what else is known of it after that. */
+export function transferJson(transfer: Transfer): object {
+  const { images } = transfer;
+  return {
+    project_name: transfer.projectName,
+    mrn: transfer.mrn,
+    accession_number: transfer.accessionNumber,
+    study_uid: studiesText(transfer),
+    archive: transfer.archive,
+    outcome: transfer.outcome,
+    reason: transfer.reason,
+    images: {
+      expected: images.expected,
+      already_in_raw: images.alreadyInRaw,
+      retrieved: images.retrieved,
+      delivered: images.delivered,
+    },
+    attempts: transfer.attempts,
+    received_at: transfer.receivedAt,
+    finished_at: transfer.finishedAt,
+    code: transfer.code,
+    series_uid: transfer.seriesUid,
+    study_date: transfer.studyDate,
+    procedure_occurrence_id: transfer.procedureOccurrenceId,
+    missing_uids: transfer.missingUids,
+    refused: transfer.refused.map(({ sopInstanceUid, reason }) => ({
+      sop_instance_uid: sopInstanceUid,
+      reason,
+    })),
+    bytes_delivered: transfer.bytesDelivered,
+    duration_ms: transfer.durationMs,
+  };
+}
+
+type Cell = string | number | null;
+
+/** The columns of a cohort first, as `populate` reads them, then what came of it. */
+const CSV: readonly (readonly [string, (transfer: Transfer) => Cell])[] = [
+  ['procedure_id', (row) => row.procedureOccurrenceId],
+  ['mrn', (row) => row.mrn],
+  ['accession_number', (row) => row.accessionNumber],
+  ['project_name', (row) => row.projectName],
+  ['extract_generated_timestamp', (row) => row.extractGeneratedTimestamp],
+  ['study_date', (row) => row.studyDate],
+  // As it was asked, not as it was found: fed back, it is the same message again.
+  ['study_uid', (row) => row.studyUid],
+  ['participant_id', () => null],
+  ['series_uid', (row) => row.seriesUid],
+  ['outcome', (row) => row.outcome],
+  ['code', (row) => row.code],
+  ['reason', (row) => row.reason],
+  ['archive', (row) => row.archive],
+  ['found_study_uids', (row) => row.foundStudyUids.join('\\')],
+  ['images_expected', (row) => row.images.expected],
+  ['images_already_in_raw', (row) => row.images.alreadyInRaw],
+  ['images_retrieved', (row) => row.images.retrieved],
+  ['images_delivered', (row) => row.images.delivered],
+  ['missing_uids', (row) => row.missingUids.join('\\')],
+  ['refused_uids', (row) => row.refused.map(({ sopInstanceUid }) => sopInstanceUid).join('\\')],
+  ['bytes_delivered', (row) => row.bytesDelivered],
+  ['attempts', (row) => row.attempts],
+  ['received_at', (row) => row.receivedAt],
+  ['finished_at', (row) => row.finishedAt],
+  ['duration_ms', (row) => row.durationMs],
+];
+
+export const REPORT_CSV_COLUMNS: readonly string[] = CSV.map(([name]) => name);
+
+/** The cells of a row under those columns. */
+export function transferCsv(transfer: Transfer): Cell[] {
+  return CSV.map(([, cellOf]) => cellOf(transfer));
+}
+
+/** RFC 4180; null is an empty cell. */
+export function csvLine(cells: readonly Cell[]): string {
+  return `${cells.map((cell) => quoted(cell === null ? '' : String(cell))).join(',')}\r\n`;
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** What was found, else what was asked for. */
+function studiesText({ foundStudyUids, studyUid }: Transfer): string | null {
+  return foundStudyUids.length > 0 ? foundStudyUids.join('\\') : studyUid;
+}

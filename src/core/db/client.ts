@@ -1,0 +1,232 @@
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
+import { Client, Pool, type PoolClient } from 'pg';
+import type { DatabaseConfig } from '../config/config.js';
+import { describeError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Database, Queries, QueryResult } from './database.js';
+import { breaksConnection, toDatabaseError } from './errors.js';
+
+/** PEM texts; null authorities = Node's own. The server's certificate and name are always verified. */
+export interface DatabaseTls {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** The name that the certificate must hold, when it is not the host's. */
+  readonly servername?: string;
+}
+
+/** The configuration with its certificates read. */
+export interface DatabaseSettings extends Omit<DatabaseConfig, 'tls'> {
+  /** null = plain TCP. */
+  readonly tls: DatabaseTls | null;
+}
+
+export interface DatabaseOptions {
+  readonly log: Logger;
+  /** Default 10: each message in hand may be writing its outcome. PostgreSQL itself allows 100 in all. */
+  readonly maxConnections?: number;
+  /** How long to wait for a connection, a free one of the pool included. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** How long a statement may take, by the server's clock; ours gives up a little later. Default 30,000. */
+  readonly statementTimeoutMs?: number;
+  /** An idle connection is closed after this. Default 30,000. */
+  readonly idleMs?: number;
+}
+
+/** What the network may add to a statement before we take the server for dead. */
+const NETWORK_GRACE_MS = 5_000;
+/** A transaction of ours does nothing but SQL; one that stands still has lost its client. */
+const IDLE_IN_TRANSACTION_MS = 60_000;
+/** Rows fetched at once by `stream`. */
+const FETCH_SIZE = 500;
+/** The longest that a timer can be set to. */
+const NO_LIMIT_MS = 2 ** 31 - 1;
+
+/**
+ * A pool of connections to PostgreSQL. Nothing is connected yet when it returns: the database may be away, and every
+ * call says so for itself. The caller closes it.
+ */
+export function openDatabase(settings: DatabaseSettings, options: DatabaseOptions): Database {
+  return new PostgresDatabase(settings, options);
+}
+
+class PostgresDatabase implements Database {
+  readonly #pool: Pool;
+  #closed: Promise<void> | undefined;
+
+  constructor(settings: DatabaseSettings, options: DatabaseOptions) {
+    const statementMs = options.statementTimeoutMs ?? 30_000;
+    this.#pool = new Pool({
+      Client: ClosingClient,
+      host: settings.host,
+      port: settings.port,
+      database: settings.name,
+      user: settings.user,
+      // A function, since without a password the driver would look for one in the environment and in files.
+      password: () => settings.password ?? '',
+      ssl: settings.tls === null ? false : tlsOptions(settings.tls, settings.host),
+      application_name: 'pixl-imaging',
+      max: options.maxConnections ?? 10,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+      idleTimeoutMillis: options.idleMs ?? 30_000,
+      statement_timeout: statementMs,
+      query_timeout: statementMs + NETWORK_GRACE_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+      keepAlive: true,
+    });
+    // Without a listener the loss of an idle connection would end the process.
+    this.#pool.on('error', (error) => {
+      options.log.warn(
+        { operation: 'database', reason: describeError(toDatabaseError(error)) },
+        'an idle connection to the database was lost',
+      );
+    });
+  }
+
+  query<Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<Row>> {
+    return this.#withConnection((queries) => queries.query<Row>(sql, params));
+  }
+
+  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    return this.#withConnection((queries) => inTransaction(queries, 'BEGIN', () => work(queries)));
+  }
+
+  async session<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    const connection = await this.#connect(NO_LIMIT_MS);
+    try {
+      await connection.query('SET statement_timeout = 0');
+      await connection.query('SET idle_in_transaction_session_timeout = 0');
+      return await work(connection);
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  async *stream<Row>(sql: string, params: readonly unknown[] = []): AsyncGenerator<Row, void, undefined> {
+    const connection = await this.#connect();
+    try {
+      // The snapshot is the cursor's; a reader may take its time between two fetches.
+      await connection.query('BEGIN READ ONLY');
+      await connection.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+      await connection.query(`DECLARE pixl_rows NO SCROLL CURSOR FOR ${sql}`, params);
+      for (;;) {
+        const { rows } = await connection.query<Row>(`FETCH ${FETCH_SIZE} FROM pixl_rows`);
+        yield* rows;
+        if (rows.length < FETCH_SIZE) break;
+      }
+      await connection.query('COMMIT');
+      connection.release();
+    } finally {
+      // Ended early, by the reader or by an error: the transaction ends with the connection.
+      connection.destroy();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.end();
+    return this.#closed;
+  }
+
+  async #withConnection<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    const connection = await this.#connect();
+    try {
+      const result = await work(connection);
+      connection.release();
+      return result;
+    } catch (error) {
+      if (breaksConnection(toDatabaseError(error))) connection.destroy();
+      else connection.release();
+      throw error;
+    }
+  }
+
+  async #connect(timeoutMs?: number): Promise<Connection> {
+    try {
+      return new Connection(await this.#pool.connect(), timeoutMs);
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+}
+
+/** The driver leaves the socket open when it gives up on the server's login itself. */
+class ClosingClient extends Client {
+  override connect(): Promise<Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<Client> | undefined {
+    const connecting = super.connect().catch(async (error: unknown) => {
+      await this.end();
+      throw error;
+    });
+    if (callback === undefined) return connecting;
+    const done = callback as (error?: unknown) => void;
+    connecting.then(() => done(), done);
+    return undefined;
+  }
+}
+
+/** One of the pool's connections in our hands, given back or destroyed once. */
+class Connection implements Queries {
+  readonly #client: PoolClient;
+  readonly #timeoutMs: number | undefined;
+  #isGivenBack = false;
+
+  constructor(client: PoolClient, timeoutMs: number | undefined) {
+    this.#client = client;
+    this.#timeoutMs = timeoutMs;
+    client.on('error', ignore);
+  }
+
+  async query<Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<Row>> {
+    const limit = this.#timeoutMs === undefined ? {} : { query_timeout: this.#timeoutMs };
+    try {
+      const { rows, rowCount } = await this.#client.query({ text: sql, values: [...params], ...limit });
+      return { rows: rows as Row[], rowCount: rowCount ?? 0 };
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+
+  release(): void {
+    this.#giveBack(false);
+  }
+
+  destroy(): void {
+    this.#giveBack(true);
+  }
+
+  #giveBack(destroy: boolean): void {
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
+    this.#client.off('error', ignore);
+    this.#client.release(destroy);
+  }
+}
+
+/** The loss of a connection between two statements; the next statement says it. */
+function ignore(): void {
+  // Nothing to do: without any listener Node would end the process.
+}
+
+async function inTransaction<T>(queries: Queries, begin: string, work: () => Promise<T>): Promise<T> {
+  await queries.query(begin);
+  try {
+    const result = await work();
+    await queries.query('COMMIT');
+    return result;
+  } catch (error) {
+    await queries.query('ROLLBACK').catch(() => undefined); // on a lost connection there is nothing to take back
+    throw error;
+  }
+}
+
+/** libpq's `verify-full`: the chain, and the name or the address that we connect to. */
+function tlsOptions(tls: DatabaseTls, host: string): ConnectionOptions {
+  const { servername, ...pem } = tls;
+  return {
+    ...pem,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(servername ?? host, certificate),
+  };
+}

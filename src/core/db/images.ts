@@ -1,0 +1,131 @@
+import { InternalError } from '../errors.js';
+import type { Database, Queries } from './database.js';
+import { SCHEMA } from './migrations/migration.js';
+
+/** One study of a cohort, as PIXL's `image` table knows it. */
+export interface CohortImage {
+  /** Empty when the cohort has none. */
+  readonly accessionNumber: string;
+  /** Empty when the cohort has none. */
+  readonly mrn: string;
+  /** `YYYY-MM-DD`. */
+  readonly studyDate: string;
+  readonly studyUid: string | null;
+}
+
+/** A statement's arrays stay small, and a lock is not held for long. */
+const BATCH = 5_000;
+
+/** The extract of this slug, made when there is none. Of several with one slug (PIXL forbids none) it is the first. */
+export async function findOrCreateExtract(database: Database, slug: string): Promise<number> {
+  return database.transaction(async (queries) => {
+    // The table has no unique key, and gets none from us: two at once must not both find nothing.
+    await lockUntilCommit(queries, `extract ${slug}`);
+    const { rows } = await queries.query<{ extract_id: number }>(
+      `SELECT extract_id FROM ${SCHEMA}.extract WHERE slug = $1 ORDER BY extract_id LIMIT 1`,
+      [slug],
+    );
+    if (rows[0] !== undefined) return rows[0].extract_id;
+    const made = await queries.query<{ extract_id: number }>(
+      `INSERT INTO ${SCHEMA}.extract (slug) VALUES ($1) RETURNING extract_id`,
+      [slug],
+    );
+    const [row] = made.rows;
+    if (row === undefined) throw new InternalError('an inserted extract was not returned');
+    return row.extract_id;
+  });
+}
+
+/**
+ * Adds those that the extract does not hold yet; doing it again adds nothing.
+ *
+ * @returns how many were added
+ */
+export async function addImages(
+  database: Database,
+  extractId: number,
+  images: readonly CohortImage[],
+): Promise<number> {
+  let added = 0;
+  for (let start = 0; start < images.length; start += BATCH) {
+    const batch = images.slice(start, start + BATCH);
+    added += await database.transaction(async (queries) => {
+      await lockUntilCommit(queries, `images ${extractId}`);
+      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch)]);
+      return rowCount;
+    });
+  }
+  return added;
+}
+
+/**
+ * Which of these are exported already: for each, true or false. A row that PIXL wrote without a study UID stands for
+ * every study of its MRN, accession number and date; where several rows fit, all of them have to be exported.
+ */
+export async function exportedStudies(
+  queries: Queries,
+  extractId: number,
+  images: readonly CohortImage[],
+): Promise<boolean[]> {
+  const exported: boolean[] = images.map(() => false);
+  for (let start = 0; start < images.length; start += BATCH) {
+    const batch = images.slice(start, start + BATCH);
+    const { rows } = await queries.query<{ place: number }>(EXPORTED, [extractId, ...columnsOf(batch)]);
+    for (const { place } of rows) exported[start + place - 1] = true;
+  }
+  return exported;
+}
+
+/**
+ * Notes that the study has been exported, once.
+ *
+ * @returns `already` when it was before, `unknown` when the project has no such study
+ */
+export async function markExported(
+  queries: Queries,
+  slug: string,
+  pseudoStudyUid: string,
+  exportedAt: Date,
+): Promise<'marked' | 'already' | 'unknown'> {
+  const which = `FROM ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.pseudo_study_uid = $2`;
+  const { rowCount } = await queries.query(
+    `UPDATE ${SCHEMA}.image i SET exported_at = $3::timestamptz ${which} AND i.exported_at IS NULL`,
+    [slug, pseudoStudyUid, exportedAt.toISOString()],
+  );
+  if (rowCount > 0) return 'marked';
+  const { rows } = await queries.query(
+    `SELECT 1 FROM ${SCHEMA}.image i, ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.pseudo_study_uid = $2 LIMIT 1`,
+    [slug, pseudoStudyUid],
+  );
+  return rows.length > 0 ? 'already' : 'unknown';
+}
+
+const GIVEN = `unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+  AS given (accession_number, mrn, study_date, study_uid, place)`;
+
+const SAME_STUDY = `i.extract_id = $1 AND i.accession_number = given.accession_number AND i.mrn = given.mrn
+  AND i.study_date = given.study_date::date
+  AND (i.study_uid IS NULL OR given.study_uid IS NULL OR i.study_uid = given.study_uid)`;
+
+const ADD = `
+  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid)
+  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid) $1::integer, accession_number, mrn, study_date::date, study_uid
+  FROM ${GIVEN}
+  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})`;
+
+const EXPORTED = `
+  SELECT place::integer AS place FROM ${GIVEN}
+  WHERE (SELECT bool_and(i.exported_at IS NOT NULL) FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})`;
+
+function columnsOf(images: readonly CohortImage[]): (readonly (string | null)[])[] {
+  return [
+    images.map(({ accessionNumber }) => accessionNumber),
+    images.map(({ mrn }) => mrn),
+    images.map(({ studyDate }) => studyDate),
+    images.map(({ studyUid }) => studyUid),
+  ];
+}
+
+async function lockUntilCommit(queries: Queries, what: string): Promise<void> {
+  await queries.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`pixl-imaging ${what}`]);
+}

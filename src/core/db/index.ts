@@ -1,0 +1,23 @@
+export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
+export type { Database, Queries, QueryResult } from './database.js';
+export { DatabaseError, DatabaseUnavailableError } from './errors.js';
+export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
+export { addImages, exportedStudies, findOrCreateExtract, markExported, type CohortImage } from './images.js';
+export {
+  ENDINGS,
+  Ledger,
+  messageKey,
+  type Ending,
+  type Totals,
+  type Transfer,
+  type TransferFilter,
+} from './ledger.js';
+export {
+  migrateDown,
+  migrateUp,
+  migrationStatus,
+  SchemaMismatchError,
+  type MigrationResult,
+  type MigrationStatus,
+} from './migrate.js';
+export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';

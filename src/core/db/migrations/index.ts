@@ -1,0 +1,6 @@
+import { extractAndImage } from './0001-extract-and-image.js';
+import { transferAndSetting } from './0002-transfer-and-setting.js';
+import type { Migration } from './migration.js';
+
+/** All steps, in their order. */
+export const MIGRATIONS: readonly Migration[] = [extractAndImage, transferAndSetting];

@@ -1,0 +1,76 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { SharedLimiterError } from './errors.js';
+
+/** A command without an answer means that Redis is away. */
+const ANSWER_MS = 2_000;
+const CONNECT_MS = 3_000;
+const LONGEST_PAUSE_MS = 1_000;
+
+/** Commands fail at once while the connection is away: nothing is admitted on credit, and nothing piles up. */
+const OPTIONS: RedisOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: ANSWER_MS,
+  connectTimeout: CONNECT_MS,
+  retryStrategy: (times) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(times, 6)),
+};
+
+/** Why a Redis cannot be used, without its words: they may hold what was sent. */
+export type RedisTrouble = 'away' | 'refused';
+
+/** Redis refuses us when the password is wrong or missing, or the user may not do what we need. */
+export function troubleOf(error: unknown): RedisTrouble {
+  const text = error instanceof Error ? error.message : '';
+  return /^(ERR AUTH|WRONGPASS|NOAUTH|NOPERM)\b|invalid password|without any password/i.test(text)
+    ? 'refused'
+    : 'away';
+}
+
+/** @throws SharedLimiterError when a Redis answers and refuses us. One that is away may come back. */
+export async function checkRedis(url: string): Promise<void> {
+  const client = new Redis(url, { ...OPTIONS, lazyConnect: true, retryStrategy: () => null });
+  const failures: unknown[] = [];
+  client.on('error', (error) => failures.push(error));
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    failures.push(error);
+  } finally {
+    client.disconnect();
+  }
+  if (failures.some((error) => troubleOf(error) === 'refused'))
+    throw new SharedLimiterError('Redis refuses the user name or password', 'never');
+}
+
+type Callback = (error: Error | null, reply?: unknown) => void;
+
+/**
+ * A client as Bottleneck wants it. Its scripts answer `SETTINGS_KEY_NOT_FOUND` and `UNKNOWN_CLIENT`, and it mends both by
+ * itself, but since 7.0 Redis puts "ERR " before such answers and Bottleneck 2.19.5 compares the whole text (its issues
+ * 205 and 219): it would never work again after Redis lost its data, or after 10 s of silence. The prefix is taken away here.
+ */
+export function openRedis(url: string): Redis {
+  const client = new Redis(url, OPTIONS);
+  const define = client.defineCommand.bind(client);
+  client.defineCommand = (name, definition) => {
+    define(name, definition);
+    const commands = client as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const run = commands[name]?.bind(client);
+    if (run === undefined) return;
+    commands[name] = (...args) => {
+      const callback = args.at(-1);
+      if (typeof callback !== 'function') return run(...args);
+      const answer = callback as Callback;
+      return run(...args.slice(0, -1), (error: Error | null, reply: unknown) => {
+        answer(error === null ? null : withoutPrefix(error), reply);
+      });
+    };
+  };
+  return client;
+}
+
+function withoutPrefix(error: Error): Error {
+  const code = /^ERR (SETTINGS_KEY_NOT_FOUND|UNKNOWN_CLIENT)$/.exec(error.message)?.[1];
+  return code === undefined ? error : new Error(code, { cause: error });
+}

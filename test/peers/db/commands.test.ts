@@ -1,0 +1,243 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { ENDINGS, Ledger, migrateUp, type Database } from '../../../src/core/db/index.js';
+import { parseImagingMessageFields } from '../../../src/core/message.js';
+import { messageKey } from '../../../src/core/db/index.js';
+import { silentLogger } from '../../../src/core/log.js';
+import { alembicStatements } from '../../support/alembic-database.js';
+import {
+  deliveredEntry,
+  incompleteEntry,
+  messageNumbered,
+  missingEntry,
+  rejectedEntry,
+} from '../../support/outcome-entries.js';
+import { freePort } from '../../support/ports.js';
+import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { run, type RunResult } from '../../support/processes.js';
+import { withTempDir } from '../../support/temp-dir.js';
+import { execute, withDatabase } from './fixture.js';
+
+const PROGRAM = join(process.cwd(), 'dist', 'bin', 'pixl-imaging.js');
+
+/** Runs the built program in an empty folder, so that no `.env` is read. */
+function pixl(address: DatabaseAddress | null, ...args: readonly string[]): Promise<RunResult> {
+  const env = address === null ? {} : databaseEnv(address);
+  return withTempDir((cwd) => run(process.execPath, [PROGRAM, ...args], { cwd, env, allowFailure: true }));
+}
+
+async function json(address: DatabaseAddress, ...args: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await pixl(address, ...args, '--json');
+  expect([code, stderr]).to.deep.equal([0, '']);
+  return JSON.parse(stdout);
+}
+
+const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting'];
+
+describe('pixl-imaging migrate', function () {
+  this.timeout(60_000);
+  before(sharedPostgres);
+
+  it('goes up, says so, and goes down', async () => {
+    await withDatabase(async (_, address) => {
+      const status = { changed: [], applied: [], pending: STEPS, cohort_tables: null };
+      const ready = { changed: [], applied: STEPS, pending: [], cohort_tables: 'pixl-imaging' };
+      expect(await json(address, 'migrate', 'status')).to.deep.equal({ action: 'status', ...status });
+      expect(await json(address, 'migrate', 'up')).to.deep.equal({ action: 'up', ...ready, changed: STEPS });
+      expect(await json(address, 'migrate')).to.deep.equal({ action: 'up', ...ready });
+      expect(await json(address, 'migrate', 'status')).to.deep.equal({ action: 'status', ...ready });
+      expect(await json(address, 'migrate', 'down')).to.deep.equal({
+        action: 'down',
+        ...status,
+        changed: STEPS.toReversed(),
+      });
+    });
+  });
+
+  it('says in words what it did, and whose tables the cohort is in', async () => {
+    await withDatabase(async (_, address) => {
+      await execute(address, alembicStatements());
+      const before = await pixl(address, 'migrate', 'status');
+      expect([before.code, before.stdout]).to.deep.equal([
+        0,
+        `${STEPS[0]}: pending\n${STEPS[1]}: pending\nextract and image: made by PIXL, used as they are; 2 steps pending\n`,
+      ]);
+      const { stdout } = await pixl(address, 'migrate', 'up');
+      expect(stdout).to.equal(
+        `${STEPS[0]}: done\n${STEPS[1]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
+      );
+    });
+  });
+
+  it('ends with 2 for wrong usage, with 1 when the database is away or says no', async () => {
+    await withDatabase(async (_, address) => {
+      const fails = async (at: DatabaseAddress | null, ...args: string[]): Promise<[number, string]> => {
+        const { code, stdout, stderr } = await pixl(at, 'migrate', ...args);
+        expect(stdout).to.equal('');
+        expect(stderr).not.to.contain(address.password);
+        return [code, stderr];
+      };
+      expect((await fails(address, 'sideways'))[0]).to.equal(2);
+      const [unset, why] = await fails(null, 'status');
+      expect([unset, why.includes('PIXL_DB_HOST')]).to.deep.equal([2, true]);
+      expect(await fails({ ...address, port: await freePort() }, 'up')).to.deep.equal([
+        1,
+        'error: database: ECONNREFUSED\n',
+      ]);
+      expect(await fails({ ...address, password: 'wrong-one' })).to.deep.equal([
+        1,
+        'error: database: wrong password (SQLSTATE 28P01)\n',
+      ]);
+    });
+  });
+
+  it('has a help with an example', async () => {
+    const { code, stdout } = await pixl(null, 'migrate', '--help');
+    expect([code, stdout.includes('$ pixl-imaging migrate status')]).to.deep.equal([0, true]);
+  });
+});
+
+describe('pixl-imaging report', function () {
+  this.timeout(60_000);
+  before(sharedPostgres);
+
+  const filled = (work: (address: DatabaseAddress, database: Database) => Promise<void>): Promise<void> =>
+    withDatabase(async (database, address) => {
+      await migrateUp(database, silentLogger);
+      const ledger = new Ledger(database);
+      await ledger.record(deliveredEntry(messageNumbered(1)));
+      await ledger.record(
+        missingEntry(messageNumbered(2, { project_name: 'Other, "quoted"', study_uid: '' })),
+      );
+      await ledger.record(incompleteEntry(messageNumbered(3, { series_uid: '1.2.3.3.1\\1.2.3.3.2' })));
+      await ledger.record(rejectedEntry('{'));
+      await work(address, database);
+    });
+
+  it('gives JSON as the specification has it', async () => {
+    await filled(async (address) => {
+      const rows = (await json(address, 'report')) as Record<string, unknown>[];
+      expect(rows.map((row) => row['outcome'])).to.deep.equal([
+        'delivered',
+        'missing',
+        'incomplete',
+        'rejected',
+      ]);
+      expect(rows[0]).to.deep.include({
+        project_name: 'Test project',
+        mrn: 'MRN1',
+        accession_number: 'ACC1',
+        study_uid: '1.2.3.1',
+        archive: 'primary',
+        outcome: 'delivered',
+        reason: null,
+        images: { expected: 3, already_in_raw: 0, retrieved: 3, delivered: 3 },
+        attempts: 1,
+        received_at: '2024-05-01T10:00:00.000Z',
+        finished_at: '2024-05-01T10:00:05.000Z',
+      });
+      expect(rows[1]).to.deep.include({ project_name: 'Other, "quoted"', study_uid: null });
+      expect(rows[2]).to.deep.include({ missing_uids: ['1.2.3.9.1'] });
+      expect(rows[3]).to.deep.include({ project_name: null, mrn: null, code: 'MESSAGE_REJECTED' });
+    });
+  });
+
+  it('keeps to a project and an outcome', async () => {
+    await filled(async (address) => {
+      const mrns = async (...args: string[]): Promise<unknown[]> =>
+        ((await json(address, 'report', ...args)) as { mrn: unknown }[]).map(({ mrn }) => mrn);
+      expect(await mrns('--project', 'Test project')).to.deep.equal(['MRN1', 'MRN3']);
+      expect(await mrns('--outcome', 'missing')).to.deep.equal(['MRN2']);
+      expect(await mrns('--outcome', 'missing', '--project', 'Test project')).to.deep.equal([]);
+      expect(await mrns('--project', "x' OR '1'='1")).to.deep.equal([]);
+      for (const outcome of ENDINGS) await mrns('--outcome', outcome);
+    });
+  });
+
+  it('gives CSV that holds each message again as it was asked', async () => {
+    await filled(async (address) => {
+      const { code, stdout } = await pixl(address, 'report', '--csv');
+      expect(code).to.equal(0);
+      const read = await (await sharedPostgres()).readCsv(stdout);
+      const kept = read.filter((row) => row['mrn'] !== null);
+      const asked = [
+        messageNumbered(1),
+        messageNumbered(2, { project_name: 'Other, "quoted"', study_uid: '' }),
+        messageNumbered(3, { series_uid: '1.2.3.3.1\\1.2.3.3.2' }),
+      ];
+      const delivery = { body: Buffer.alloc(0) };
+      const keys = kept.map(({ procedure_id, ...row }) => {
+        const message = parseImagingMessageFields({
+          ...row,
+          study_uid: row['study_uid'] ?? '',
+          procedure_occurrence_id: Number(procedure_id),
+        });
+        return messageKey({ message, delivery });
+      });
+      expect(keys).to.deep.equal(asked.map((message) => messageKey({ message, delivery })));
+      expect(read.map((row) => row['outcome'])).to.deep.equal([
+        'delivered',
+        'missing',
+        'incomplete',
+        'rejected',
+      ]);
+      expect(read[2]).to.deep.include({
+        missing_uids: '1.2.3.9.1',
+        refused_uids: '1.2.3.9.2',
+        images_expected: '3',
+      });
+    });
+  });
+
+  it('gives a table with its totals', async () => {
+    await filled(async (address) => {
+      const { code, stdout } = await pixl(address, 'report');
+      const lines = stdout.split('\n');
+      expect([code, lines.length]).to.deep.equal([0, 8]);
+      expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +expected/);
+      expect(lines[1]).to.match(/^Test project +MRN1 +ACC1 +delivered +primary +3 +0 +3 +3 +1 +5\.0 +-$/);
+      expect(lines[6]).to.equal('1 delivered, 1 missing, 1 incomplete, 1 rejected');
+    });
+  });
+
+  it('gives an empty result of a ledger without rows, and says when there is no ledger', async () => {
+    await withDatabase(async (database, address) => {
+      const none = await pixl(address, 'report');
+      expect([none.code, none.stderr]).to.deep.equal([
+        1,
+        'error: database: a table is not there; `pixl-imaging migrate status` shows what is pending (SQLSTATE 42P01)\n',
+      ]);
+      await migrateUp(database, silentLogger);
+      expect(await json(address, 'report')).to.deep.equal([]);
+      expect((await pixl(address, 'report')).stdout.trimEnd().split('\n').at(-1)).to.equal('no messages');
+    });
+  });
+
+  it('takes no outcome that there is not, and one format only', async () => {
+    await withDatabase(async (_, address) => {
+      expect((await pixl(address, 'report', '--outcome', 'lost')).code).to.equal(2);
+      expect((await pixl(address, 'report', '--json', '--csv')).code).to.equal(2);
+      const { code, stdout } = await pixl(null, 'report', '--help');
+      expect([code, stdout.includes('$ pixl-imaging report')]).to.deep.equal([0, true]);
+    });
+  });
+
+  it('ends in peace when its reader has seen enough', async () => {
+    await withDatabase(async (database, address) => {
+      await migrateUp(database, silentLogger);
+      await new Ledger(database).record(deliveredEntry(messageNumbered(1)));
+      const columns = await database.query<{ name: string }>(
+        "SELECT column_name::text AS name FROM information_schema.columns WHERE table_schema = 'pixl_pipeline' AND table_name = 'transfer' AND column_name NOT IN ('transfer_id', 'message_key')",
+      );
+      const names = columns.rows.map(({ name }) => name).join(', ');
+      await database.query(
+        `INSERT INTO pixl_pipeline.transfer (message_key, ${names}) SELECT 'made-' || n, ${names} FROM pixl_pipeline.transfer, generate_series(1, 5000) n`,
+      );
+      await withTempDir(async (cwd) => {
+        const script = `"${process.execPath}" "${PROGRAM}" report --json | head -n 2; echo "\${PIPESTATUS[0]}"`;
+        const { stdout, stderr } = await run('bash', ['-c', script], { cwd, env: databaseEnv(address) });
+        expect([stdout.split('\n').at(-2), stderr]).to.deep.equal(['0', '']);
+      });
+    });
+  });
+});

@@ -1,0 +1,101 @@
+import { expect } from 'chai';
+import {
+  addImages,
+  exportedStudies,
+  findOrCreateExtract,
+  markExported,
+  migrateUp,
+  type CohortImage,
+  type Database,
+} from '../../../src/core/db/index.js';
+import { silentLogger } from '../../../src/core/log.js';
+import { sharedPostgres } from '../../support/postgres.js';
+import { withDatabase } from './fixture.js';
+
+const image = (number: number, rest: Partial<CohortImage> = {}): CohortImage => ({
+  accessionNumber: `ACC${number}`,
+  mrn: `MRN${number}`,
+  studyDate: '2023-01-31',
+  studyUid: `1.2.3.${number}`,
+  ...rest,
+});
+
+function withExtract(work: (database: Database, extractId: number) => Promise<void>): Promise<void> {
+  return withDatabase(async (database) => {
+    await migrateUp(database, silentLogger);
+    await work(database, await findOrCreateExtract(database, 'test-extract'));
+  });
+}
+
+describe('The images of a cohort', function () {
+  this.timeout(60_000);
+  before(sharedPostgres);
+
+  it('belong to the one extract of a slug, also when many ask for it at once', async () => {
+    await withExtract(async (database, extractId) => {
+      const ids = await Promise.all(
+        Array.from({ length: 8 }, () => findOrCreateExtract(database, 'another')),
+      );
+      expect(new Set(ids).size).to.equal(1);
+      expect(ids[0]).not.to.equal(extractId);
+      expect(await findOrCreateExtract(database, 'test-extract')).to.equal(extractId);
+    });
+  });
+
+  it('are added once, over batches and at the same time', async () => {
+    await withExtract(async (database, extractId) => {
+      const images = Array.from({ length: 12_000 }, (_, number) => image(number));
+      const added = await Promise.all([
+        addImages(database, extractId, images),
+        addImages(database, extractId, images.toReversed()),
+      ]);
+      expect(added[0] + added[1]).to.equal(12_000);
+      expect(await addImages(database, extractId, [...images.slice(0, 10), image(1), image(1)])).to.equal(0);
+      const other = await findOrCreateExtract(database, 'another');
+      expect(
+        await addImages(database, other, [image(1), image(1), image(1, { studyUid: '1.2.9' })]),
+      ).to.equal(2);
+    });
+  });
+
+  it('know which are exported, also those that PIXL wrote without a study UID', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1), image(2), image(3, { studyUid: null }), image(4)]);
+      await addImages(database, extractId, [image(4, { studyUid: '1.2.3.44' })]);
+      await database.query(
+        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('ACC1', 'ACC3') OR study_uid = '1.2.3.4'",
+      );
+      const asked = [
+        image(2),
+        image(1),
+        image(1, { studyUid: null }),
+        image(3),
+        image(1, { studyDate: '2023-02-01' }),
+        image(1, { mrn: 'MRN2' }),
+        image(4),
+        image(4, { studyUid: null }), // one of its two studies is not exported
+        image(9),
+      ];
+      expect(await exportedStudies(database, extractId, asked)).to.deep.equal([
+        ...[false, true, true, true, false, false, true, false, false],
+      ]);
+      expect(await exportedStudies(database, extractId + 1, asked)).to.deep.equal(asked.map(() => false));
+    });
+  });
+
+  it('are marked as exported once', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1)]);
+      await database.query("UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1'");
+      const at = new Date('2024-05-01T10:00:00Z');
+      expect(await markExported(database, 'test-extract', '2.25.1', at)).to.equal('marked');
+      expect(await markExported(database, 'test-extract', '2.25.1', new Date())).to.equal('already');
+      expect(await markExported(database, 'another', '2.25.1', at)).to.equal('unknown');
+      expect(await markExported(database, 'test-extract', '2.25.2', at)).to.equal('unknown');
+      const { rows } = await database.query(
+        'SELECT extract(epoch FROM exported_at)::integer AS at FROM pixl_pipeline.image',
+      );
+      expect(rows).to.deep.equal([{ at: at.getTime() / 1000 }]);
+    });
+  });
+});
