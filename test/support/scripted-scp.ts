@@ -94,7 +94,7 @@ export async function rejection<E extends Error>(
   } catch (error) {
     thrown = error;
   }
-  expect(thrown).to.be.an.instanceOf(type);
+  expect(thrown, thrown instanceof Error ? thrown.message : String(thrown)).to.be.an.instanceOf(type);
   return thrown as E;
 }
 

@@ -10,8 +10,8 @@ export type MessageEvent =
   /** `ends`: nothing of the data set comes after this piece, which may be empty. */
   | { readonly kind: 'data'; readonly data: Buffer; readonly ends: boolean };
 
-/** A command set takes a few hundred bytes; error comments and attribute lists may add some. */
-export const MAX_COMMAND_SET_LENGTH = 1 << 16;
+/** A command set takes a few hundred bytes; but there are lists of failed instances in them, of 65 bytes to an instance. */
+export const MAX_COMMAND_SET_LENGTH = 1 << 20;
 
 /** Puts pieces of PDVs together to messages; state is reset by each message, so nothing of one reaches the next. */
 export class MessageAssembler {

@@ -257,12 +257,13 @@ function readElements(bytes: Buffer): Map<number, Buffer> {
   let at = 0;
   while (at < bytes.length) {
     if (at + 8 > bytes.length) throw new CommandSetError('an element header is cut off');
-    if (bytes.readUInt16LE(at) !== 0) throw new CommandSetError('an element outside group 0000');
+    const group = bytes.readUInt16LE(at);
     const element = bytes.readUInt16LE(at + 2);
     const end = at + 8 + bytes.readUInt32LE(at + 4);
     if (end > bytes.length)
-      throw new CommandSetError(`element (0000,${hex(element)}) is longer than the command set`);
-    if (element !== COMMAND_GROUP_LENGTH) elements.set(element, bytes.subarray(at + 8, end));
+      throw new CommandSetError(`element (${hex(group)},${hex(element)}) is longer than the command set`);
+    // Orthanc puts the list of failed instances, (0008,0058), behind the command set of its C-GET-RSP.
+    if (group === 0 && element !== COMMAND_GROUP_LENGTH) elements.set(element, bytes.subarray(at + 8, end));
     at = end;
   }
   return elements;

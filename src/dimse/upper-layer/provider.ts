@@ -4,13 +4,13 @@ import {
   AssociationAbortedError,
   AssociationEndedError,
   AssociationRejectedError,
-  ConnectionError,
   ProtocolError,
 } from '../errors.js';
 import { PduError } from './decode.js';
 import { encodePdu } from './encode.js';
 import type { AssociateAcPdu, AssociateRqPdu, ControlPdu, ProviderAbortReason } from './pdu.js';
 import { PduReader, type PdvPiece, type ReadEvent } from './reader.js';
+import { transportError } from './transport.js';
 import { transition, type Action, type Event, type State } from './state-machine.js';
 
 /** What the upper layer tells its user (PS3.8 7: the indications and confirmations). Called synchronously, in wire order. */
@@ -199,7 +199,7 @@ export class UpperLayer {
         this.#closeTransport();
         break;
       case 'AA-4':
-        this.#finish(this.#connectionLost());
+        this.#finish(this.#connectionLost('connection lost'));
         break;
       case 'AA-2':
         this.#closeTransport();
@@ -234,15 +234,13 @@ export class UpperLayer {
 
   #onHalfClose(): void {
     // A peer that closes its side in the middle is told so, then the close is handled as the table says.
-    this.#finish(new ConnectionError(this.#peer, 'connection closed by the peer'));
+    this.#finish(this.#connectionLost('connection closed by the peer'));
     this.#handle('A-ABORT request');
     this.#socket.end();
   }
 
-  #connectionLost(): ConnectionError {
-    const code = this.#socketError?.code;
-    const problem = code === undefined ? 'connection lost' : `connection lost: ${code}`;
-    return new ConnectionError(this.#peer, problem, { cause: this.#socketError });
+  #connectionLost(how: string): PixlError {
+    return transportError(this.#peer, how, { cause: this.#socketError, socket: this.#socket });
   }
 
   #send(bytes: Buffer): void {

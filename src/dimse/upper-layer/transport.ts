@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { CancelledError, TimeoutError } from '../../core/errors.js';
 import { ConnectionError, TlsError } from '../errors.js';
 
@@ -44,7 +44,7 @@ export function openTransport(
     const timer = setTimeout(() => fail(new TimeoutError(peer, 'connect', timeoutMs)), timeoutMs);
     const onAbort = (): void => fail(new CancelledError('connect'));
     const onError = (error: NodeJS.ErrnoException): void =>
-      fail(connectFailure(peer, error, target.tls !== undefined));
+      fail(transportError(peer, 'connect failed', { cause: error, socket, whileConnecting: true }));
     const onClose = (): void =>
       fail(new ConnectionError(peer, 'closed while connecting', { whileConnecting: true }));
     const settle = (): void => {
@@ -90,8 +90,23 @@ function tlsOptions(
 const CERTIFICATE_CODES =
   /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH|INVALID_)/;
 
-function connectFailure(peer: string, error: NodeJS.ErrnoException, tls: boolean): Error {
-  const code = error.code ?? error.name;
-  if (tls && CERTIFICATE_CODES.test(code)) return new TlsError(peer, `handshake failed: ${code}`, error);
-  return new ConnectionError(peer, `connect failed: ${code}`, { cause: error, whileConnecting: true });
+/**
+ * What an error of the socket means to us. Certificates that were not accepted show themselves when connecting, and
+ * ours in TLS 1.3 only when the association is under way.
+ */
+export function transportError(
+  peer: string,
+  problem: string,
+  trouble: {
+    readonly cause: NodeJS.ErrnoException | null;
+    readonly socket: Socket;
+    readonly whileConnecting?: boolean;
+  },
+): TlsError | ConnectionError {
+  const { cause, socket, whileConnecting = false } = trouble;
+  const code = cause === null ? null : (cause.code ?? cause.name);
+  const text = code === null ? problem : `${problem}: ${code}`;
+  if (socket instanceof TLSSocket && code !== null && CERTIFICATE_CODES.test(code))
+    return new TlsError(peer, text, cause);
+  return new ConnectionError(peer, text, { cause, whileConnecting });
 }

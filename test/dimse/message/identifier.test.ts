@@ -1,46 +1,159 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import {
   decodeIdentifier,
   encodeIdentifier,
   IDENTIFIER_TRANSFER_SYNTAXES,
+  IdentifierError,
+  sameValue,
 } from '../../../src/dimse/message/identifier.js';
+import { uids } from '../../support/arbitrary-pdus.js';
+import { encodeDataSet } from '../../support/dicom-files.js';
+import * as wire from '../../support/wire.js';
 
-/** What is written to standard error meanwhile. */
-function writtenDuring(work: () => void): string {
-  let written = '';
-  const write = process.stderr.write.bind(process.stderr);
-  process.stderr.write = (text: string | Uint8Array): boolean => {
-    written += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
-    return true;
-  };
-  try {
-    work();
-  } finally {
-    process.stderr.write = write;
-  }
-  return written;
-}
+const IMPLICIT = wire.IMPLICIT_LE;
 
-describe('an Identifier', () => {
-  for (const transferSyntax of IDENTIFIER_TRANSFER_SYNTAXES) {
-    it(`keeps every UID of a list whole in ${transferSyntax}`, () => {
-      const uids = Array.from({ length: 1000 }, (_, index) => `${'1.22'.repeat(14)}.${1000 + index}`);
-      const keys = { QueryRetrieveLevel: 'IMAGE', SOPInstanceUID: uids.join('\\') };
-      const encoded = encodeIdentifier(keys, transferSyntax);
-      expect(decodeIdentifier(encoded, transferSyntax)).to.deep.equal(keys);
+describe('identifiers', () => {
+  it('are the same after encoding and decoding, lists of UIDs too', () => {
+    const texts = fc
+      .string({ unit: fc.constantFrom('A', 'Z', '0', '9', '-', '_', '.', '^', ' '), maxLength: 16 })
+      .map((text) => text.trim());
+    const keys = fc.record({
+      QueryRetrieveLevel: fc.constantFrom('STUDY', 'SERIES', 'IMAGE'),
+      StudyInstanceUID: uids,
+      SOPInstanceUID: fc.array(uids, { minLength: 1, maxLength: 100 }).map((list) => list.join('\\')),
+      PatientID: texts,
+      AccessionNumber: texts,
+      StudyDate: fc.constantFrom('', '20240101'),
+    });
+    fc.assert(
+      fc.property(keys, fc.constantFrom(...IDENTIFIER_TRANSFER_SYNTAXES), (identifier, syntax) => {
+        const bytes = encodeIdentifier(identifier, syntax);
+        expect(decodeIdentifier(bytes, syntax)).to.include(identifier);
+        if (syntax === IMPLICIT) expect(wire.decodeIdentifier(bytes)).to.deep.equal(identifier);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('ask for UTF-8 when a key is not ASCII, and only then', () => {
+    expect(wire.decodeIdentifier(encodeIdentifier({ PatientID: 'A1' }, IMPLICIT))).to.deep.equal({
+      PatientID: 'A1',
+    });
+    const bytes = encodeIdentifier({ PatientID: 'Å1' }, IMPLICIT);
+    expect(wire.decodeIdentifier(bytes)['SpecificCharacterSet']).to.equal('ISO_IR 192');
+    expect(bytes.includes(Buffer.from('Å1', 'utf8'))).to.equal(true);
+  });
+
+  const asked = 'Ä-12';
+  const answers: readonly (readonly [string, string, BufferEncoding])[] = [
+    ['in Latin-1, and says so', 'ISO_IR 100', 'latin1'],
+    ['in UTF-8, and says so', 'ISO_IR 192', 'utf8'],
+    ['in UTF-8, and says nothing', '', 'utf8'],
+    ['in Latin-1 of two sets', 'ISO_IR 100\\ISO 2022 IR 87', 'latin1'],
+  ];
+  for (const [what, characterSet, encoding] of answers)
+    it(`hold the value that was asked for when the archive answers ${what}`, () => {
+      const bytes = wire.encodeIdentifier({
+        ...(characterSet === '' ? {} : { SpecificCharacterSet: characterSet }),
+        PatientID: Buffer.from(asked, encoding),
+        StudyInstanceUID: '1.2.3',
+      });
+      const identifier = decodeIdentifier(bytes, IMPLICIT);
+      expect(identifier['StudyInstanceUID']).to.equal('1.2.3');
+      expect(sameValue(asked, identifier['PatientID'])).to.equal(true);
     });
 
-    it(`can hold an empty value in ${transferSyntax}`, () => {
-      const keys = { QueryRetrieveLevel: 'STUDY', PatientID: '' };
-      const encoded = encodeIdentifier(keys, transferSyntax);
-      expect(decodeIdentifier(encoded, transferSyntax)).to.deep.equal(keys);
-    });
-  }
+  it('are read in a character set that nobody knows, and without printing anything', () => {
+    const printed: unknown[] = [];
+    const console_ = { log: console.log, warn: console.warn, error: console.error, info: console.info };
+    const note = (...what: unknown[]): void => void printed.push(what);
+    Object.assign(console, { log: note, warn: note, error: note, info: note });
+    try {
+      for (const set of ['NO_SUCH_SET', '\\ISO 2022 IR 87', 'ISO_IR 999'])
+        expect(
+          decodeIdentifier(wire.encodeIdentifier({ SpecificCharacterSet: set, PatientID: 'A1' }), IMPLICIT),
+        ).to.include({ PatientID: 'A1' });
+    } finally {
+      Object.assign(console, console_);
+    }
+    expect(printed).to.deep.equal([]);
+  });
 
-  it('says nothing on standard error, whatever the values are', () => {
-    const written = writtenDuring(() => {
-      encodeIdentifier({ StudyInstanceUID: '1.'.repeat(40) }, '1.2.840.10008.1.2');
+  it('lose their padding: NUL, and spaces on either side', () => {
+    const bytes = wire.encodeIdentifier({
+      StudyInstanceUID: '1.2.3\0\0\0',
+      SeriesInstanceUID: '1.2.4   ',
+      PatientID: '  A1    ',
+      AccessionNumber: 'B2\0\0',
     });
-    expect(written).to.equal('');
+    expect(decodeIdentifier(bytes, IMPLICIT)).to.include({
+      StudyInstanceUID: '1.2.3',
+      SeriesInstanceUID: '1.2.4',
+      PatientID: 'A1',
+      AccessionNumber: 'B2',
+    });
+  });
+
+  it('that are cut off anywhere but between elements are errors', () => {
+    const elements = [
+      { tag: 0x0020000d, vr: 'UI', value: '1.2.826.0.1.3680043.8.498.1000.1' },
+      { tag: 0x00100020, vr: 'LO', value: 'MRN1' },
+    ];
+    for (const [name, syntax] of [
+      ['explicit', wire.EXPLICIT_LE],
+      ['implicit', IMPLICIT],
+    ] as const) {
+      const whole = encodeDataSet(elements, name);
+      const between = encodeDataSet([elements[1]!], name).length;
+      for (let length = 1; length < whole.length; length += 1)
+        if (length !== between)
+          expect(
+            () => decodeIdentifier(whole.subarray(0, length), syntax),
+            `${name}, ${length} bytes`,
+          ).to.throw(IdentifierError);
+    }
+  });
+
+  it('that are any bytes are read or give an IdentifierError', () => {
+    const noise = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
+    const spoiled = fc
+      .tuple(fc.nat(200), fc.integer({ min: 0, max: 255 }), fc.nat(200), fc.integer({ min: 0, max: 255 }))
+      .map(([at, value, at2, value2]) => {
+        const bytes = wire.encodeIdentifier({
+          SpecificCharacterSet: 'ISO_IR 100',
+          QueryRetrieveLevel: 'STUDY',
+          StudyInstanceUID: '1.2.3.4',
+          PatientID: 'MRN1',
+          ModalitiesInStudy: 'CT\\MR',
+          NumberOfStudyRelatedInstances: '12',
+        });
+        bytes[at % bytes.length] = value;
+        bytes[at2 % bytes.length] = value2;
+        return bytes;
+      });
+    fc.assert(
+      fc.property(
+        fc.oneof(noise, spoiled),
+        fc.constantFrom(...IDENTIFIER_TRANSFER_SYNTAXES),
+        (bytes, syntax) => {
+          try {
+            for (const value of Object.values(decodeIdentifier(bytes, syntax)))
+              expect(value).to.be.a('string');
+          } catch (error) {
+            expect(error).to.be.an.instanceOf(IdentifierError);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('a value that was asked for', () => {
+  it('is compared without padding, and with nothing else left out', () => {
+    expect(sameValue('A1', ' A1 \0')).to.equal(true);
+    for (const other of ['A', 'A12', 'a1', 'A1\\B', '', undefined])
+      expect(sameValue('A1', other), String(other)).to.equal(false);
   });
 });

@@ -1,0 +1,104 @@
+import { hashedNames, silentLogger } from '../../../src/core/log.js';
+import { accessionNumber, patientId, seriesInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
+import { noMetrics } from '../../../src/core/metrics.js';
+import { createRateLimiter } from '../../../src/core/rate-limiter/index.js';
+import type { StudyRequest } from '../../../src/core/message.js';
+import type { Outcome, StudyReport } from '../../../src/core/outcome.js';
+import { NodeClient, type DicomNode } from '../../../src/dimse/index.js';
+import {
+  KeyedLock,
+  processMessage,
+  type Archive,
+  type JourneyParts,
+  type JourneySettings,
+} from '../../../src/pipeline/index.js';
+import type { NodeAddress } from '../../support/dcmtk.js';
+import type { ArchiveStudy } from '../../support/scripted-archive.js';
+
+/** As bin/wiring.ts has them, with shorter times. */
+const SETTINGS: JourneySettings = {
+  queryTimeoutMs: 10_000,
+  transferTimeoutMs: 10_000,
+  retrieveAttempts: 3,
+  moveBatch: 100,
+  settleMs: 700,
+  projectTag: false,
+  earlyAck: true,
+  earlyCommand: true,
+};
+
+/** The parts of a service with one archive, and what closes them. */
+export interface Journey {
+  readonly archive: Archive;
+  readonly parts: JourneyParts;
+  run(request: StudyRequest, signal?: AbortSignal): Promise<Outcome>;
+  close(): Promise<void>;
+}
+
+export async function startJourney(
+  nodes: { readonly archive: NodeAddress; readonly raw: NodeAddress; readonly anon: NodeAddress | null },
+  settings: Partial<JourneySettings> = {},
+): Promise<Journey> {
+  const clients: NodeClient[] = [];
+  const client = ({ aeTitle, host, port }: DicomNode, maxAssociations: number): NodeClient => {
+    const made = new NodeClient({
+      node: { aeTitle, host, port },
+      callingAeTitle: 'PIXL',
+      timeouts: { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
+      maxAssociations,
+      idleMs: 500,
+    });
+    clients.push(made);
+    return made;
+  };
+  const limiter = await createRateLimiter({
+    name: 'primary',
+    rate: 'unlimited',
+    capacity: null,
+    unit: 'image',
+    log: silentLogger,
+  });
+  const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), limiter, moveLevel: 'IMAGE' };
+  const parts: JourneyParts = {
+    archives: { primary: archive, secondary: null },
+    raw: client(nodes.raw, 3),
+    anon: nodes.anon === null ? null : client(nodes.anon, 2),
+    settings: { ...SETTINGS, ...settings },
+    studyLock: new KeyedLock(),
+    log: silentLogger,
+    nameOf: hashedNames,
+    observer: { progress: () => undefined, ended: () => undefined },
+    metrics: noMetrics,
+  };
+  return {
+    archive,
+    parts,
+    run: (request, signal = new AbortController().signal) =>
+      processMessage(request, 'primary', parts, signal),
+    close: async () => {
+      await Promise.all([...clients.map((one) => one.close()), limiter.close()]);
+    },
+  };
+}
+
+/** A request for a study by its UID, or as the rest says. */
+export function requestFor(
+  study: Pick<ArchiveStudy, 'studyInstanceUid' | 'mrn' | 'accession'>,
+  rest: { readonly by?: 'uid' | 'accession'; readonly series?: readonly string[] } = {},
+): StudyRequest {
+  return {
+    mrn: patientId(study.mrn),
+    accessionNumber: accessionNumber(study.accession),
+    studyInstanceUid: rest.by === 'accession' ? null : studyInstanceUid(study.studyInstanceUid),
+    seriesInstanceUids: (rest.series ?? []).map(seriesInstanceUid),
+    projectName: 'test-project',
+  };
+}
+
+/** What the outcome says of its only study. */
+export function onlyStudy(outcome: Outcome): StudyReport {
+  const [study, ...others] = outcome.studies;
+  if (study === undefined || others.length > 0)
+    throw new Error(`${outcome.kind} with ${outcome.studies.length} studies, not one`);
+  return study;
+}

@@ -1,0 +1,158 @@
+import { expect } from 'chai';
+import { join } from 'node:path';
+import { studyInstanceUid } from '../../../src/core/ids.js';
+import { compress, makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
+import { startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
+import { startScriptedPeer, type ScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
+import { startStorescp } from '../../support/storescp.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { responseTo } from '../../support/scripted-scp.js';
+import { onlyStudy, requestFor, startJourney, type Journey } from './journey-fixture.js';
+
+/** What an anonymising store of scripts does with each instance: the status that it answers, or it goes. */
+type Reaction = (uid: string, peer: ScriptedPeer) => number | Promise<void>;
+
+describe('a store that does not take everything', () => {
+  let folder: TempDir;
+  let raw: Orthanc;
+  let study: MadeStudy;
+  let archive: ScriptedArchive;
+  before(async () => {
+    folder = tempDir('studies');
+    [raw, study] = await Promise.all([
+      startOrthanc({ aeTitle: 'RAW', env: { TCP_NODELAY: '1' } }),
+      makeStudy(join(folder.path, 'one'), { study: 1, series: 2, instances: 2, rows: 8, cols: 8 }),
+    ]);
+  });
+  after(async () => {
+    await raw.close();
+    folder.remove();
+  });
+  beforeEach(async () => {
+    await raw.deleteAll();
+    await raw.load(study.files);
+    archive = await startScriptedArchive({ studies: [study], destinations: [raw] });
+  });
+  afterEach(() => archive.close());
+
+  /** Runs the journey to a store of scripts; `taken` is what that store said 0x0000 or a warning to. */
+  async function delivering(
+    reaction: Reaction,
+    check: (journey: Journey, taken: readonly string[]) => Promise<void>,
+    settings: Parameters<typeof startJourney>[1] = {},
+  ): Promise<void> {
+    const taken: string[] = [];
+    const anon: ScriptedServer = await startScriptedPeer(async (peer) => {
+      await peer.acceptAssociation();
+      for (;;) {
+        const incoming = await peer.next();
+        if (incoming.kind === 'release') await peer.answerRelease();
+        if (incoming.kind !== 'message') return;
+        const { message } = incoming;
+        const uid = String(message.command['AffectedSOPInstanceUID']);
+        const status = await reaction(uid, peer);
+        if (status === undefined) return;
+        await peer.sendCommand(
+          message.contextId,
+          responseTo(message, status, { AffectedSOPInstanceUID: uid }),
+        );
+        if (status === 0 || (status >= 0xb000 && status < 0xc000)) taken.push(uid);
+      }
+    });
+    const { host, port } = anon;
+    const journey = await startJourney({ archive, raw, anon: { aeTitle: 'ANON', host, port } }, settings);
+    try {
+      await check(journey, taken);
+    } finally {
+      await journey.close();
+      await anon.close();
+    }
+  }
+
+  for (const status of [0xa700, 0xc000, 0x0122, 0x0110])
+    for (const early of [true, false])
+      it(`refuses one instance with 0x${status.toString(16).padStart(4, '0')}${early ? '' : ', without early ack and command'}: named, the others delivered`, async () => {
+        const bad = study.sopInstanceUids[1]!;
+        await delivering(
+          (uid) => (uid === bad ? status : 0),
+          async (journey, taken) => {
+            const outcome = await journey.run(requestFor(study));
+            expect(outcome, JSON.stringify(outcome)).to.include({
+              kind: 'incomplete',
+              code: 'INSTANCES_REFUSED',
+            });
+            const report = onlyStudy(outcome);
+            expect(report.images).to.deep.equal({ expected: 4, alreadyInRaw: 4, retrieved: 0, delivered: 3 });
+            expect(report.refused.map(({ sopInstanceUid }) => sopInstanceUid)).to.deep.equal([bad]);
+            expect(report.refused[0]!.reason).to.match(new RegExp(status.toString(16), 'i'));
+            expect([...taken].sort()).to.deep.equal(
+              study.sopInstanceUids.filter((uid) => uid !== bad).sort(),
+            );
+          },
+          { earlyAck: early, earlyCommand: early },
+        );
+      });
+
+  it('takes instances with a warning: delivered, and counted as warnings', async () => {
+    await delivering(
+      (uid) => (uid === study.sopInstanceUids[0] ? 0xb000 : uid === study.sopInstanceUids[1] ? 0xb007 : 0),
+      async (journey) => {
+        const outcome = await journey.run(requestFor(study));
+        expect(outcome).to.include({ kind: 'delivered' });
+        expect(onlyStudy(outcome)).to.include({ warnings: 2 });
+      },
+    );
+  });
+
+  it('aborts at an instance: what it had acknowledged stays counted, the rest is not reported', async () => {
+    for (const go of [(peer: ScriptedPeer) => peer.abort(), (peer: ScriptedPeer) => peer.reset()]) {
+      let count = 0;
+      await delivering(
+        (_, peer) => ((count += 1) === 3 ? go(peer) : 0),
+        async (journey, taken) => {
+          const outcome = await journey.run(requestFor(study));
+          expect(outcome).to.include({ kind: 'failed', retry: 'later' });
+          expect(onlyStudy(outcome).images.delivered).to.equal(taken.length);
+          expect(taken).to.have.length(2);
+        },
+      );
+    }
+  });
+
+  it('never answers an instance: timed out, and what it had acknowledged stays counted', async () => {
+    let count = 0;
+    await delivering(
+      (_, peer) => ((count += 1) === 2 ? peer.silence() : 0),
+      async (journey) => {
+        const outcome = await journey.run(requestFor(study));
+        expect(outcome).to.include({ kind: 'failed', code: 'TIMEOUT', retry: 'later' });
+        expect(onlyStudy(outcome).images.delivered).to.equal(1);
+      },
+      { transferTimeoutMs: 500 },
+    );
+  });
+
+  it('takes no compressed images: only those are refused, though raw ends its C-GET at the first of them', async () => {
+    const compressed = join(folder.path, 'compressed.dcm');
+    const mixed = await makeStudy(join(folder.path, 'mixed'), { study: 7, series: 1, instances: 5 });
+    await compress(mixed.files[2]!, compressed, 'jpeg2000');
+    await raw.load([...mixed.files.filter((_, index) => index !== 2), compressed]);
+    archive.setStudies([mixed]);
+    const anon = await startStorescp({ aeTitle: 'ANON', args: ['+x='], env: { TCP_NODELAY: '1' } });
+    const journey = await startJourney({ archive, raw, anon });
+    try {
+      const outcome = await journey.run(requestFor(mixed));
+      expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'incomplete', code: 'INSTANCES_REFUSED' });
+      const report = onlyStudy(outcome);
+      expect(report.images.delivered).to.equal(4);
+      expect(report.refused.map(({ sopInstanceUid }) => sopInstanceUid)).to.deep.equal([
+        studyInstanceUid(mixed.sopInstanceUids[2]!),
+      ]);
+      expect(anon.files()).to.have.length(4);
+    } finally {
+      await journey.close();
+      await anon.close();
+    }
+  });
+});
