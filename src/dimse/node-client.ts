@@ -26,6 +26,13 @@ export interface NodeClientOptions {
 /** C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. */
 type Use = 'query' | 'transfer';
 
+/** Somebody who waits for room under the cap. */
+interface Waiting {
+  readonly use: Use;
+  /** With an association that another query or move is done with, or with the room for a new one. */
+  readonly admit: (handedOn: Association | null) => void;
+}
+
 /** What queries and moves need; one association serves them all. */
 const QUERY_RETRIEVE_CONTEXTS: readonly ContextProposal[] = [
   VERIFICATION,
@@ -43,7 +50,7 @@ export class NodeClient {
   readonly #options: NodeClientOptions;
   /** Idle associations with the timers that end them. */
   readonly #idle = new Map<Association, NodeJS.Timeout>();
-  readonly #waiting: { readonly use: Use; readonly admit: () => void }[] = [];
+  readonly #waiting: Waiting[] = [];
   /** Work that nobody awaits: the release of idle associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
   /** Associations open, being opened or being ended, by what they are for. */
@@ -88,7 +95,8 @@ export class NodeClient {
     work: (association: Association) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const association = await this.#open('transfer', contexts, signal);
+    await this.#slot('transfer', signal);
+    const association = await this.#request('transfer', contexts, signal);
     try {
       const result = await work(association);
       await association.release();
@@ -113,14 +121,15 @@ export class NodeClient {
     const opening = new AbortController();
     const endOfOpening = whenAborted(signal, () => opening.abort());
     try {
-      return await this.#open('query', QUERY_RETRIEVE_CONTEXTS, opening.signal);
+      const handedOn = await this.#slot('query', opening.signal);
+      return handedOn ?? (await this.#request('query', QUERY_RETRIEVE_CONTEXTS, opening.signal));
     } finally {
       endOfOpening();
     }
   }
 
-  async #open(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
-    await this.#slot(use, signal);
+  /** In a slot that the caller has. */
+  async #request(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
     const { node, callingAeTitle, timeouts } = this.#options;
     const options: AssociationOptions = {
       node,
@@ -140,31 +149,35 @@ export class NodeClient {
   /**
    * Waits for room under the cap, in the order of asking. Needs no timeout of its own: whoever holds a slot is under
    * timeouts itself, and nobody who holds one of this node's waits for another of it.
+   *
+   * @returns an open association in the slot, for queries and moves; null = the slot is empty
    */
-  async #slot(use: Use, signal?: AbortSignal): Promise<void> {
+  async #slot(use: Use, signal?: AbortSignal): Promise<Association | null> {
     this.#requireOpen();
     if (this.#hasRoom(use)) {
       this.#count[use] += 1;
-      return;
+      return null;
     }
     const [idle] = this.#idle.keys();
     if (idle !== undefined) this.#endIdle(idle);
-    await this.#admission(use, signal);
+    const handedOn = await this.#admission(use, signal);
     try {
       this.#requireOpen();
     } catch (error) {
+      await handedOn?.release();
       this.#freeSlot(use);
       throw error;
     }
+    return handedOn;
   }
 
-  #admission(use: Use, signal?: AbortSignal): Promise<void> {
+  #admission(use: Use, signal?: AbortSignal): Promise<Association | null> {
     return new Promise((resolve, reject) => {
       const waiting = {
         use,
-        admit: () => {
+        admit: (handedOn: Association | null) => {
           endOfWait();
-          resolve();
+          resolve(handedOn);
         },
       };
       this.#waiting.push(waiting);
@@ -187,11 +200,23 @@ export class NodeClient {
 
   #freeSlot(use: Use): void {
     this.#count[use] -= 1;
-    const next = this.#waiting.findIndex((waiting) => this.#hasRoom(waiting.use));
-    const [admitted] = next === -1 ? [] : this.#waiting.splice(next, 1);
-    if (admitted === undefined) return;
-    this.#count[admitted.use] += 1;
-    admitted.admit();
+    const next = this.#waiting.find((waiting) => this.#hasRoom(waiting.use));
+    if (next === undefined) return;
+    this.#count[next.use] += 1;
+    this.#admit(next, null);
+  }
+
+  #admit(waiting: Waiting, handedOn: Association | null): void {
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    waiting.admit(handedOn);
+  }
+
+  /** Who is next when a query is done: a transfer needs an association of its own. */
+  #nextQuery(): Waiting | null {
+    this.#count.query -= 1;
+    const next = this.#waiting.find((waiting) => this.#hasRoom(waiting.use));
+    this.#count.query += 1;
+    return next?.use === 'query' ? next : null;
   }
 
   #takeIdle(): Association | null {
@@ -205,6 +230,11 @@ export class NodeClient {
   }
 
   async #giveBack(association: Association): Promise<void> {
+    const next = association.isOpen && !this.#closed ? this.#nextQuery() : null;
+    if (next !== null) {
+      this.#admit(next, association);
+      return;
+    }
     if (association.isOpen && this.#waiting.length === 0 && !this.#closed) {
       this.#idle.set(
         association,

@@ -92,6 +92,13 @@ describe('the associations to a node', () => {
     });
   });
 
+  it('are handed on to who waits', async () => {
+    await withClient(echoes, { maxAssociations: 2 }, async (client, server) => {
+      await Promise.all(Array.from({ length: 20 }, () => client.withQueryRetrieve(echo)));
+      expect(server.connections).to.equal(2);
+    });
+  });
+
   it('are released when they have been idle for long enough', async () => {
     await withClient(echoes, { idleMs: 30 }, async (client, server) => {
       await client.withQueryRetrieve(echo);
