@@ -69,7 +69,12 @@ class Rounds {
       const lacked = this.#missing.size;
       const asked = await this.#ask(level);
       const nothingCame = this.#missing.size === lacked;
-      if (asked === 'revoked') continue; // the limiter cut it short: no fault of the archive's
+      if (asked === 'revoked') {
+        // The limiter cut it short: no fault of the archive's. What was moved whole may now be more than a batch.
+        level = this.#firstLevel();
+        widened = false;
+        continue;
+      }
       const wider = asked === 'refused' && nothingCame ? WIDER[level] : null;
       if (wider !== null) {
         level = wider;
