@@ -215,7 +215,9 @@ async function moved(options: {
       while (vna.movedInstances() < until) await sleep(500);
     } else {
       while (vna.movedInstances() === 0) await sleep(100);
-      for (const endAt = performance.now() + until; performance.now() < endAt; await sleep(200)) {
+      const endAt = performance.now() + until;
+      while (performance.now() < endAt) {
+        await sleep(200);
         const ended = again.next();
         for (const study of ended) await raw.delete(`/studies/${orthancId(study)}`);
         await wish(channel, queues.PIXL_PRIMARY_QUEUE, ended);

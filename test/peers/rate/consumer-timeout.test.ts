@@ -6,6 +6,7 @@ import { expectWithin, sent, useRig } from './rig.js';
 
 describe("A study that takes longer than the broker's consumer_timeout", () => {
   const rig = useRig();
+  before(() => sharedPostgres());
   /** The broker looks each tick at how long a delivery has not been acked; a channel takes both at its opening. */
   const timeouts = (tickMs: number, timeoutMs: number): Promise<string> =>
     rig.rabbitmq.ctl(

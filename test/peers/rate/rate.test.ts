@@ -9,6 +9,7 @@ const PAUSED = { state: 'paused', reason: 'the rate is 0', rate: 0 };
 
 describe('The image rate of a daemon, at the archive', () => {
   const rig = useRig();
+  before(() => sharedPostgres());
 
   /** Ends what a test has begun. */
   const finish = async (daemon: Running, messages: number): Promise<void> => {
@@ -119,10 +120,13 @@ describe('The image rate of a daemon, at the archive', () => {
     const found = vna.requests('C-FIND').filter(({ keys }) => keys['QueryRetrieveLevel'] === 'STUDY');
     const times = found.map(({ at }) => at);
     expect(times).to.have.length(rig.small.length);
-    expectWithin(times, 1);
+    const took = Math.max(...times) - Math.min(...times);
+    // One a second, and one more that was saved up; and not slower than that, as 100 images would be.
+    expect(took, 'ms from the first to the last').to.be.within(
+      1_000 * (times.length - 2),
+      1_500 * times.length,
+    );
     const moves = vna.requests('C-MOVE').map(({ keys }) => keys['QueryRetrieveLevel']);
     expect(moves, 'whole studies').to.deep.equal(rig.small.map(() => 'STUDY'));
-    const took = Math.max(...times) - Math.min(...times);
-    expect(took, 'ms from the first to the last').to.be.lessThan(1.5 * 1000 * rig.small.length);
   });
 });
