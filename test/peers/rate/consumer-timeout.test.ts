@@ -29,7 +29,7 @@ describe("A study that takes longer than the broker's consumer_timeout", () => {
       expect(timedOut.length, 'deliveries that the broker took back').to.be.greaterThan(1);
       await eventually(async () => {
         const { queues, outcomes } = await daemon.status();
-        expect(outcomes).to.deep.equal({ delivered: 1 });
+        expect(Object.entries(outcomes).filter(([, count]) => count > 0)).to.deep.equal([['delivered', 1]]);
         expect(queues[0]).to.deep.include({ state: 'running', depth: 0, in_flight: 0 });
       });
       const times = sent(lab.vna);

@@ -8,10 +8,10 @@ describe('The image rate of two daemons on one Redis', () => {
   const rig = useRig();
   let redis: RedisServer;
 
-  before(async () => {
+  beforeEach(async () => {
     redis = await startRedis();
   });
-  after(() => redis.close());
+  afterEach(() => redis.close()); // after the rig's, so after the daemons
 
   it('is kept by both together, and nothing moves while Redis is away', async function () {
     this.timeout(90_000);
