@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Rate, Status } from '../../../src/api/index.js';
@@ -7,6 +6,7 @@ import type { Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { worstWindow } from '../../support/image-rate.js';
 import { startLab, type Lab } from '../../support/lab.js';
+import { closeAtEnd, openLongLived } from '../../support/long-lived.js';
 import { freePort } from '../../support/ports.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -41,15 +41,26 @@ export interface Running extends Deployment {
 /** How many images the tests' big study has: enough to be in the middle of it all the time. */
 const BIG = 600;
 
-/** Registers the hooks of a suite. */
-export function useRig(): Rig {
-  let opened: { lab: Lab; rabbitmq: Rabbitmq; big: MadeStudy; secondary: MadeStudy; small: MadeStudy[] };
-  let running: Deployment[] = [];
-  const files = tempDir('rate-studies');
+interface Shared {
+  readonly lab: Lab;
+  readonly rabbitmq: Rabbitmq;
+  readonly big: MadeStudy;
+  readonly secondary: MadeStudy;
+  readonly small: readonly MadeStudy[];
+}
 
-  before(async function () {
-    this.timeout(120_000);
+let shared: Promise<Shared> | undefined;
+
+/** For all suites of this mocha process: to make and load the studies takes its time. */
+function sharedPeers(): Promise<Shared> {
+  shared ??= openLongLived('the peers of the rate', async () => {
+    const files = tempDir('rate-studies');
     const [lab, rabbitmq] = await Promise.all([startLab({ env: { TCP_NODELAY: '1' } }), sharedRabbitmq()]);
+    closeAtEnd('the peers of the rate', async () => {
+      shared = undefined;
+      await lab.close();
+      files.remove();
+    });
     const big = await makeStudy(`${files.path}/1`, { study: 1, instances: BIG });
     const secondary = await makeStudy(`${files.path}/2`, { study: 2, instances: 100 });
     const small: MadeStudy[] = [];
@@ -59,7 +70,20 @@ export function useRig(): Rig {
       lab.vna.load([big.folder, ...small.map(({ folder }) => folder)]),
       lab.pacs.load(secondary.folder),
     ]);
-    opened = { lab, rabbitmq, big, secondary, small };
+    return { lab, rabbitmq, big, secondary, small };
+  });
+  return shared;
+}
+
+/** Registers the hooks of a suite. */
+export function useRig(): Rig {
+  let opened: Shared;
+  let running: Deployment[] = [];
+
+  before(async function () {
+    this.timeout(120_000);
+    opened = await sharedPeers();
+    await opened.lab.reset();
   });
   afterEach(async function () {
     this.timeout(60_000);
@@ -70,10 +94,6 @@ export function useRig(): Rig {
     } finally {
       await opened.lab.reset();
     }
-  });
-  after(async () => {
-    await opened.lab.close();
-    files.remove();
   });
 
   return {
@@ -169,11 +189,6 @@ export async function pass(ms: number): Promise<number> {
 export async function redelivered(rabbitmq: Rabbitmq): Promise<number> {
   const overview = await rabbitmq.ctl('eval', 'rabbit_global_counters:overview().');
   const counters = [...overview.matchAll(/messages_redelivered_total\s*=>\s*(\d+)/g)];
-  expect(counters, overview).to.not.equal([]);
+  expect(counters.length, overview).to.be.greaterThan(0);
   return counters.reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-/** A name that no other test uses. */
-export function uniqueName(): string {
-  return randomUUID().slice(0, 8);
 }
