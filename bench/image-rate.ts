@@ -33,48 +33,71 @@ interface Run {
   readonly overSeconds: number;
 }
 
-/** An archive with studies, and the stores that they go to. */
-interface Site {
-  readonly name: string;
-  readonly vna: Dcmqrscp;
+/** Two stores. */
+interface Stores {
   readonly raw: Orthanc;
   readonly anon: Orthanc;
-  readonly big: readonly MadeStudy[];
-  readonly small: readonly MadeStudy[];
+}
+
+/** An archive with studies, and the stores that they go to. */
+interface Site extends Stores {
+  readonly work: string;
+  readonly peers: string;
+  readonly vna: Dcmqrscp;
+  readonly studies: readonly MadeStudy[];
 }
 
 /** Prints a table, and writes it to bench/results/rate.{json,md}. @throws when the archive sent more than it may */
 export async function benchImageRate(seconds: number): Promise<void> {
   const files = tempDir('bench-rate');
   const rabbitmq = await startRabbitmq();
-  const sites: Site[] = [];
+  const opened: { close(): Promise<void> }[] = [rabbitmq].map((one) => ({ close: () => one.stop() }));
   const runs: Run[] = [];
   const add = (one: Run): void => {
     runs.push(one);
     process.stderr.write(`${row(one)}\n`);
   };
+  const stores = async (env: Readonly<Record<string, string>>): Promise<Stores> => {
+    const started = await startStores(env);
+    opened.push(started.raw, started.anon);
+    return started;
+  };
+  const site = async (
+    work: string,
+    studies: readonly MadeStudy[],
+    to: Stores,
+    env: Readonly<Record<string, string>>,
+  ): Promise<Site> => {
+    const peers = [{ aeTitle: to.raw.aeTitle, port: to.raw.port }];
+    const vna = await startDcmqrscp({ aeTitle: 'VNA', peers, env });
+    opened.push(vna);
+    await vna.load(studies.map(({ folder }) => folder));
+    return { work, studies, vna, ...to, peers: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come' };
+  };
   try {
     const big = await makeStudies(files.path, 1, 5, 600);
     const small = await makeStudies(files.path, 100, 300, 1);
-    // 600 and 100 are enough for a minute at 5 per second; loading an archive with Nagle's algorithm takes its time.
-    const [stock, quick] = await Promise.all([
-      openSite('as they come', {}, big.slice(0, 1), small.slice(0, 100)),
-      openSite('TCP_NODELAY=1', WITHOUT_NAGLE, big, small),
-    ]);
-    sites.push(stock, quick);
-    for (const one of await unlimited(quick, rabbitmq)) add(one);
-    for (const rate of [5, 50, 200]) {
-      const site = rate === 5 ? stock : quick;
-      for (const [work, studies] of worksOf(site))
-        add(await underRate({ site, rabbitmq, work, studies, rate, seconds, deliver: false }));
-    }
-    const [work, studies] = worksOf(quick)[2]!;
-    add(await underRate({ site: quick, rabbitmq, work, studies, rate: 50, seconds, deliver: true }));
+    const [stock, quick] = [await stores({}), await stores(WITHOUT_NAGLE)];
+    // dcmqrscp goes through its whole index for each request: an archive has no more studies than its work needs.
+    const mixed = [...big.slice(0, 1), ...small.slice(0, 100)];
+    const sitesAt = async (
+      to: Stores,
+      env: Readonly<Record<string, string>>,
+      more: boolean,
+    ): Promise<Site[]> =>
+      Promise.all([
+        site('600-image studies', more ? big : big.slice(0, 1), to, env),
+        site('one-image studies', more ? small : small.slice(0, 100), to, env),
+        site('both at once', mixed, to, env),
+      ]);
+    const [slow, fast] = await Promise.all([sitesAt(stock, {}, false), sitesAt(quick, WITHOUT_NAGLE, true)]);
+    for (const one of await unlimited(fast, rabbitmq)) add(one);
+    const options = { rabbitmq, seconds, deliver: false };
+    for (const rate of [5, 50, 200])
+      for (const one of rate === 5 ? slow : fast) add(await underRate({ ...options, site: one, rate }));
+    add(await underRate({ ...options, site: fast.at(-1)!, rate: 50, deliver: true }));
   } finally {
-    await Promise.all([
-      rabbitmq.stop(),
-      ...sites.flatMap(({ vna, raw, anon }) => [vna.close(), raw.close(), anon.close()]),
-    ]);
+    await Promise.all(opened.map((one) => one.close()));
     files.remove();
     publish('rate', runs, table(runs));
   }
@@ -94,59 +117,37 @@ async function makeStudies(
   return studies;
 }
 
-async function openSite(
-  name: string,
-  env: Readonly<Record<string, string>>,
-  big: readonly MadeStudy[],
-  small: readonly MadeStudy[],
-): Promise<Site> {
+async function startStores(env: Readonly<Record<string, string>>): Promise<Stores> {
   const [rawPort = 0, anonPort = 0] = await freePorts(2);
   // The disk is no part of what is measured.
   const config = { SyncStorageArea: false };
-  const [vna, raw, anon] = await Promise.all([
-    startDcmqrscp({ aeTitle: 'VNA', peers: [{ aeTitle: 'ORTHANC_RAW', port: rawPort }], env }),
+  const [raw, anon] = await Promise.all([
     startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort, env, config }),
     startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, env, config }),
   ]);
-  // dcmsend opens few files of many folders at a time; the command line holds them all.
-  await vna.load([...big, ...small].map(({ folder }) => folder));
-  return { name, vna, raw, anon, big, small };
+  return { raw, anon };
 }
 
-function worksOf({ big, small }: Site): [string, readonly MadeStudy[]][] {
-  const mixed = big.flatMap((study, index) => {
-    const share = Math.ceil(small.length / big.length);
-    return [study, ...small.slice(index * share, (index + 1) * share)];
-  });
-  return [
-    ['studies of 600 images', big],
-    ['studies of 1 image', small],
-    ['both at once', mixed],
-  ];
-}
-
-/** What these peers can do on this machine. */
-async function unlimited(site: Site, rabbitmq: Rabbitmq): Promise<Run[]> {
-  const { vna, raw, big, small } = site;
-  const base = { rate: 'unlimited', delivery: false, peers: site.name, worst: null } as const;
-  const study = big[0]!;
+/** What these peers can do on this machine: by themselves, and for the daemon. */
+async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Promise<Run[]> {
+  if (big === undefined || small === undefined) throw new Error('no sites');
+  const { vna, raw, peers, studies } = big;
+  const base = { rate: 'unlimited', delivery: false, peers, worst: null } as const;
+  const keys = ['-k', 'QueryRetrieveLevel=STUDY', '-k', `StudyInstanceUID=${studies[0]!.studyInstanceUid}`];
   vna.clearLog();
   const startedAt = performance.now();
-  const keys = ['-k', 'QueryRetrieveLevel=STUDY', '-k', `StudyInstanceUID=${study.studyInstanceUid}`];
   await run('movescu', ['-S', '-aec', 'VNA', '-aem', raw.aeTitle, ...keys, vna.host, `${vna.port}`]);
-  const overSeconds = (performance.now() - startedAt) / 1000;
+  const took = (performance.now() - startedAt) / 1000;
   const images = vna.movedInstances();
   const runs: Run[] = [
-    { ...base, work: 'movescu, 600 images', images, perSecond: images / overSeconds, overSeconds },
+    { ...base, work: 'movescu, a 600-image study', images, perSecond: images / took, overSeconds: took },
   ];
-  for (const [work, studies] of [
-    ['studies of 600 images', big],
-    ['studies of 1 image', small],
-  ] as const) {
-    const total = studies.reduce((sum, { instances }) => sum + instances.length, 0);
-    const one = await moved({ site, rabbitmq, studies, rate: 'unlimited', deliver: false, until: total });
-    const took = (Math.max(...one) - Math.min(...one)) / 1000;
-    runs.push({ ...base, work, images: one.length, perSecond: one.length / took, overSeconds: took });
+  for (const site of [big, small]) {
+    const until = site.studies.reduce((sum, { instances }) => sum + instances.length, 0);
+    const times = await moved({ site, rabbitmq, rate: 'unlimited', deliver: false, until });
+    const overSeconds = (Math.max(...times) - Math.min(...times)) / 1000;
+    const perSecond = times.length / overSeconds;
+    runs.push({ ...base, work: site.work, images: times.length, perSecond, overSeconds });
   }
   return runs;
 }
@@ -154,19 +155,17 @@ async function unlimited(site: Site, rabbitmq: Rabbitmq): Promise<Run[]> {
 async function underRate(options: {
   readonly site: Site;
   readonly rabbitmq: Rabbitmq;
-  readonly work: string;
-  readonly studies: readonly MadeStudy[];
   readonly rate: number;
   readonly seconds: number;
   readonly deliver: boolean;
 }): Promise<Run> {
-  const { site, work, rate, seconds, deliver } = options;
+  const { site, rate, seconds, deliver } = options;
   const times = await moved({ ...options, until: seconds * 1000 + 2 * SETTLING_MS });
   return {
-    work,
+    work: site.work,
     rate,
     delivery: deliver,
-    peers: site.name,
+    peers: site.peers,
     images: times.length,
     worst: worstWindow(times, rate, Math.max(1, rate)),
     perSecond: meanRate(times, Math.min(...times) + SETTLING_MS, seconds),
@@ -183,13 +182,12 @@ async function underRate(options: {
 async function moved(options: {
   readonly site: Site;
   readonly rabbitmq: Rabbitmq;
-  readonly studies: readonly MadeStudy[];
   readonly rate: Rate;
   readonly deliver: boolean;
   readonly until: number;
 }): Promise<number[]> {
-  const { site, rabbitmq, studies, rate, deliver, until } = options;
-  const { vna, raw, anon } = site;
+  const { site, rabbitmq, rate, deliver, until } = options;
+  const { vna, raw, anon, studies } = site;
   await Promise.all([raw.deleteAll(), anon.deleteAll()]);
   vna.clearLog();
   const id = randomUUID().slice(0, 8);
@@ -223,8 +221,8 @@ async function moved(options: {
         await wish(channel, queues.PIXL_PRIMARY_QUEUE, ended);
       }
     }
+    if (!daemon.isRunning()) throw new Error(`the daemon has ended:\n${daemon.log().slice(-2000)}`);
   } finally {
-    await daemon.stop();
     await daemon.close();
     const channel = await model.createChannel();
     for (const queue of Object.values(queues)) await channel.deleteQueue(queue);
