@@ -13,7 +13,7 @@ import {
   type AssociateRqPdu,
   type RoleSelection,
 } from './upper-layer/pdu.js';
-import { Outstanding, type DimseObserver } from './observer.js';
+import { Outstanding, type DimseObserver } from './message/outstanding.js';
 import { UpperLayer } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
 import { openTransport, type TlsSettings } from './upper-layer/transport.js';

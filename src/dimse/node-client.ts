@@ -8,7 +8,7 @@ import {
   type ContextProposal,
   type DicomNode,
 } from './association.js';
-import type { DimseObserver } from './observer.js';
+import type { DimseObserver } from './message/outstanding.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 import { STUDY_ROOT_FIND, STUDY_ROOT_MOVE, VERIFICATION } from './sop-classes.js';
 

@@ -1,7 +1,7 @@
-import { CancelledError, type PixlError } from '../core/errors.js';
-import { AssociationEndedError } from './errors.js';
-import type { CommandSet } from './message/command-set.js';
-import { isPending, isWarning, Status, type DimseOperation } from './message/status.js';
+import { CancelledError, type PixlError } from '../../core/errors.js';
+import { AssociationEndedError } from '../errors.js';
+import type { CommandSet } from './command-set.js';
+import { isPending, isWarning, Status, type DimseOperation } from './status.js';
 
 /** Is told of what happens on associations; for metrics. */
 export interface DimseObserver {

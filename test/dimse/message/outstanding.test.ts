@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { CancelledError, type PixlError } from '../../src/core/errors.js';
-import { AssociationEndedError, ConnectionError } from '../../src/dimse/errors.js';
-import { Outstanding, type DimseObserver } from '../../src/dimse/observer.js';
+import { CancelledError, type PixlError } from '../../../src/core/errors.js';
+import { AssociationEndedError, ConnectionError } from '../../../src/dimse/errors.js';
+import { Outstanding, type DimseObserver } from '../../../src/dimse/message/outstanding.js';
 
 interface Told extends DimseObserver {
   readonly operations: string[];
