@@ -5,7 +5,7 @@ import { InternalError } from '../src/core/errors.js';
 import { createLogger, hashedNames, plainNames, type IdentifierNames, type Logger } from '../src/core/log.js';
 import type { ArchiveName } from '../src/core/outcome.js';
 import { NodeClient, type AssociationTimeouts, type DicomNode } from '../src/dimse/index.js';
-import type { Metrics } from '../src/core/metrics.js';
+import { noMetrics, type Metrics } from '../src/core/metrics.js';
 import { createRateLimiter } from '../src/core/rate-limiter/index.js';
 import { KeyedLock, type Archive, type JourneyObserver, type JourneyParts } from '../src/pipeline/index.js';
 import type { BrokerTls } from '../src/queue/index.js';
@@ -35,7 +35,12 @@ export function required(node: NodeConfig | null): NodeConfig {
 }
 
 /** The pool of associations to one node; `closers` owns it. */
-export function nodeClient(config: Config, node: NodeConfig, closers: Closers): NodeClient {
+export function nodeClient(
+  config: Config,
+  node: NodeConfig,
+  closers: Closers,
+  metrics: Metrics = noMetrics,
+): NodeClient {
   const { associations } = config.limits;
   const client = new NodeClient({
     node: dicomNode(node),
@@ -49,6 +54,11 @@ export function nodeClient(config: Config, node: NodeConfig, closers: Closers): 
           : associations.archive,
     keptForQueries: node.name === 'raw' ? RAW_KEPT_FOR_QUERIES : 0,
     idleMs: IDLE_ASSOCIATION_MS,
+    observer: {
+      operation: (operation, ok, seconds) =>
+        metrics.dimseOperation(node.name, operation, ok ? 'ok' : 'failed', seconds),
+      associationFailed: (error) => metrics.associationFailed(node.name, error.code),
+    },
   });
   closers.add(client.name, () => client.close());
   return client;
@@ -89,12 +99,12 @@ export async function journeyParts(
   const secondary = secondaryArchive(config);
   return {
     archives: {
-      primary: await archiveParts(config, 'primary', required(config.primary), choices.log, closers),
+      primary: await archiveParts(config, 'primary', required(config.primary), choices, closers),
       secondary:
-        secondary === null ? null : await archiveParts(config, 'secondary', secondary, choices.log, closers),
+        secondary === null ? null : await archiveParts(config, 'secondary', secondary, choices, closers),
     },
-    raw: nodeClient(config, required(config.raw), closers),
-    anon: choices.deliver ? nodeClient(config, required(config.anon), closers) : null,
+    raw: nodeClient(config, required(config.raw), closers, choices.metrics),
+    anon: choices.deliver ? nodeClient(config, required(config.anon), closers, choices.metrics) : null,
     settings: {
       queryTimeoutMs: config.timeouts.queryMs,
       transferTimeoutMs: config.timeouts.transferMs,
@@ -117,7 +127,7 @@ async function archiveParts(
   config: Config,
   name: ArchiveName,
   node: NodeConfig,
-  log: Logger,
+  { log, metrics }: JourneyChoices,
   closers: Closers,
 ): Promise<Archive> {
   const { perSecond: rate, capacity, unit, redisUrl } = config.rate;
@@ -131,5 +141,5 @@ async function archiveParts(
     log,
   });
   closers.add(`image rate of ${name}`, () => limiter.close());
-  return { name, client: nodeClient(config, node, closers), limiter, moveLevel: 'IMAGE' };
+  return { name, client: nodeClient(config, node, closers, metrics), limiter, moveLevel: 'IMAGE' };
 }

@@ -1,4 +1,5 @@
-import { CancelledError, InternalError, type PixlError, TimeoutError } from '../core/errors.js';
+import type { Socket } from 'node:net';
+import { CancelledError, InternalError, PixlError, TimeoutError } from '../core/errors.js';
 import { AssociationEndedError, NoPresentationContextError, ProtocolError } from './errors.js';
 import { MessageAssembler, type MessageEvent } from './message/assembler.js';
 import { encodeCommandSet, type CommandSet } from './message/command-set.js';
@@ -12,6 +13,7 @@ import {
   type AssociateRqPdu,
   type RoleSelection,
 } from './upper-layer/pdu.js';
+import { Outstanding, type DimseObserver } from './message/outstanding.js';
 import { UpperLayer } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
 import { openTransport, type TlsSettings } from './upper-layer/transport.js';
@@ -56,6 +58,7 @@ export interface AssociationOptions {
   readonly timeouts: AssociationTimeouts;
   /** Gives the association up, at any time, with an A-ABORT. */
   readonly signal?: AbortSignal;
+  readonly observer?: DimseObserver;
 }
 
 /** PS3.7 D.3.3.2. Made once from a UUID (PS3.5 B.2). */
@@ -85,6 +88,7 @@ export class Association {
   readonly #contexts = new Map<number, AcceptedContext>();
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
+  readonly #outstanding: Outstanding;
   readonly #waiters = new Set<() => void>();
   #upperLayer: UpperLayer | null = null;
   #ended: PixlError | null = null;
@@ -95,6 +99,7 @@ export class Association {
 
   private constructor(options: AssociationOptions) {
     this.#options = options;
+    this.#outstanding = new Outstanding(options.observer);
     this.peer = nodeName(options.node);
   }
 
@@ -172,6 +177,7 @@ export class Association {
       parts.push(pDataHeader({ presentationContextId, isCommand: true, isLast }, data.length), data);
     }
     this.#requireUpperLayer().pData([Buffer.concat(parts)]);
+    this.#outstanding.sent(command);
     await this.#drained();
   }
 
@@ -199,6 +205,7 @@ export class Association {
     const event = await this.#take(operation, remaining());
     if (event.kind !== 'command') throw this.protocolError('a data set without a command');
     this.#dataSetLeft = event.hasDataSet;
+    this.#outstanding.received(event.command);
     return event;
   }
 
@@ -278,14 +285,25 @@ export class Association {
     return error;
   }
 
-  async #open(): Promise<void> {
+  async #connect(): Promise<Socket> {
     const { node, timeouts, signal } = this.#options;
-    const socket = await openTransport(this.peer, node, timeouts.connectMs, signal);
+    try {
+      return await openTransport(this.peer, node, timeouts.connectMs, signal);
+    } catch (error) {
+      if (error instanceof PixlError) this.#outstanding.ended(error);
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { timeouts, signal } = this.#options;
+    const socket = await this.#connect();
     const upperLayer = new UpperLayer(this.peer, socket, this.#associateRq(), {
       established: (ac) => this.#negotiate(ac),
       pdv: (piece) => this.#onPdv(piece),
       ended: (reason) => {
         this.#ended = reason;
+        this.#outstanding.ended(reason);
         this.#wake();
       },
       changed: () => this.#wake(),

@@ -21,6 +21,7 @@ export {
   type StudyMatch,
   type StudyQuery,
 } from './queries.js';
+export type { DimseObserver } from './message/outstanding.js';
 export { relay, type RelayOptions } from './relay.js';
 export { cEcho } from './scu/c-echo.js';
 export { cMove, type MoveOptions } from './scu/c-move.js';

@@ -8,6 +8,7 @@ import {
   type ContextProposal,
   type DicomNode,
 } from './association.js';
+import type { DimseObserver } from './message/outstanding.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 import { STUDY_ROOT_FIND, STUDY_ROOT_MOVE, VERIFICATION } from './sop-classes.js';
 
@@ -21,6 +22,7 @@ export interface NodeClientOptions {
   readonly keptForQueries?: number;
   /** How long an association is kept that nobody uses. Orthanc spends a worker on each (docs/field-notes.md). */
   readonly idleMs: number;
+  readonly observer?: DimseObserver;
 }
 
 /** C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. */
@@ -130,13 +132,14 @@ export class NodeClient {
 
   /** In a slot that the caller has. */
   async #request(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
-    const { node, callingAeTitle, timeouts } = this.#options;
+    const { node, callingAeTitle, timeouts, observer } = this.#options;
     const options: AssociationOptions = {
       node,
       callingAeTitle,
       timeouts,
       contexts,
       ...(signal === undefined ? {} : { signal }),
+      ...(observer === undefined ? {} : { observer }),
     };
     try {
       return await Association.request(options);
