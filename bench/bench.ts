@@ -3,7 +3,7 @@
  * getscu with storescu, in the same run.
  *
  *   npm run bench -- [rounds]
- *   npm run bench -- rate [seconds]     the image rate instead, see rate.ts
+ *   npm run bench -- rate [seconds [rates]]     the image rate instead, see rate.ts
  */
 import { closeLongLived } from '../test/support/long-lived.js';
 import { deliverySides } from './delivery.js';
