@@ -1,6 +1,7 @@
 /**
- * node dist/bench/rate.js [seconds [rates]], or npm run bench -- rate [seconds [rates]], e.g. `rate 60 50,200`: what leaves a real archive under a rate, by
- * the archive's own record.
+ * What leaves a real archive under a rate, by the archive's own record:
+ *
+ *   node dist/bench/rate.js [seconds [rates]], or npm run bench -- rate [seconds [rates]], e.g. `rate 60 50,200`
  */
 import { closeLongLived } from '../test/support/long-lived.js';
 import { benchImageRate, RATES } from './image-rate.js';
