@@ -19,6 +19,7 @@ import { publish } from './measure.js';
 /** The lower bound: within so much of the rate. */
 const WITHIN = 0.05;
 const SETTLING_MS = 2_000;
+const BIG = '600-image studies';
 /** The 44 ms per image on one association (Nagle's algorithm against delayed acknowledgements) is no rate of ours. */
 const WITHOUT_NAGLE = { TCP_NODELAY: '1' };
 
@@ -82,7 +83,7 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
     return { work, studies, vna, ...to, peers: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come' };
   };
   try {
-    // More than the daemon has in flight, or at the end of five that end together there is nothing to do.
+    // Enough for others to be there while one that has ended is deleted from raw.
     const big = await makeStudies(files.path, 1, 8, 600);
     const small = await makeStudies(files.path, 100, 300, 1);
     const [stock, quick] = [await stores({}), await stores(WITHOUT_NAGLE)];
@@ -94,7 +95,7 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
       more: boolean,
     ): Promise<Site[]> =>
       Promise.all([
-        site('600-image studies', more ? big : big.slice(0, 1), to, env),
+        site(BIG, more ? big : big.slice(0, 1), to, env),
         site('one-image studies', more ? small : small.slice(0, 100), to, env),
         site('both at once', mixed, to, env),
       ]);
@@ -211,6 +212,8 @@ async function moved(options: {
     PIXL_IMAGING_API_RATE: `${rate}`,
     ORTHANC_AUTOROUTE_RAW_TO_ANON: `${deliver}`,
     PIXL_SHUTDOWN_GRACE: '0',
+    // Big studies in turns of a batch each end together, and then there is a gap: fewer of them end one by one.
+    PIXL_MAX_MESSAGES_IN_FLIGHT: site.work === BIG ? '2' : '5',
   });
   const model = await connect(`amqp://guest:guest@${rabbitmq.host}:${rabbitmq.port}`, { noDelay: true });
   try {
