@@ -121,10 +121,12 @@ export class ArchiveDuty {
     this.#breaker.close();
   }
 
-  /** Why no work is begun, whatever the rate; null when it may be. The clock is asked, not the timer, which may be late. */
+  /** Why no work is begun, whatever the rate; null when it may be. The clock is asked, for the timer may be late. */
   #offDuty(): string | null {
     if (this.#isClosed) return 'the service is stopping';
-    return this.#outsideHours(this.#options.wallClock()) ?? this.#breaker.state().reason;
+    const outside = this.#outsideHours(this.#options.wallClock());
+    if (outside !== null) this.#hold('hours', outside); // or the consumer would go on taking what is turned away
+    return outside ?? this.#breaker.state().reason;
   }
 
   #outsideHours(ms: number): string | null {
