@@ -66,6 +66,31 @@ describe('an archive that has too much to do', () => {
     expect(archive.record.maxSimultaneous).to.be.at.most(2);
   });
 
+  it('does not hold up a stop, at which no waiting message loses an attempt', async () => {
+    const studies = await studiesOf(journeys, 20);
+    const archive = await archiveOf(journeys, studies, { rejectFirst: Infinity });
+    const own = await deployWatched(
+      journeys,
+      { primary: archive, secondary: null },
+      // Twenty that wait for one signal: Node must not warn of it in the log, whose lines are all JSON.
+      { PIXL_MAX_ATTEMPTS: '1', PIXL_MAX_MESSAGES_IN_FLIGHT: '20' },
+    );
+    await own.publish(studies.map((study) => wishFor(study)));
+    await eventually(async () => {
+      const { reason, in_flight: inFlight } = await own.status('primary');
+      expect(reason).to.equal('congested: 5 of 20 messages at a time');
+      expect(inFlight).to.be.greaterThan(0);
+    });
+    const stopping = Date.now();
+    expect(await own.daemon.stop()).to.include({ code: 0 });
+    expect(Date.now() - stopping).to.be.below(5_000);
+    archive.setQuirks({});
+    await own.daemon.start();
+    const lines = await own.ended(20);
+    expect(lines.map(({ outcome }) => outcome)).to.deep.equal(Array(20).fill('delivered'));
+    expect([...new Set(own.attempts())]).to.deep.equal([1]);
+  });
+
   const congestions = [
     ['answers success without images', { move: MOVES.successWithoutMatches }],
     ['answers a move with 0xA701', { move: MOVES.busy }],
