@@ -8,6 +8,7 @@ import { processMessage, type JourneyParts } from '../../src/pipeline/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printRemark, printTable, ProgressBar } from '../output.js';
+import { requireOpen } from '../open-hours.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { journeyParts, loggerFor } from '../wiring.js';
@@ -67,7 +68,7 @@ async function pull(options: PullOptions): Promise<ExitCode> {
       closers,
     );
     const outcome = await cancelledBySignals(
-      (signal) => journey(request, options.archive, parts, signal),
+      (signal) => journey(request, options.archive, config, parts, signal),
       closers,
     );
     bar.stop();
@@ -91,16 +92,21 @@ function requestFor(options: PullOptions): StudyRequest {
   };
 }
 
+/** @throws OutsideHoursError when an archive would have to be asked that may not be asked now */
 async function journey(
   request: StudyRequest,
   archive: PullOptions['archive'],
+  config: Config,
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const outcome = await processMessage(request, archive === 'secondary' ? archive : 'primary', parts, signal);
+  const first = archive === 'secondary' ? archive : 'primary';
+  requireOpen(first, config);
+  const outcome = await processMessage(request, first, parts, signal);
   if (outcome.kind !== 'forward') return outcome;
-  if (archive === 'auto') return processMessage(request, 'secondary', parts, signal);
-  return { ...outcome, kind: 'missing' };
+  if (archive !== 'auto') return { ...outcome, kind: 'missing' };
+  requireOpen('secondary', config, outcome.reason);
+  return processMessage(request, 'secondary', parts, signal);
 }
 
 function exitCode(outcome: Outcome): ExitCode {

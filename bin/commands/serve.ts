@@ -118,8 +118,11 @@ async function startDaemon(
     metricsRecorder(metrics),
   );
   const consumers: QueueConsumer[] = [];
+  const duties: ArchiveDuty[] = [];
   closers.add('consumers', async () => {
-    await Promise.all(consumers.map((consumer) => consumer.close())); // at once: all of them within one grace
+    const closing = consumers.map((consumer) => consumer.close()); // at once: all of them within one grace
+    for (const duty of duties) duty.close(); // what waits for an archive needs no grace
+    await Promise.all(closing);
   });
   const { shutdownGraceMs } = config.timeouts;
   const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
@@ -134,7 +137,7 @@ async function startDaemon(
       maxInFlight: config.limits.messagesInFlight,
       queryTimeoutMs: config.timeouts.queryMs,
     });
-    closers.add(`duty of ${name}`, () => duty.close());
+    duties.push(duty);
     const { reason } = duty.gate;
     const consumer = await consume({
       connection,

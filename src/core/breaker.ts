@@ -17,10 +17,11 @@ export const systemClock: Clock = {
 };
 
 /**
- * How a piece of work with an archive ended. `congested`: it is there, and has too much to do (rejected-transient,
- * 0xA700, 0xA701, a success without images). `down`: it cannot be reached, or doesn't answer. `ok`: any other answer.
+ * How a piece of work with an archive ended. `congested`: it has too much to do (0xA700, 0xA701, a success without images).
+ * `rejected`: so much that it takes no association (rejected-transient). `down`: it cannot be reached, or doesn't answer.
+ * `ok`: any other answer. With `rejected` and `down` it did not come to a question, so no message is to blame.
  */
-export type ArchiveAnswer = 'ok' | 'congested' | 'down';
+export type ArchiveAnswer = 'ok' | 'congested' | 'rejected' | 'down';
 
 export interface CongestionOptions {
   /** In flight when all is well. */
@@ -46,8 +47,8 @@ export interface CongestionState {
 
 /** A place in flight at an archive. */
 export interface Turn {
-  /** Gives the place back, once; `down` says nothing of congestion. */
-  end(answer: ArchiveAnswer): void;
+  /** Gives the place back, once; `down`, and null for an archive that was not asked, say nothing of congestion. */
+  end(answer: ArchiveAnswer | null): void;
 }
 
 /**
@@ -128,7 +129,7 @@ export class CongestionControl {
         if (ended) return;
         ended = true;
         this.#inFlight -= 1;
-        if (answer === 'congested') this.#congested(begunAt);
+        if (answer === 'congested' || answer === 'rejected') this.#congested(begunAt);
         else if (answer === 'ok') this.#succeeded(begunAt);
         this.#admit();
       },

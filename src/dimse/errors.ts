@@ -7,7 +7,10 @@ export class ConnectionError extends PixlError {
   readonly code = 'CONNECTION';
   readonly retry = 'later';
   readonly peer: string;
-  /** There was no connection yet: the peer is down or cannot be reached. */
+  /**
+   * There was no association yet: the peer is down or cannot be reached. What stands before it (a container's port, a
+   * load balancer) may take the connection all the same.
+   */
   readonly whileConnecting: boolean;
 
   constructor(

@@ -1,5 +1,13 @@
-import { Breaker, CongestionControl, type ArchiveAnswer, type Turn } from '../core/breaker.js';
-import { describeError } from '../core/errors.js';
+import {
+  Breaker,
+  CongestionControl,
+  systemClock,
+  type ArchiveAnswer,
+  type Clock,
+  type Turn,
+} from '../core/breaker.js';
+import { throwIfCancelled } from '../core/cancel.js';
+import { CancelledError, describeError } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import { isOpen, nextChange, type AllowedHours } from '../core/hours.js';
 import type { RateLimiter } from '../core/rate-limiter/index.js';
@@ -13,7 +21,14 @@ export interface DutyOptions {
   /** Messages that are worked on at the same time when all is well. */
   readonly maxInFlight: number;
   readonly queryTimeoutMs: number;
+  readonly clock?: Clock;
+  /** Milliseconds since 1970, as the clock of the machine has it. Default `Date.now`. */
+  readonly wallClock?: () => number;
 }
+
+/** A place at the archive, or why it is not to be asked now. */
+export type Admission =
+  { readonly turn: Turn } | { readonly turn: null; readonly code: string; readonly reason: string };
 
 /** The longest a timer may be out: clocks are set, and a machine may have slept. */
 const LOOK_AGAIN_MS = 30_000;
@@ -24,19 +39,27 @@ const LOOK_AGAIN_MS = 30_000;
  */
 export class ArchiveDuty {
   readonly gate = new Gate();
-  readonly #options: DutyOptions;
+  readonly #options: Required<DutyOptions>;
   readonly #congestion: CongestionControl;
   readonly #breaker: Breaker;
   readonly #forgetLimiter: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  /** Of those who wait for their turn. */
+  readonly #waits = new Set<AbortController>();
+  #cancelTimer: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(options: DutyOptions) {
-    this.#options = options;
-    this.#congestion = new CongestionControl({ max: options.maxInFlight });
+    this.#options = { clock: systemClock, wallClock: () => Date.now(), ...options };
+    const { clock } = this.#options;
+    this.#congestion = new CongestionControl({ max: options.maxInFlight, clock });
     this.#breaker = new Breaker({
+      clock,
       probe: (signal) => this.#probe(signal),
       describe: (trouble) => (typeof trouble === 'string' ? trouble : describeError(trouble)),
-      onChange: ({ reason }) => this.#hold('breaker', reason),
+      onChange: ({ reason }) => {
+        this.#hold('breaker', reason);
+        if (reason !== null) this.#turnAway();
+      },
     });
     const followLimiter = (): void => this.#hold('rate', options.limiter.state().reason);
     this.#forgetLimiter = options.limiter.onChange(followLimiter);
@@ -44,9 +67,36 @@ export class ArchiveDuty {
     this.#followHours();
   }
 
-  /** Waits for a place in flight. @throws CancelledError */
-  begin(signal: AbortSignal): Promise<Turn> {
-    return this.#congestion.begin(signal);
+  /**
+   * Waits for a place in flight and until the rate admits a message; not longer than until the hours end or the
+   * archive is down. What has its turn is finished, also when that takes longer than the hours.
+   *
+   * @throws CancelledError
+   */
+  async begin(signal: AbortSignal): Promise<Admission> {
+    throwIfCancelled(signal, 'place at the archive');
+    const wait = new AbortController();
+    const giveUp = (): void => wait.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#waits.add(wait);
+    let turn: Turn | null = null;
+    try {
+      if (this.#offDuty() === null) {
+        turn = await this.#congestion.begin(wait.signal);
+        await this.#options.limiter.admitMessage(wait.signal);
+      }
+    } catch (error) {
+      turn?.end(null);
+      if (!(error instanceof CancelledError) || this.#offDuty() === null) throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      this.#waits.delete(wait);
+    }
+    throwIfCancelled(signal, 'place at the archive');
+    const reason = this.#offDuty();
+    if (turn !== null && reason === null) return { turn };
+    turn?.end(null);
+    return { turn: null, code: 'OFF_DUTY', reason: reason ?? 'the archive was not to be asked' };
   }
 
   /** How the work that began with `turn` ended. */
@@ -57,15 +107,31 @@ export class ArchiveDuty {
 
   /** Why it gets less than it could, for `status`; null when it does not. */
   get remark(): string | null {
-    const { limit, max } = this.#congestion.state();
-    return limit < max ? `congested: ${limit} of ${max} messages at a time` : null;
+    const { limit, max, pausedForMs } = this.#congestion.state();
+    return limit < max || pausedForMs > 0 ? `congested: ${limit} of ${max} messages at a time` : null;
   }
 
+  /** Whoever waits is turned away. */
   close(): void {
-    clearTimeout(this.#timer);
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    this.#turnAway();
     this.#forgetLimiter();
     this.#congestion.close();
     this.#breaker.close();
+  }
+
+  /** Why no work is begun, whatever the rate; null when it may be. The clock is asked, for the timer may be late. */
+  #offDuty(): string | null {
+    if (this.#isClosed) return 'the service is stopping';
+    const outside = this.#outsideHours(this.#options.wallClock());
+    if (outside !== null) this.#hold('hours', outside); // or the consumer would go on taking what is turned away
+    return outside ?? this.#breaker.state().reason;
+  }
+
+  #outsideHours(ms: number): string | null {
+    const { hours, timeZone } = this.#options;
+    return isOpen(hours, new Date(ms), timeZone) ? null : `outside the allowed hours (${hours.text})`;
   }
 
   #hold(party: string, reason: string | null): void {
@@ -73,14 +139,21 @@ export class ArchiveDuty {
     else this.gate.close(party, reason);
   }
 
+  /** Those who wait hold a message each, which belongs into the queue while the archive is not to be asked. */
+  #turnAway(): void {
+    for (const wait of [...this.#waits]) wait.abort();
+  }
+
   #followHours(): void {
-    const { hours, timeZone } = this.#options;
-    const now = new Date();
-    this.#hold('hours', isOpen(hours, now, timeZone) ? null : `outside the allowed hours (${hours.text})`);
-    const next = nextChange(hours, now, timeZone);
+    const { hours, timeZone, clock, wallClock } = this.#options;
+    const now = wallClock();
+    const reason = this.#outsideHours(now);
+    this.#hold('hours', reason);
+    if (reason !== null) this.#turnAway();
+    const next = nextChange(hours, new Date(now), timeZone);
     if (next === null) return;
-    const ms = Math.min(LOOK_AGAIN_MS, Math.max(1, next.getTime() - now.getTime()));
-    this.#timer = setTimeout(() => this.#followHours(), ms);
+    const ms = Math.min(LOOK_AGAIN_MS, Math.max(1, next.getTime() - now));
+    this.#cancelTimer = clock.after(ms, () => this.#followHours());
   }
 
   async #probe(signal: AbortSignal): Promise<void> {

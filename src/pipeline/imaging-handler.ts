@@ -1,3 +1,4 @@
+import type { Turn } from '../core/breaker.js';
 import type { Delivery, Disposition, Handler } from '../core/delivery.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
 import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
@@ -37,7 +38,13 @@ export function imagingHandler(
       await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
     }
-    const outcome = await onDuty(message, archive, duty, parts, signal);
+    const admission = await duty.begin(signal);
+    if (admission.turn === null) {
+      const { code, reason } = admission;
+      await record({ ending: 'retry', outcome: null, code, reason });
+      return { kind: 'defer', code, reason };
+    }
+    const outcome = await onDuty(message, archive, { duty, turn: admission.turn }, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
     await record({
       ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
@@ -49,22 +56,20 @@ export function imagingHandler(
   };
 }
 
-/** The journey, when the archive has a place and its rate admits a message; the archive's duty learns how it took it. */
+/** The journey; the archive's duty learns how the archive took it. */
 async function onDuty(
   message: ImagingMessage,
   archive: ArchiveName,
-  duty: ArchiveDuty,
+  { duty, turn }: { readonly duty: ArchiveDuty; readonly turn: Turn },
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const turn = await duty.begin(signal);
   try {
-    await parts.archives[archive]?.limiter.admitMessage(signal);
     const outcome = await processMessage(message, archive, parts, signal);
     duty.end(turn, outcome.archiveAnswer, 'reason' in outcome ? outcome.reason : '');
     return outcome;
   } finally {
-    turn.end('ok'); // nothing, when it has been ended above
+    turn.end(null); // nothing, when it has been ended above
   }
 }
 

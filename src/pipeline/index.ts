@@ -1,4 +1,4 @@
-export { ArchiveDuty } from './archive-duty.js';
+export { ArchiveDuty, type Admission, type DutyOptions } from './archive-duty.js';
 export { findStudy } from './find-study.js';
 export { imagingHandler } from './imaging-handler.js';
 export { KeyedLock } from './keyed-lock.js';

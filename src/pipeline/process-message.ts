@@ -72,7 +72,7 @@ function answerOf(error: unknown, archive: Archive): ArchiveAnswer {
   if (error instanceof ConnectionError) return error.whileConnecting ? 'down' : 'ok';
   if (error instanceof TimeoutError)
     return error.operation === 'connect' || error.operation === 'A-ASSOCIATE' ? 'down' : 'ok';
-  if (error instanceof AssociationRejectedError) return error.retry === 'later' ? 'congested' : 'ok';
+  if (error instanceof AssociationRejectedError) return error.retry === 'later' ? 'rejected' : 'ok';
   return error instanceof DimseStatusError && OUT_OF_RESOURCES.has(error.status) ? 'congested' : 'ok';
 }
 

@@ -70,8 +70,9 @@ export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposi
     case 'incomplete':
       return { kind: 'retry', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
     case 'failed':
-      // An archive that is down or overrun is no fault of the message's, and costs it no attempt.
-      if (outcome.retry === 'later' && outcome.archiveAnswer !== 'ok')
+      // An archive that is down or takes no association is no fault of the message's, and costs it no attempt. One that
+      // is asked and says that it has too much to do may mean this very question, which must not be asked for ever.
+      if (outcome.retry === 'later' && ['rejected', 'down'].includes(outcome.archiveAnswer))
         return { kind: 'defer', code: outcome.code, reason: outcome.reason };
       return {
         kind: outcome.retry === 'later' ? 'retry' : 'park',

@@ -1,4 +1,5 @@
 import type { Channel } from 'amqplib';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposition, Handler } from '../core/delivery.js';
 import { describeError } from '../core/errors.js';
@@ -33,6 +34,8 @@ export class InHand {
 
   constructor(options: InHandOptions) {
     this.#options = options;
+    // Every handler and everything that it waits for listens to it: Node would warn, in text, in a log of JSON lines.
+    setMaxListeners(0, this.#handlers.signal, this.#last.signal, this.#ended.signal);
   }
 
   /** Messages that are being handled or settled. */

@@ -39,6 +39,7 @@ export class UpperLayer {
   readonly #reader: PduReader;
   readonly #closed: Promise<void>;
   #state: State = 'Sta4';
+  #isEstablished = false;
   #ended: PixlError | null = null;
   #socketError: NodeJS.ErrnoException | null = null;
   #artim: NodeJS.Timeout | null = null;
@@ -158,6 +159,7 @@ export class UpperLayer {
         if (pdu !== undefined) this.#send(encodePdu(pdu));
         break;
       case 'AE-3':
+        this.#isEstablished = true;
         if (pdu?.type === 'A-ASSOCIATE-AC') this.#user.established(pdu);
         break;
       case 'AE-4':
@@ -240,7 +242,11 @@ export class UpperLayer {
   }
 
   #connectionLost(how: string): PixlError {
-    return transportError(this.#peer, how, { cause: this.#socketError, socket: this.#socket });
+    return transportError(this.#peer, how, {
+      cause: this.#socketError,
+      socket: this.#socket,
+      whileConnecting: !this.#isEstablished,
+    });
   }
 
   #send(bytes: Buffer): void {

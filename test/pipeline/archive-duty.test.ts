@@ -1,0 +1,342 @@
+import { expect } from 'chai';
+import { getEventListeners } from 'node:events';
+import type { ArchiveAnswer } from '../../src/core/breaker.js';
+import { parseAllowedHours } from '../../src/core/hours.js';
+import { hashedNames, silentLogger } from '../../src/core/log.js';
+import { encodeImagingMessage } from '../../src/core/message.js';
+import { noMetrics } from '../../src/core/metrics.js';
+import type { OutcomeEntry } from '../../src/core/outcome.js';
+import { createRateLimiter, type Rate, type RateLimiter } from '../../src/core/rate-limiter/index.js';
+import { NodeClient } from '../../src/dimse/index.js';
+import {
+  ArchiveDuty,
+  imagingHandler,
+  KeyedLock,
+  type DutyOptions,
+  type JourneyParts,
+} from '../../src/pipeline/index.js';
+import { dispositionOf } from '../../src/pipeline/record-outcome.js';
+import { FakeClock, settled } from '../support/fake-clock.js';
+import { DAY_NAMES, naivelyOpen, textOf, type Rule } from '../support/naive-hours.js';
+import { messageNumbered } from '../support/outcome-entries.js';
+import { freePort } from '../support/ports.js';
+
+const MINUTE = 60_000;
+const WEEK_MINUTES = 7 * 24 * 60;
+
+/** What a test opened, closed after it. */
+const opened: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+async function limiterAt(rate: Rate): Promise<RateLimiter> {
+  const limiter = await createRateLimiter({
+    name: 'VNA',
+    rate,
+    capacity: null,
+    unit: 'image',
+    log: silentLogger,
+  });
+  opened.push(() => limiter.close());
+  return limiter;
+}
+
+/** An archive at which nothing listens, so that nothing can be asked by mistake. */
+async function deadClient(): Promise<NodeClient> {
+  const client = new NodeClient({
+    node: { aeTitle: 'VNA', host: '127.0.0.1', port: await freePort() },
+    callingAeTitle: 'PIXL',
+    timeouts: { connectMs: 1_000, acseMs: 1_000, writeMs: 1_000 },
+    maxAssociations: 2,
+    idleMs: 100,
+  });
+  opened.push(() => client.close());
+  return client;
+}
+
+async function startDuty(
+  clock: FakeClock,
+  begin: string,
+  rest: Partial<DutyOptions> = {},
+): Promise<ArchiveDuty> {
+  const duty = new ArchiveDuty({
+    client: await deadClient(),
+    limiter: rest.limiter ?? (await limiterAt('unlimited')),
+    hours: parseAllowedHours('always'),
+    timeZone: 'Europe/London',
+    maxInFlight: 5,
+    queryTimeoutMs: 1_000,
+    clock,
+    wallClock: () => Date.parse(begin) + clock.now(),
+    ...rest,
+  });
+  opened.push(() => duty.close());
+  return duty;
+}
+
+/** A consumer as the daemon has it, on a queue that is never empty. */
+class StubConsumer {
+  readonly begun: number[] = [];
+  readonly pauses: number[] = [];
+  givenBack = 0;
+  isPaused = false;
+  readonly #duty: ArchiveDuty;
+  readonly #clock: FakeClock;
+  readonly #workMs: () => number;
+  readonly #signal = new AbortController().signal;
+  #inHand = 0;
+
+  constructor(duty: ArchiveDuty, clock: FakeClock, workMs: () => number) {
+    this.#duty = duty;
+    this.#clock = clock;
+    this.#workMs = workMs;
+    duty.gate.onChange(() => this.#follow());
+    this.#follow();
+  }
+
+  #follow(): void {
+    this.isPaused = !this.#duty.gate.isOpen;
+    this.pauses.push(this.#clock.now());
+    this.#take();
+  }
+
+  /** Up to the prefetch, twice what may be in flight: half of the messages wait for their turn. */
+  #take(): void {
+    while (!this.isPaused && this.#inHand < 4) {
+      this.#inHand += 1;
+      void this.#handle();
+    }
+  }
+
+  async #handle(): Promise<void> {
+    const { turn } = await this.#duty.begin(this.#signal);
+    if (turn === null) {
+      this.givenBack += 1;
+      await settled(); // by way of the broker
+    } else {
+      this.begun.push(this.#clock.now());
+      await new Promise<void>((resolve) => this.#clock.after(this.#workMs(), resolve));
+      turn.end('ok');
+    }
+    this.#inHand -= 1;
+    this.#take();
+  }
+}
+
+const RULES: readonly Rule[] = [
+  { days: DAY_NAMES.slice(0, 5), from: '20:00', to: '08:00' },
+  { days: ['Sat'], from: '12:00', to: '12:01' },
+  { days: ['Sun'], from: '00:30', to: '01:20' },
+  { days: ['Sun'], from: '01:40', to: '02:20' },
+  { days: ['Sun'], from: '02:50', to: '03:10' },
+];
+
+/** Weeks in which the clocks are set, and where. */
+const WEEKS: readonly (readonly [zone: string, begin: string, change: string])[] = [
+  ['Europe/London', '2026-03-25T00:00:00Z', 'spring 2026'],
+  ['Europe/London', '2026-10-21T00:00:00Z', 'autumn 2026'],
+  ['Europe/London', '2027-03-24T00:00:00Z', 'spring 2027'],
+  ['Europe/London', '2027-10-27T00:00:00Z', 'autumn 2027'],
+  ['Australia/Sydney', '2026-03-31T00:00:00Z', 'autumn 2026'],
+  ['Australia/Sydney', '2026-09-29T00:00:00Z', 'spring 2026'],
+];
+
+describe('the duty of an archive with hours', () => {
+  for (const [timeZone, begin, change] of WEEKS)
+    it(`is on and off to the minute, and begins nothing outside them, in a week of ${timeZone} in ${change}`, async () => {
+      const clock = new FakeClock();
+      const hours = parseAllowedHours(textOf(RULES));
+      const duty = await startDuty(clock, begin, { hours, timeZone, maxInFlight: 2 });
+      const consumer = new StubConsumer(duty, clock, () => 7_000 + ((clock.now() * 7) % 400_000));
+      const openAt = (ms: number): boolean => naivelyOpen(RULES, new Date(Date.parse(begin) + ms), timeZone);
+      let openMinutes = 0;
+      const changes = [0];
+      for (let minute = 0; minute < WEEK_MINUTES; minute += 1) {
+        const ms = minute * MINUTE;
+        const open = openAt(ms);
+        if (open) openMinutes += 1;
+        if (ms > 0 && open !== openAt(ms - MINUTE)) changes.push(ms);
+        const at = new Date(Date.parse(begin) + ms).toISOString();
+        expect(duty.gate.isOpen, `gate at ${at}`).to.equal(open);
+        expect(consumer.isPaused, `consumer at ${at}`).to.equal(!open);
+        await clock.pass(MINUTE);
+      }
+      // To the millisecond, for the clock is set to the timer; and nothing in between.
+      expect(consumer.pauses.filter((ms) => ms < WEEK_MINUTES * MINUTE)).to.deep.equal(changes);
+      expect(openMinutes, 'the week is no trivial one').to.be.within(3_500, 3_800);
+      expect(consumer.begun.length).to.be.greaterThan(openMinutes / 10);
+      expect(consumer.givenBack, 'in hand when the hours ended').to.be.greaterThan(5);
+      expect(
+        consumer.begun.filter((ms) => !openAt(ms)),
+        'begun outside the hours',
+      ).to.deep.equal([]);
+    });
+
+  it('follows a clock that is set within half a minute', async () => {
+    const clock = new FakeClock();
+    let set = 0;
+    const duty = await startDuty(clock, '', {
+      hours: parseAllowedHours('20:00-08:00'),
+      timeZone: 'UTC',
+      wallClock: () => Date.parse('2026-01-05T12:00:00Z') + set + clock.now(),
+    });
+    expect(duty.gate.reason).to.equal('outside the allowed hours (20:00-08:00)');
+    set = 9 * 60 * MINUTE;
+    await clock.pass(30_000);
+    expect(duty.gate.reason).to.equal(null);
+    set = 0;
+    // The clock is asked before each, timer or not.
+    expect(await duty.begin(new AbortController().signal)).to.deep.include({ turn: null, code: 'OFF_DUTY' });
+    expect(duty.gate.isOpen).to.equal(false);
+  });
+});
+
+describe('a message that waits for its turn at an archive', () => {
+  const message = messageNumbered(1);
+  const handling = new AbortController();
+  let clock: FakeClock;
+  let entries: OutcomeEntry[];
+  let raw: NodeClient;
+  beforeEach(async () => {
+    raw = await deadClient();
+    clock = new FakeClock();
+    entries = [];
+  });
+
+  /** The handler of a daemon whose archives are not there: it must not come to a journey. */
+  function handle(duty: ArchiveDuty): ReturnType<ReturnType<typeof imagingHandler>> {
+    const never = new Proxy(
+      {},
+      {
+        get: (_target, name) => {
+          throw new Error(`${String(name)} of an archive that is off duty`);
+        },
+      },
+    );
+    const parts: JourneyParts = {
+      archives: never as JourneyParts['archives'],
+      raw,
+      anon: null,
+      settings: never as JourneyParts['settings'],
+      studyLock: new KeyedLock(),
+      log: silentLogger,
+      nameOf: hashedNames,
+      observer: { progress: () => undefined, ended: () => undefined },
+      metrics: noMetrics,
+    };
+    const recorder = { record: (entry: OutcomeEntry) => Promise.resolve(void entries.push(entry)) };
+    const delivery = {
+      ...{ body: encodeImagingMessage(message), queue: 'imaging-primary', priority: 1, attempt: 1 },
+      ...{ isLastAttempt: true, receivedAt: new Date(0).toISOString() },
+    };
+    const handler = imagingHandler('primary', duty, { secondary: 'imaging-secondary' }, parts, recorder);
+    return handler(delivery, handling.signal);
+  }
+
+  async function takeAPlace(duty: ArchiveDuty): Promise<(answer: ArchiveAnswer) => void> {
+    const { turn } = await duty.begin(handling.signal);
+    expect(turn).not.to.equal(null);
+    return (answer) => duty.end(turn!, answer, 'refused');
+  }
+
+  function expectDeferred(reason: string): void {
+    expect(entries).to.have.length(1);
+    expect(entries[0]).to.deep.include({ ending: 'retry', outcome: null, code: 'OFF_DUTY', reason });
+  }
+
+  it('goes back, and no attempt counts, when the hours end', async () => {
+    const hours = parseAllowedHours('10:00-11:00');
+    const duty = await startDuty(clock, '2026-01-05T10:59:00Z', { hours, timeZone: 'UTC', maxInFlight: 1 });
+    await takeAPlace(duty);
+    const waiting = handle(duty);
+    await clock.pass(MINUTE);
+    const reason = 'outside the allowed hours (10:00-11:00)';
+    expect(await waiting).to.deep.equal({ kind: 'defer', code: 'OFF_DUTY', reason });
+    expectDeferred(reason);
+  });
+
+  it('goes back when the hours end while the rate lets none through', async () => {
+    const hours = parseAllowedHours('10:00-11:00');
+    const limiter = await limiterAt(0);
+    const duty = await startDuty(clock, '2026-01-05T10:59:00Z', { hours, timeZone: 'UTC', limiter });
+    expect(duty.gate.reason).to.equal('the rate is 0');
+    const waiting = handle(duty);
+    await clock.pass(MINUTE);
+    expect(await waiting).to.include({ kind: 'defer', code: 'OFF_DUTY' });
+    expect(limiter.state().waiting).to.equal(0);
+    expect(duty.gate.reason).to.equal('the rate is 0; outside the allowed hours (10:00-11:00)');
+  });
+
+  it('goes back when the archive is found to be down', async () => {
+    const duty = await startDuty(clock, '2026-01-05T12:00:00Z', { maxInFlight: 4 });
+    const places = [1, 2, 3, 4].map(() => takeAPlace(duty));
+    const [first, ...others] = await Promise.all(places);
+    const waiting = handle(duty);
+    await clock.pass(1);
+    first!('rejected'); // a pause, in which nobody gets a place that is free
+    for (const end of others) end('down');
+    const reason = 'the archive is down: refused';
+    expect(await waiting).to.deep.equal({ kind: 'defer', code: 'OFF_DUTY', reason });
+    expectDeferred(reason);
+    expect(duty.gate.reason).to.equal(reason);
+  });
+
+  it('goes back at once, and no attempt counts, when the service stops', async () => {
+    const duty = await startDuty(clock, '2026-01-05T12:00:00Z', { maxInFlight: 1 });
+    const end = await takeAPlace(duty);
+    const waiting = handle(duty);
+    await settled();
+    duty.close();
+    expect(await waiting).to.include({ kind: 'defer', reason: 'the service is stopping' });
+    expect(await handle(duty)).to.include({ kind: 'defer' });
+    end('ok');
+    expect(clock.timers).to.equal(0);
+  });
+
+  it('is cancelled with its handler, which is no failure of the archive and no success', async () => {
+    const duty = await startDuty(clock, '2026-01-05T12:00:00Z', { limiter: await limiterAt(0) });
+    const stop = new AbortController();
+    const waiting = duty.begin(stop.signal).catch((error: unknown) => error);
+    stop.abort();
+    expect(await waiting).to.have.property('code', 'CANCELLED');
+    expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
+  });
+
+  it('leaves nothing behind on the signal of the consumer, which all messages share', async () => {
+    const duty = await startDuty(clock, '2026-01-05T12:00:00Z', { maxInFlight: 2 });
+    for (let number = 0; number < 50; number += 1) (await takeAPlace(duty))('ok');
+    const held = [await takeAPlace(duty), await takeAPlace(duty)];
+    const waiting = [1, 2, 3].map(() => duty.begin(handling.signal));
+    await settled();
+    duty.close();
+    for (const one of waiting) expect(await one).to.include({ turn: null });
+    for (const end of held) end('ok');
+    expect(getEventListeners(handling.signal, 'abort')).to.deep.equal([]);
+  });
+});
+
+describe('what a failure costs a message', () => {
+  const ended = { kind: 'failed', archive: 'primary', studies: [], code: 'X', reason: 'y' } as const;
+  const cases: readonly (readonly [ArchiveAnswer, string])[] = [
+    ['down', 'defer'],
+    ['rejected', 'defer'],
+    ['congested', 'retry'],
+    ['ok', 'retry'],
+  ];
+  for (const [archiveAnswer, kind] of cases)
+    it(`is ${kind === 'defer' ? 'no' : 'an'} attempt when the archive's answer was "${archiveAnswer}"`, () => {
+      expect(dispositionOf({ ...ended, archiveAnswer, retry: 'later' }, 'secondary').kind).to.equal(kind);
+      expect(dispositionOf({ ...ended, archiveAnswer, retry: 'never' }, 'secondary').kind).to.equal('park');
+    });
+
+  it('shows in the remark as long as there is a pause, also where only one message is in flight', async () => {
+    const clock = new FakeClock();
+    const duty = await startDuty(clock, '2026-01-05T12:00:00Z', { maxInFlight: 1 });
+    const { turn } = await duty.begin(new AbortController().signal);
+    duty.end(turn!, 'rejected', 'too busy');
+    expect(duty.remark).to.equal('congested: 1 of 1 messages at a time');
+    await clock.pass(1_000);
+    expect(duty.remark).to.equal(null);
+  });
+});
