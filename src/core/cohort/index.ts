@@ -7,3 +7,4 @@ export {
   type ReadCohortOptions,
 } from './cohort.js';
 export { badRowText, CohortFileError, CohortRowsError, type BadRow, type RowPlace } from './errors.js';
+export { countExported, populateCohort, type PopulateOptions, type PopulateResult } from './populate.js';
