@@ -4,6 +4,7 @@ import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './commands/check-env.js';
 import { addEchoCommand } from './commands/echo.js';
+import { addEstimateCommand } from './commands/estimate.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addPopulateCommand } from './commands/populate.js';
@@ -43,6 +44,7 @@ async function main(): Promise<ExitCode> {
     addUpdateCommand,
     addStatusCommand,
     addPopulateCommand,
+    addEstimateCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
