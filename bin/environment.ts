@@ -18,7 +18,8 @@ export function readConfig(...needs: Need[]): Config {
   return loadConfig(withDotEnv(process.env, dotEnv()), new Set(needs));
 }
 
-function dotEnv(): Environment {
+/** What `.env` in the working directory holds. @throws ConfigurationError */
+export function dotEnv(): Environment {
   try {
     return readDotEnv(readFileSync('.env', 'utf8'));
   } catch (cause) {

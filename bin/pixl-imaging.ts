@@ -2,9 +2,12 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
+import { addCheckEnvCommand } from './commands/check-env.js';
 import { addEchoCommand } from './commands/echo.js';
+import { addEstimateCommand } from './commands/estimate.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
 import { addReportCommand } from './commands/report.js';
 import { addRetryCommand } from './commands/retry.js';
@@ -40,12 +43,15 @@ async function main(): Promise<ExitCode> {
     addStopCommand,
     addUpdateCommand,
     addStatusCommand,
+    addPopulateCommand,
+    addEstimateCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
     addReportCommand,
     addRetryCommand,
     addMigrateCommand,
+    addCheckEnvCommand,
   ])
     add(program, done);
   try {

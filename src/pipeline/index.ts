@@ -1,4 +1,5 @@
 export { ArchiveDuty, type Admission, type DutyOptions } from './archive-duty.js';
+export { estimateCohort, type Estimate, type EstimateParts } from './estimate-cohort.js';
 export { findStudy } from './find-study.js';
 export { imagingHandler } from './imaging-handler.js';
 export { KeyedLock } from './keyed-lock.js';

@@ -259,7 +259,6 @@ export const variables = {
     kinds.secondsToMs,
     '300',
     'Seconds that populate waits before it publishes again what is not exported.',
-    NOT_YET,
   ),
   logLevel: general.defaulted(
     'LOG_LEVEL',

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { readDotEnv, type Environment } from '../../src/core/config/index.js';
+import { dotEnv } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printLine, printRemark } from '../output.js';
+import { UsageError } from '../usage-error.js';
+
+/** From dist/bin/commands/ the package is three folders up. */
+const OWN_SAMPLE = fileURLToPath(new URL('../../../.env.sample', import.meta.url));
+
+interface CheckEnvOptions {
+  readonly error?: true;
+  readonly sampleEnvFile?: string;
+  readonly json?: true;
+}
+
+export function addCheckEnvCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('check-env')
+    .description('Names the variables of the sample file that neither the environment nor .env has.')
+    .option('--error', 'end with exit code 1 when there are any')
+    .option('--sample-env-file <file>', "the variables to look for; default: the program's own .env.sample")
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ pixl-imaging check-env --error --sample-env-file .env.sample')
+    .action((options: CheckEnvOptions) => done(checkEnv(options)));
+}
+
+/** A variable that is there and empty counts as set, as with PIXL: a copy of the sample is a whole .env. */
+function checkEnv(options: CheckEnvOptions): ExitCode {
+  const sample = readSample(options.sampleEnvFile ?? OWN_SAMPLE);
+  const given: Environment = { ...dotEnv(), ...process.env };
+  const missing = Object.keys(sample).filter((name) => given[name] === undefined);
+  if (options.json === true) printJson({ missing });
+  else for (const name of missing) printLine(`${name} is not set`);
+  if (missing.length === 0 && options.json !== true) printRemark('every variable is set');
+  return missing.length > 0 && options.error === true ? Exit.Failed : Exit.Done;
+}
+
+function readSample(path: string): Environment {
+  try {
+    return readDotEnv(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw new UsageError(`the sample file ${path} can't be read (${code})`);
+  }
+}

@@ -1,0 +1,278 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Rate } from '../../src/api/index.js';
+import { Closers } from '../../src/core/closers.js';
+import {
+  badRowText,
+  countExported,
+  populateCohort,
+  readCohort,
+  type Cohort,
+  type PopulateResult,
+} from '../../src/core/cohort/index.js';
+import type { Config } from '../../src/core/config/index.js';
+import { migrateUp, type Database } from '../../src/core/db/index.js';
+import { CancelledError } from '../../src/core/errors.js';
+import type { Logger } from '../../src/core/log.js';
+import {
+  declareQueue,
+  MAX_PRIORITY,
+  Publisher,
+  queueDepth,
+  type BrokerConnection,
+} from '../../src/queue/index.js';
+import { ApiClient } from '../api-client.js';
+import { broker } from '../broker.js';
+import { CountBar } from '../count-bar.js';
+import { database } from '../database.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printLine, printRemark } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+import { UsageError } from '../usage-error.js';
+import { loggerFor } from '../wiring.js';
+import { queueList, rateOption, setRates, withKnownQueues } from './rate-command.js';
+
+interface PopulateCommandOptions {
+  readonly queues?: readonly string[];
+  readonly priority: number;
+  readonly start: boolean;
+  readonly rate?: Rate;
+  readonly numRetries: number;
+  readonly dryRun?: true;
+  readonly skipBadRows?: true;
+  readonly json?: true;
+}
+
+/** Somebody is waiting at the terminal: a broker that is away is told soon. */
+const START_TIMEOUT_MS = 5_000;
+const QUEUE_POLL_MS = 1_000;
+
+export function addPopulateCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('populate')
+    .description(
+      'Requests every study of a cohort that is not exported yet, and asks again for what does not come.',
+    )
+    .argument('<path>', "a CSV, or an OMOP extract's folder")
+    .option(
+      '--queues <names>',
+      "publish to these, separated by commas; default: the primary archive's",
+      queueList,
+    )
+    .option('--priority <n>', `1 (lowest) to ${MAX_PRIORITY}`, priority, 1)
+    .option('--start', 'start the daemon afterwards', true)
+    .option('--no-start', 'publish only: start nothing, wait for nothing')
+    .option(
+      '--rate <rate>',
+      'start at this rate per second, or unlimited; default: PIXL_IMAGING_API_RATE',
+      rateOption,
+    )
+    .option(
+      '--num-retries <n>',
+      'ask again so many times, CLI_RETRY_SECONDS apart, while more gets exported',
+      count,
+      5,
+    )
+    .option('--dry-run', 'read and count the cohort; change nothing anywhere')
+    .option('--skip-bad-rows', 'go on without rows that no message can be made of')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nA run that was broken off is gone on with by the same command.' +
+        '\n\nExample:\n  $ pixl-imaging populate ./omop-extract --rate 5 --num-retries 3',
+    )
+    .action(async (path: string, options: PopulateCommandOptions) =>
+      done(await withKnownQueues(() => populate(path, options))),
+    );
+}
+
+async function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
+  const config = options.dryRun === true ? readConfig() : readConfig('database');
+  const rate = options.rate ?? config.rate.perSecond;
+  if (options.start && rate === 0)
+    throw new UsageError('a rate of 0 starts nothing; name another with --rate');
+  const closers = new Closers();
+  try {
+    const cohort = await read(path, options, closers);
+    if (options.dryRun === true) {
+      print(options, cohort, null, null);
+      return Exit.Done;
+    }
+    return await cancelledBySignals(
+      (signal) => new Population(config, options, rate, cohort, closers, signal).run(),
+      closers,
+    );
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+async function read(path: string, options: PopulateCommandOptions, closers: Closers): Promise<Cohort> {
+  const bar = new CountBar('reading', 'rows');
+  try {
+    const cohort = await readCohort(path, {
+      skipBadRows: options.skipBadRows === true,
+      onProgress: (rows) => bar.show(rows, 0),
+    });
+    closers.add('cohort', () => cohort.close());
+    for (const row of cohort.badRows) printRemark(`left out: ${badRowText(row)}`);
+    return cohort;
+  } finally {
+    bar.stop();
+  }
+}
+
+/** One run against the database, the broker and the daemon. */
+class Population {
+  readonly #config: Config;
+  readonly #options: PopulateCommandOptions;
+  readonly #rate: Rate;
+  readonly #cohort: Cohort;
+  readonly #closers: Closers;
+  readonly #signal: AbortSignal;
+  readonly #log: Logger;
+  readonly #queues: readonly string[];
+
+  constructor(
+    config: Config,
+    options: PopulateCommandOptions,
+    rate: Rate,
+    cohort: Cohort,
+    closers: Closers,
+    signal: AbortSignal,
+  ) {
+    this.#config = config;
+    this.#options = options;
+    this.#rate = rate;
+    this.#cohort = cohort;
+    this.#closers = closers;
+    this.#signal = signal;
+    this.#log = loggerFor(config);
+    this.#queues = options.queues ?? [config.queues.primary];
+  }
+
+  async run(): Promise<ExitCode> {
+    const api = this.#options.start ? new ApiClient(this.#config.api) : null;
+    // Who is not there, or knows no such queue, is found out before anything is published.
+    for (const queue of this.#options.queues ?? [null]) await api?.rate(queue);
+    const db = database(this.#config, this.#log, this.#closers);
+    if (!this.#config.skipMigrations) await migrateUp(db, this.#log);
+    const connection = await broker(this.#config, this.#log, this.#closers, {
+      startTimeoutMs: START_TIMEOUT_MS,
+    });
+    for (const queue of this.#queues) await declareQueue(connection, queue);
+    const publisher = new Publisher({ connection });
+    this.#closers.add('publisher', () => publisher.close());
+
+    const first = await this.#publish(db, publisher);
+    if (!first.isComplete) return this.#cancelled();
+    if (api === null) {
+      print(this.#options, this.#cohort, first, null);
+      return Exit.Done;
+    }
+    await setRates(api, this.#rate, this.#options.queues);
+    const exported = await this.#retry(db, publisher, connection);
+    if (this.#signal.aborted) return this.#cancelled();
+    print(this.#options, this.#cohort, first, exported);
+    return exported === null || exported >= this.#cohort.counts.messages ? Exit.Done : Exit.Incomplete;
+  }
+
+  async #publish(db: Database, publisher: Publisher): Promise<PopulateResult> {
+    const bar = new CountBar('publishing', 'messages');
+    const properties = { priority: this.#options.priority, contentType: 'application/json' };
+    try {
+      return await populateCohort(this.#cohort, {
+        database: db,
+        queues: this.#queues,
+        publish: async (queue, bodies) => {
+          await publisher.publishAll(
+            queue,
+            bodies.map((body) => ({ body, properties })),
+          );
+        },
+        onProgress: (done, total) => bar.show(done, total),
+        signal: this.#signal,
+      });
+    } finally {
+      bar.stop();
+    }
+  }
+
+  /** As PIXL's CLI: while each round brings more, what is not exported is asked for again. @returns how many are */
+  async #retry(db: Database, publisher: Publisher, connection: BrokerConnection): Promise<number | null> {
+    if (this.#options.numRetries === 0) return null;
+    let last = 0;
+    for (let round = 1; ; round += 1) {
+      await this.#untilQueuesAreEmpty(connection);
+      await this.#pause(this.#config.cliRetryMs);
+      if (this.#signal.aborted) return null;
+      const exported = await countExported(this.#cohort, db);
+      const { messages } = this.#cohort.counts;
+      printRemark(`${exported} of ${messages} studies are exported`);
+      if (exported >= messages || exported === last || round > this.#options.numRetries) return exported;
+      last = exported;
+      await this.#publish(db, publisher);
+    }
+  }
+
+  async #untilQueuesAreEmpty(connection: BrokerConnection): Promise<void> {
+    const queues = new Set([...this.#queues, this.#config.queues.secondary]);
+    await declareQueue(connection, this.#config.queues.secondary);
+    for (const queue of queues)
+      while (!this.#signal.aborted && (await queueDepth(connection, queue)).depth > 0)
+        await this.#pause(QUEUE_POLL_MS);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#signal }).catch(() => undefined);
+  }
+
+  #cancelled(): ExitCode {
+    throw new CancelledError('populate');
+  }
+}
+
+function print(
+  options: PopulateCommandOptions,
+  cohort: Cohort,
+  result: PopulateResult | null,
+  exported: number | null,
+): void {
+  const { counts, projects } = cohort;
+  if (options.json === true) {
+    printJson({
+      rows: counts.rows,
+      left_out: counts.leftOut,
+      duplicates: counts.duplicates,
+      bad_rows: counts.bad,
+      messages: counts.messages,
+      projects: [...projects].map(([project_name, messages]) => ({ project_name, messages })),
+      published: result?.published ?? 0,
+      already_exported: result?.alreadyExported ?? null,
+      done_before: result?.doneBefore ?? null,
+      exported,
+    });
+    return;
+  }
+  printLine(
+    `${counts.rows} rows: ${counts.messages} messages, ${counts.duplicates} duplicates, ${counts.leftOut} left out, ${counts.bad} bad`,
+  );
+  for (const [project, messages] of projects) printLine(`  ${project}: ${messages} messages`);
+  if (result === null) return;
+  const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
+  printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);
+  if (exported !== null) printLine(`${exported} exported now`);
+}
+
+function priority(text: string): number {
+  const value = Number(text);
+  if (!/^\d$/.test(text) || value < 1 || value > MAX_PRIORITY)
+    throw new InvalidArgumentError(`not a whole number from 1 to ${MAX_PRIORITY}.`);
+  return value;
+}
+
+function count(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('not a whole number.');
+  return Number(text);
+}

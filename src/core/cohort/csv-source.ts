@@ -1,0 +1,148 @@
+import { parse } from 'csv-parse';
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { CohortFileError } from './errors.js';
+import type { CohortFields, SourceRow } from './source.js';
+
+const REQUIRED = [
+  'procedure_id',
+  'mrn',
+  'accession_number',
+  'project_name',
+  'extract_generated_timestamp',
+  'study_date',
+  'study_uid',
+  'participant_id',
+] as const;
+const SERIES = 'series_uid';
+type Column = (typeof REQUIRED)[number] | typeof SERIES;
+
+/** The message's field to the CSV's column, where they differ. */
+const COLUMN_OF: Readonly<Record<string, string>> = { procedure_occurrence_id: 'procedure_id' };
+
+/** A message of 64 KiB is the largest that there is; what is longer is no row of a cohort. */
+const MAX_RECORD = 1024 * 1024;
+const PORTION = 1_000;
+
+interface CsvRecord {
+  readonly record: readonly string[];
+  readonly info: { readonly lines: number };
+}
+
+/**
+ * Reads a CSV (RFC 4180, UTF-8) as a stream. Columns are found by their names; others may be among them.
+ *
+ * @throws CohortFileError while it is read: no UTF-8, quotes that don't match, a column that is missing or is there twice.
+ */
+export async function* csvSource(path: string): AsyncGenerator<readonly SourceRow[], void, undefined> {
+  const file = basename(path);
+  const text = Readable.from(utf8(path, file));
+  const parser = text.pipe(
+    parse({ info: true, relax_column_count: true, skip_empty_lines: true, max_record_size: MAX_RECORD }),
+  );
+  // pipe() hands no error on.
+  text.on('error', (error) => parser.destroy(error));
+  let places: ReadonlyMap<Column, number> | undefined;
+  let width = 0;
+  let portion: SourceRow[] = [];
+  try {
+    for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
+      if (places === undefined) {
+        places = headingOf(record, file);
+        width = record.length;
+        continue;
+      }
+      portion.push(rowOf(record, places, width, { file, unit: 'line', number: info.lines }));
+      if (portion.length < PORTION) continue;
+      yield portion;
+      portion = [];
+    }
+  } catch (error) {
+    throw toCohortFileError(file, error);
+  } finally {
+    text.destroy();
+  }
+  if (places === undefined) throw new CohortFileError(file, 'empty');
+  if (portion.length > 0) yield portion;
+}
+
+async function* utf8(path: string, file: string): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>)
+      yield decoder.decode(chunk, { stream: true });
+    yield decoder.decode();
+  } catch (error) {
+    if (error instanceof TypeError && !('syscall' in error))
+      throw new CohortFileError(file, 'not UTF-8', error);
+    throw error;
+  }
+}
+
+function headingOf(cells: readonly string[], file: string): ReadonlyMap<Column, number> {
+  const names = cells.map((cell) => cell.trim());
+  for (const name of [...REQUIRED, SERIES])
+    if (names.indexOf(name) !== names.lastIndexOf(name))
+      throw new CohortFileError(file, `the column ${name} is there twice`);
+  const missing = REQUIRED.filter((name) => !names.includes(name));
+  if (missing.length > 0)
+    throw new CohortFileError(
+      file,
+      `the heading lacks ${missing.length === 1 ? 'the column' : 'the columns'} ${missing.join(', ')}`,
+    );
+  return new Map([...REQUIRED, SERIES].map((name) => [name as Column, names.indexOf(name)]));
+}
+
+function rowOf(
+  record: readonly string[],
+  places: ReadonlyMap<Column, number>,
+  width: number,
+  place: { readonly file: string; readonly unit: 'line'; readonly number: number },
+): SourceRow {
+  if (record.length !== width)
+    return {
+      kind: 'bad',
+      row: { ...place, column: null, problem: `${record.length} cells where the heading has ${width}` },
+    };
+  const cell = (column: Column): string => record[places.get(column) ?? -1]?.trim() ?? '';
+  const fields: CohortFields = {
+    mrn: cell('mrn'),
+    accession_number: cell('accession_number'),
+    study_uid: cell('study_uid'),
+    series_uid: cell(SERIES),
+    study_date: cell('study_date'),
+    procedure_occurrence_id: integer(cell('procedure_id')),
+    project_name: cell('project_name'),
+    extract_generated_timestamp: cell('extract_generated_timestamp'),
+  };
+  return {
+    kind: 'row',
+    fields,
+    placeOf: (field) => ({ ...place, column: field === 'message' ? null : (COLUMN_OF[field] ?? field) }),
+  };
+}
+
+/** pandas writes integers that were once floats as `4.0`. */
+function integer(text: string): number {
+  return /^-?\d+(\.0+)?$/.test(text) ? Number(text) : NaN;
+}
+
+/** csv-parse's own texts quote the file. */
+function toCohortFileError(file: string, error: unknown): CohortFileError {
+  if (error instanceof CohortFileError) return error;
+  const { code, lines } = error as { code?: unknown; lines?: unknown };
+  const known = typeof code === 'string' ? code : 'unknown error';
+  const line = typeof lines === 'number' ? `line ${lines}: ` : '';
+  return new CohortFileError(file, `${line}${CSV_PROBLEMS[known] ?? `can't be read (${known})`}`, error);
+}
+
+const CSV_PROBLEMS: Readonly<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
+  CSV_INVALID_CLOSING_QUOTE:
+    'a closing quote is followed by something else than a comma or the end of the line',
+  INVALID_OPENING_QUOTE: 'a quote in a cell that does not begin with one',
+  CSV_MAX_RECORD_SIZE: `a row of more than ${MAX_RECORD} characters`,
+  ENOENT: 'there is no such file',
+  EACCES: 'may not be read',
+};

@@ -1,0 +1,237 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { InvalidValueError } from '../errors.js';
+import { parseStrictJson } from '../json-text.js';
+import { CohortFileError } from './errors.js';
+import { ExternalSort } from './external-sort.js';
+import { joinLine, keyedLine, mergeJoin } from './merge-join.js';
+import { BadCell, parquetRows, type Cell, type ColumnKind, type WantedColumn } from './parquet-rows.js';
+import type { SourceRow } from './source.js';
+
+const SUMMARY = 'extract_summary.json';
+const MAX_SUMMARY = 1024 * 1024;
+const PORTION = 1_000;
+
+interface Table {
+  readonly folder: string;
+  readonly single: string;
+  readonly batched: string;
+  readonly columns: readonly WantedColumn[];
+}
+
+const column = (name: string, kind: ColumnKind): WantedColumn => ({ name, kind });
+
+const PEOPLE: Table = {
+  folder: 'private',
+  single: 'PERSON_LINKS.parquet',
+  batched: 'person_links',
+  columns: [column('person_id', 'integer'), column('PrimaryMrn', 'text')],
+};
+const ACCESSIONS: Table = {
+  folder: 'private',
+  single: 'PROCEDURE_OCCURRENCE_LINKS.parquet',
+  batched: 'procedure_occurrence_links',
+  columns: [
+    column('procedure_occurrence_id', 'integer'),
+    column('AccessionNumber', 'text'),
+    column('StudyUid_X', 'text'),
+  ],
+};
+const PROCEDURES: Table = {
+  folder: 'public/omop',
+  single: 'PROCEDURE_OCCURRENCE.parquet',
+  batched: 'procedure_occurrence',
+  columns: [
+    column('person_id', 'integer'),
+    column('procedure_occurrence_id', 'integer'),
+    column('procedure_date', 'date'),
+  ],
+};
+
+/** Where a row comes from: the number of its file, and its own in it. */
+type Origin = readonly [file: number, row: number];
+type Person = readonly [origin: Origin, mrn: string];
+type Procedure = readonly [origin: Origin, id: number, date: string];
+type PersonsProcedure = readonly [person: Person, procedure: Procedure];
+type Accession = readonly [origin: Origin, accessionNumber: string, studyUid: string];
+
+/**
+ * Reads an extract of OMOP-ES: its three tables, joined on person_id, then on procedure_occurrence_id, as an SQL join
+ * would. Rows without an accession number are left out before the join. The joins are done on disk.
+ *
+ * @param leftOut is called for each row that has no accession number
+ * @throws CohortFileError while it is read
+ */
+export async function* omopSource(
+  folder: string,
+  leftOut: () => void,
+): AsyncGenerator<readonly SourceRow[], void, undefined> {
+  const summary = readSummary(folder);
+  const files: string[] = [];
+  const bad: SourceRow[] = [];
+  const sorts = {
+    people: new ExternalSort(),
+    procedures: new ExternalSort(),
+    joined: new ExternalSort(),
+    accessions: new ExternalSort(),
+  };
+  try {
+    const rows = new TableReader(folder, files, bad);
+    yield* rows.read(PEOPLE, (origin, [person, mrn]) => {
+      sorts.people.add(keyedLine(person as number, [origin, mrn ?? ''] as Person));
+    });
+    yield* rows.read(PROCEDURES, (origin, [person, procedure, date]) => {
+      sorts.procedures.add(keyedLine(person as number, [origin, procedure, date] as Procedure));
+    });
+    yield* rows.read(
+      ACCESSIONS,
+      (origin, [procedure, accession, studyUid]) => {
+        sorts.accessions.add(
+          keyedLine(procedure as number, [origin, accession, studyUid ?? ''] as Accession),
+        );
+      },
+      ([, accession]) => {
+        const isEmpty = accession === null || (typeof accession === 'string' && accession.trim() === '');
+        if (isEmpty) leftOut();
+        return isEmpty;
+      },
+    );
+    for (const [person, procedure] of mergeJoin(sorts.people.sorted(), sorts.procedures.sorted())) {
+      const [, id] = JSON.parse(procedure) as Procedure;
+      sorts.joined.add(joinLine(id, `[${person},${procedure}]`));
+    }
+    sorts.people.close();
+    sorts.procedures.close();
+    let portion: SourceRow[] = [];
+    for (const [joined, accession] of mergeJoin(sorts.joined.sorted(), sorts.accessions.sorted())) {
+      const row = JSON.parse(joined) as PersonsProcedure;
+      portion.push(rowOf(row, JSON.parse(accession) as Accession, summary, files));
+      if (portion.length < PORTION) continue;
+      yield portion;
+      portion = [];
+    }
+    if (portion.length > 0) yield portion;
+  } finally {
+    for (const sort of Object.values(sorts)) sort.close();
+  }
+}
+
+/** Reads the rows of a table and holds those back, as bad ones, whose cells can't be used. */
+class TableReader {
+  readonly #folder: string;
+  readonly #files: string[];
+  readonly #bad: SourceRow[];
+
+  constructor(folder: string, files: string[], bad: SourceRow[]) {
+    this.#folder = folder;
+    this.#files = files;
+    this.#bad = bad;
+  }
+
+  async *read(
+    table: Table,
+    use: (origin: Origin, cells: readonly Cell[]) => void,
+    skip: (cells: readonly Cell[]) => boolean = () => false,
+  ): AsyncGenerator<readonly SourceRow[], void, undefined> {
+    for (const file of filesOf(this.#folder, table)) {
+      const index = this.#files.push(file) - 1;
+      for await (const rows of parquetRows(join(this.#folder, file), file, table.columns)) {
+        for (const { number, cells } of rows)
+          if (!skip(cells) && this.#isUsable(table, file, number, cells)) use([index, number], cells);
+        if (this.#bad.length > 0) yield this.#bad.splice(0);
+      }
+    }
+  }
+
+  #isUsable(table: Table, file: string, number: number, cells: readonly Cell[]): boolean {
+    let usable = true;
+    for (const [index, { name, kind }] of table.columns.entries()) {
+      const cell = cells[index] ?? null;
+      // Texts may be empty here: whether all of them together are enough is for the message to say.
+      const problem =
+        cell instanceof BadCell ? cell.problem : cell === null && kind !== 'text' ? 'null' : null;
+      if (problem === null) continue;
+      usable = false;
+      this.#bad.push({ kind: 'bad', row: { file, unit: 'row', number, column: name, problem } });
+    }
+    return usable;
+  }
+}
+
+/** The table's one file, or its parts in the order of their numbers. */
+function filesOf(folder: string, { folder: inside, single, batched }: Table): string[] {
+  const [file, parts] = [`${inside}/${single}`, `${inside}/${batched}`];
+  const isSingle = existsSync(join(folder, file));
+  const isBatched = existsSync(join(folder, parts));
+  if (isSingle && isBatched)
+    throw new CohortFileError(file, `there is ${parts}/ as well; one of them must go`);
+  if (isSingle) return [file];
+  const names = isBatched ? readdirSync(join(folder, parts)) : [];
+  const found = names.filter((name) => /^part-.*\.parquet$/.test(name));
+  if (found.length === 0)
+    throw new CohortFileError(file, `there is no such file, and no ${parts}/part-*.parquet`);
+  return found.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => `${parts}/${name}`);
+}
+
+interface Summary {
+  readonly projectName: string;
+  readonly timestamp: string;
+}
+
+function readSummary(folder: string): Summary {
+  const path = join(folder, SUMMARY);
+  if (!existsSync(path)) throw new CohortFileError(SUMMARY, 'there is no such file');
+  if (statSync(path).size > MAX_SUMMARY)
+    throw new CohortFileError(SUMMARY, `larger than ${MAX_SUMMARY} bytes`);
+  let json: unknown;
+  try {
+    json = parseStrictJson(SUMMARY, readFileSync(path));
+  } catch (error) {
+    throw new CohortFileError(
+      SUMMARY,
+      error instanceof InvalidValueError ? error.problem : "can't be read",
+      error,
+    );
+  }
+  const { settings, datetime } = (json ?? {}) as {
+    settings?: { cdm_source_name?: unknown } | null;
+    datetime?: unknown;
+  };
+  const projectName = settings?.cdm_source_name;
+  if (typeof projectName !== 'string' || projectName.trim() === '')
+    throw new CohortFileError(SUMMARY, 'settings.cdm_source_name is missing or no text');
+  if (typeof datetime !== 'string') throw new CohortFileError(SUMMARY, 'datetime is missing or no text');
+  return { projectName: projectName.trim(), timestamp: datetime.trim() };
+}
+
+function rowOf(
+  [[personOrigin, mrn], [procedureOrigin, id, date]]: PersonsProcedure,
+  [accessionOrigin, accessionNumber, studyUid]: Accession,
+  { projectName, timestamp }: Summary,
+  files: readonly string[],
+): SourceRow {
+  const origins: Readonly<Record<string, readonly [Origin, string]>> = {
+    mrn: [personOrigin, 'PrimaryMrn'],
+    accession_number: [accessionOrigin, 'AccessionNumber'],
+    study_uid: [accessionOrigin, 'StudyUid_X'],
+    study_date: [procedureOrigin, 'procedure_date'],
+    procedure_occurrence_id: [procedureOrigin, 'procedure_occurrence_id'],
+  };
+  return {
+    kind: 'row',
+    fields: {
+      mrn: mrn.trim(),
+      accession_number: accessionNumber.trim(),
+      study_uid: studyUid.trim(),
+      series_uid: '',
+      study_date: date,
+      procedure_occurrence_id: id,
+      project_name: projectName,
+      extract_generated_timestamp: timestamp,
+    },
+    placeOf: (field) => {
+      const [[file, number], name] = origins[field] ?? [procedureOrigin, null];
+      return { file: files[file] ?? '', unit: 'row', number, column: name };
+    },
+  };
+}

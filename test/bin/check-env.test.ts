@@ -1,0 +1,34 @@
+import { expect } from 'chai';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCli } from '../support/cli.js';
+import { projectRoot } from '../support/fixtures.js';
+import { withTempDir } from '../support/temp-dir.js';
+
+describe('pixl-imaging check-env', () => {
+  it('names what neither the environment nor .env has, and fails only when told to', () =>
+    withTempDir(async (cwd) => {
+      writeFileSync(join(cwd, 'sample'), '# a comment\nPIXL_ONE=1\nPIXL_TWO=\nPIXL_THREE=3\n');
+      writeFileSync(join(cwd, '.env'), 'PIXL_TWO=\n');
+      const args = ['check-env', '--sample-env-file', 'sample'];
+      const options = { cwd, env: { PIXL_ONE: 'x' } };
+      const warned = await runCli(args, options);
+      expect([warned.code, warned.stdout]).to.deep.equal([0, 'PIXL_THREE is not set\n']);
+      const failed = await runCli([...args, '--error', '--json'], options);
+      expect(failed.code).to.equal(1);
+      expect(failed.json()).to.deep.equal({ missing: ['PIXL_THREE'] });
+    }));
+
+  it('is content with a copy of our own sample', () =>
+    withTempDir(async (cwd) => {
+      copyFileSync(join(projectRoot, '.env.sample'), join(cwd, '.env'));
+      const { code, stdout, stderr } = await runCli(['check-env', '--error'], { cwd });
+      expect([code, stdout, stderr]).to.deep.equal([0, '', 'every variable is set\n']);
+    }));
+
+  it('is used wrongly without a sample that can be read', async () => {
+    const { code, stderr } = await runCli(['check-env', '--sample-env-file', 'nowhere']);
+    expect(code).to.equal(2);
+    expect(stderr).to.contain("can't be read (ENOENT)");
+  });
+});

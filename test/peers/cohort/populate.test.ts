@@ -1,0 +1,241 @@
+import { expect } from 'chai';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { populateCohort, readCohort } from '../../../src/core/cohort/index.js';
+import { getSetting, migrateUp } from '../../../src/core/db/index.js';
+import { silentLogger } from '../../../src/core/log.js';
+import { declareQueue } from '../../../src/queue/index.js';
+import { fakeServices, useApi } from '../../api/api-fixture.js';
+import { brokerEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
+import { eventually } from '../../support/eventually.js';
+import { fixture } from '../../support/fixtures.js';
+import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { withTempDir } from '../../support/temp-dir.js';
+import { execute, withDatabase } from '../db/fixture.js';
+import { useBroker } from '../queue/broker-fixture.js';
+
+const HEADING =
+  'procedure_id,mrn,accession_number,project_name,extract_generated_timestamp,study_date,study_uid,participant_id';
+
+function csv(count: number, project: (index: number) => string = () => 'Some Project'): string {
+  const rows = Array.from(
+    { length: count },
+    (_, index) =>
+      `${index},POPMRN${index},POPACC${index},${project(index)},2023-12-07T14:08:58,2020-01-01,,p`,
+  );
+  return `${[HEADING, ...rows].join('\n')}\n`;
+}
+
+describe('pixl-imaging populate', function () {
+  this.timeout(120_000);
+  const broker = useBroker();
+  const api = useApi();
+  before(sharedPostgres);
+
+  async function withCsv<T>(text: string, work: (path: string) => Promise<T>): Promise<T> {
+    return withTempDir(async (folder) => {
+      const path = join(folder, 'cohort.csv');
+      writeFileSync(path, text);
+      return work(path);
+    }, 'cohort');
+  }
+
+  function envFor(address: DatabaseAddress, queue: string): Record<string, string> {
+    return {
+      ...databaseEnv(address),
+      ...brokerEnv(broker.rabbitmq),
+      PIXL_PRIMARY_QUEUE: queue,
+      PIXL_SECONDARY_QUEUE: broker.queue(),
+      CLI_RETRY_SECONDS: '0.1',
+    };
+  }
+
+  const accessions = (bodies: readonly { readonly content: Buffer }[]): string[] =>
+    bodies.map(
+      ({ content }) => (JSON.parse(content.toString()) as { accession_number: string }).accession_number,
+    );
+
+  it('publishes the real extract, persistently and with its priority, and enters it into the tables', async () => {
+    await withDatabase(async (database, address) => {
+      const queue = broker.queue();
+      const args = ['populate', fixture('omop'), '--no-start', '--priority', '4', '--json'];
+      const { code, json, stderr } = await runCli(args, { env: envFor(address, queue) });
+      expect(code, stderr).to.equal(0);
+      expect(json()).to.deep.equal({
+        ...{ rows: 6, left_out: 4, duplicates: 0, bad_rows: 0, messages: 2 },
+        projects: [{ project_name: 'Test Extract - UCLH OMOP CDM', messages: 2 }],
+        ...{ published: 2, already_exported: 0, done_before: 0, exported: null },
+      });
+      const messages = await broker.drain(queue);
+      expect(accessions(messages)).to.deep.equal(['AA12345601', 'AA12345605']);
+      for (const { properties } of messages) expect(properties).to.include({ priority: 4, deliveryMode: 2 });
+      const { rows } = await database.query(
+        'SELECT slug, mrn, accession_number, exported_at FROM pixl_pipeline.image JOIN pixl_pipeline.extract USING (extract_id) ORDER BY 3',
+      );
+      const common = { slug: 'test-extract-uclh-omop-cdm', mrn: '987654321', exported_at: null };
+      expect(rows).to.deep.equal([
+        { ...common, accession_number: 'AA12345601' },
+        { ...common, accession_number: 'AA12345605' },
+      ]);
+    });
+  });
+
+  it('counts without a database or a broker when asked to', async () => {
+    await withCsv(
+      csv(7, (index) => (index < 5 ? 'One' : 'Two')),
+      async (path) => {
+        const { code, json, stdout, stderr } = await runCli(['populate', path, '--dry-run', '--json'], {
+          env: { RABBITMQ_PORT: '1' },
+        });
+        expect([code, stderr]).to.deep.equal([0, '']);
+        expect(json()).to.deep.include({
+          ...{ messages: 7, published: 0 },
+          projects: [
+            { project_name: 'One', messages: 5 },
+            { project_name: 'Two', messages: 2 },
+          ],
+        });
+        expect(stdout).not.to.contain('POPMRN');
+      },
+    );
+  });
+
+  it('publishes nothing of a file with a bad row, unless told to skip it', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      const env = envFor(address, queue);
+      await declareQueue(await broker.connection(), queue);
+      await withCsv(csv(3).replace('POPMRN1', 'POP*'), async (path) => {
+        const refused = await runCli(['populate', path, '--no-start'], { env });
+        expect(refused.code).to.equal(1);
+        expect(refused.stderr).to.contain('cohort.csv, line 3, column mrn').and.not.to.contain('POP');
+        expect(await broker.depth(queue)).to.equal(0);
+        const skipped = await runCli(['populate', path, '--no-start', '--skip-bad-rows'], { env });
+        expect(skipped.code, skipped.stderr).to.equal(0);
+        expect(await broker.drain(queue)).to.have.length(2);
+      });
+    });
+  });
+
+  it('leaves out what is exported already, and asks for the rest again', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      const env = envFor(address, queue);
+      await withCsv(csv(4), async (path) => {
+        const run = (): Promise<CliResult> => runCli(['populate', path, '--no-start', '--json'], { env });
+        expect((await run()).json()).to.include({ published: 4 });
+        await execute(address, [
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('POPACC1', 'POPACC2')",
+        ]);
+        await broker.drain(queue);
+        expect((await run()).json()).to.include({ published: 2, already_exported: 2 });
+        expect(accessions(await broker.drain(queue))).to.have.members(['POPACC0', 'POPACC3']);
+      });
+    });
+  });
+
+  it('killed half way and started again, sends none twice beyond the last batch, and leaves none out', async () => {
+    await withDatabase(async (database, address) => {
+      const queue = broker.queue();
+      const env = envFor(address, queue);
+      await migrateUp(database, silentLogger);
+      await declareQueue(await broker.connection(), queue);
+      const total = 20_000;
+      await withCsv(csv(total), async (path) => {
+        const first = startCli(['populate', path, '--no-start'], { env });
+        await eventually(async () => expect(await broker.depth(queue)).to.be.greaterThan(2_000), {
+          timeoutMs: 60_000,
+        });
+        first.kill('SIGKILL');
+        expect((await first.ended).signal).to.equal('SIGKILL');
+        const sent = await broker.depth(queue);
+        expect(sent).to.be.lessThan(total);
+        const second = await runCli(['populate', path, '--no-start', '--json'], { env, timeoutMs: 90_000 });
+        expect(second.code, second.stderr).to.equal(0);
+        const { done_before: before, published } = second.json() as {
+          done_before: number;
+          published: number;
+        };
+        expect(before).to.be.within(1_000, sent);
+        expect(published).to.equal(total - before);
+        const all = accessions(await broker.drain(queue));
+        expect(new Set(all).size).to.equal(total);
+        expect(all.length - total).to.be.within(0, 1_000);
+      });
+    });
+  });
+
+  it('goes on where the broker failed it, and at the end forgets its place', async () => {
+    await withDatabase(async (database) => {
+      await migrateUp(database, silentLogger);
+      await withCsv(csv(2_500), async (path) => {
+        const cohort = await readCohort(path);
+        try {
+          const sent: string[] = [];
+          let calls = 0;
+          const publish = (_queue: string, bodies: readonly Buffer[]): Promise<void> => {
+            calls += 1;
+            if (calls === 2) return Promise.reject(new Error('the broker is away'));
+            sent.push(...bodies.map((body) => body.toString()));
+            return Promise.resolve();
+          };
+          const options = { database, queues: ['q'], publish };
+          const failure = await populateCohort(cohort, options).catch((error: unknown) => error);
+          expect(failure).to.be.instanceOf(Error);
+          const result = await populateCohort(cohort, options);
+          expect(result).to.deep.equal({
+            messages: 2_500,
+            published: 1_500,
+            alreadyExported: 0,
+            doneBefore: 1_000,
+            isComplete: true,
+          });
+          expect(sent).to.deep.equal([...cohort.messages()].map(({ body }) => body.toString()));
+          const { rows } = await database.query<{ key: string }>(
+            "SELECT key FROM pixl_pipeline.setting WHERE key LIKE 'populate %'",
+          );
+          expect(rows).to.deep.equal([]);
+          expect(await getSetting(database, 'populate')).to.equal(undefined);
+        } finally {
+          cohort.close();
+        }
+      });
+    });
+  });
+
+  it('starts the daemon, asks again while more gets exported, and stops when nothing more does', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      const services = fakeServices({});
+      const { url } = await api.start({ services });
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
+      await withCsv(csv(3), async (path) => {
+        const running = startCli(['populate', path, '--rate', '2.5', '--num-retries', '5', '--json'], {
+          env,
+        });
+        await eventually(() => expect(services.set).to.deep.equal([{ rate: 2.5, queue: null }]));
+        await execute(address, [
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'POPACC1'",
+        ]);
+        expect(accessions(await broker.drain(queue))).to.have.length(3);
+        await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
+        await broker.drain(queue);
+        const { code, json, stderr } = await running.ended;
+        expect(code, stderr).to.equal(4);
+        expect(json()).to.include({ published: 3, exported: 1 });
+      });
+    });
+  });
+
+  it('publishes nothing when the daemon that it is to start does not answer', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      await declareQueue(await broker.connection(), queue);
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: '1' };
+      const { code, stderr } = await runCli(['populate', fixture('omop')], { env });
+      expect(code).to.equal(1);
+      expect(stderr).to.contain('no answer from the daemon');
+      expect(await broker.depth(queue)).to.equal(0);
+    });
+  });
+});
