@@ -101,7 +101,8 @@ run_mocha() { # name config args...
   shift 2
   export PIXL_TEST_SUMMARY=$work/$name.json
   say "$name tests"
-  node node_modules/mocha/bin/mocha.js --config "$config" --reporter dist/test/support/summary-reporter.js "$@"
+  # A run that does not end is a failure too, and not one to wait for.
+  timeout -k 30 1200 node node_modules/mocha/bin/mocha.js --config "$config" --reporter dist/test/support/summary-reporter.js "$@"
   local status=$?
   counts=$(cat "$PIXL_TEST_SUMMARY" 2>/dev/null)
   if [[ $counts =~ \"passed\":([0-9]+),\"failed\":([0-9]+),\"skipped\":([0-9]+) ]]; then

@@ -86,6 +86,7 @@ class StubConsumer {
   readonly #workMs: () => number;
   readonly #signal = new AbortController().signal;
   #inHand = 0;
+  #isStopped = false;
 
   constructor(duty: ArchiveDuty, clock: FakeClock, workMs: () => number) {
     this.#duty = duty;
@@ -93,6 +94,11 @@ class StubConsumer {
     this.#workMs = workMs;
     duty.gate.onChange(() => this.#follow());
     this.#follow();
+  }
+
+  /** Takes nothing more; without it a closed duty and a queue that is never empty would keep each other busy for ever. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   #follow(): void {
@@ -103,7 +109,7 @@ class StubConsumer {
 
   /** Up to the prefetch, twice what may be in flight: half of the messages wait for their turn. */
   #take(): void {
-    while (!this.isPaused && this.#inHand < 4) {
+    while (!this.#isStopped && !this.isPaused && this.#inHand < 4) {
       this.#inHand += 1;
       void this.#handle();
     }
@@ -149,6 +155,7 @@ describe('the duty of an archive with hours', () => {
       const hours = parseAllowedHours(textOf(RULES));
       const duty = await startDuty(clock, begin, { hours, timeZone, maxInFlight: 2 });
       const consumer = new StubConsumer(duty, clock, () => 7_000 + ((clock.now() * 7) % 400_000));
+      opened.push(() => consumer.stop());
       const openAt = (ms: number): boolean => naivelyOpen(RULES, new Date(Date.parse(begin) + ms), timeZone);
       let openMinutes = 0;
       const changes = [0];
