@@ -457,7 +457,14 @@ export async function withAssociation<T>(
   options: AssociationOptions,
   work: (association: Association) => Promise<T>,
 ): Promise<T> {
-  const association = await Association.request(options);
+  return endingAfter(await Association.request(options), work);
+}
+
+/** Does `work` on an association and ends it: by A-RELEASE after the work is done, by A-ABORT when it failed. */
+export async function endingAfter<T>(
+  association: Association,
+  work: (association: Association) => Promise<T>,
+): Promise<T> {
   let result: T;
   try {
     result = await work(association);

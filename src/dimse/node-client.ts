@@ -2,6 +2,7 @@ import { CancelledError } from '../core/errors.js';
 import { AssociationEndedError, DimseStatusError } from './errors.js';
 import {
   Association,
+  endingAfter,
   nodeName,
   type AssociationOptions,
   type AssociationTimeouts,
@@ -100,12 +101,7 @@ export class NodeClient {
     await this.#slot('transfer', signal);
     const association = await this.#request('transfer', contexts, signal);
     try {
-      const result = await work(association);
-      await association.release();
-      return result;
-    } catch (error) {
-      await association.abort();
-      throw error;
+      return await endingAfter(association, work);
     } finally {
       this.#freeSlot('transfer');
     }
