@@ -17,7 +17,7 @@ export async function deliverySides(size: {
   instances: number;
   rows: number;
   cols: number;
-}): Promise<{ sides: Side[]; close: () => Promise<void> }> {
+}): Promise<{ sides: Side[]; raw: Orthanc; anon: Orthanc; close: () => Promise<void> }> {
   const files = tempDir('bench-study');
   const study = await makeStudy(files.path, { study: 1, series: 2, ...size, instances: size.instances / 2 });
   const [rawPort = 0, anonPort = 0] = await freePorts(2);
@@ -38,6 +38,8 @@ export async function deliverySides(size: {
     },
   };
   return {
+    raw,
+    anon,
     sides: [
       { name: 'pixl-imaging', ...whole, run: () => ours(study, raw, anon, 3) },
       { name: 'pixl-imaging, two lanes', ...whole, run: () => ours(study, raw, anon, 2) },
