@@ -24,7 +24,7 @@ type Before = (
   association: number,
   store: Omit<Store, 'journey'>,
   peer: ScriptedPeer,
-) => Promise<void | 'gone'>;
+) => Promise<'answer' | 'gone'>;
 
 describe('the lanes of a delivery', () => {
   let folder: TempDir;
@@ -105,6 +105,7 @@ describe('the lanes of a delivery', () => {
         // No image is answered until all the lanes are there.
         async (_uid, _association, { taken }) => {
           await eventually(() => expect(taken.size, 'associations').to.be.at.least(most));
+          return 'answer';
         },
         async ({ journey, taken, open }) => {
           const outcome = await journey.run(requestFor(large));
@@ -120,7 +121,7 @@ describe('the lanes of a delivery', () => {
   it('are no more than one for a study of a few images', async () => {
     await delivering(
       { raw: 3, anon: 3 },
-      () => Promise.resolve(),
+      () => Promise.resolve('answer'),
       async ({ journey, open }) => {
         expect(await journey.run(requestFor(small))).to.include({ kind: 'delivered' });
         expect(open.most).to.equal(1);
@@ -134,10 +135,11 @@ describe('the lanes of a delivery', () => {
     await delivering(
       { raw: 2, anon: 2 },
       async (uid, association, { taken }) => {
-        if (isSmall(uid)) return;
+        if (isSmall(uid)) return 'answer';
         await eventually(() => expect(taken.size, 'associations').to.be.at.least(2));
         // The first lane stands still; only the end of the spare one can let the small study through.
         if (association === 1) await eventually(() => expect(smallIsThrough).to.equal(true));
+        return 'answer';
       },
       async ({ journey, taken, open }) => {
         const running = journey.run(requestFor(large));
@@ -156,7 +158,7 @@ describe('the lanes of a delivery', () => {
       { raw: 3, anon: 3 },
       async (_uid, association, { taken }, peer) => {
         await eventually(() => expect(taken.size, 'associations').to.be.at.least(3));
-        if (association !== 2 || taken.get(2)!.length < 4) return;
+        if (association !== 2 || taken.get(2)!.length < 4) return 'answer';
         await peer.abort();
         return 'gone';
       },
