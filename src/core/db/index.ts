@@ -13,6 +13,7 @@ export {
   type TransferFilter,
 } from './ledger.js';
 export {
+  checkCohortTables,
   migrateDown,
   migrateUp,
   migrationStatus,
@@ -20,4 +21,5 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
+export { lackingPrivileges } from './privileges.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';
