@@ -37,7 +37,11 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  forbid('src/core', ['dimse/', 'queue/', 'pipeline/', 'api/', 'bin/', 'doctor/'], 'core knows no other folder of ours'),
+  forbid(
+    'src/core',
+    ['dimse/', 'queue/', 'pipeline/', 'api/', 'bin/', 'doctor/'],
+    'core knows no other folder of ours',
+  ),
   forbid(
     'src/dimse',
     ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'core/(?!(errors|ids|log)\\.js)'],

@@ -42,7 +42,9 @@ export function queuesCheck(config: Config, connect: () => Promise<BrokerConnect
       const details: string[] = [];
       for (const queue of queuesOf(config)) {
         const there = await examineQueue(connection, queue);
-        details.push(there === null ? `${queue} not there yet` : `${queue} as declared (${there.depth} waiting)`);
+        details.push(
+          there === null ? `${queue} not there yet` : `${queue} as declared (${there.depth} waiting)`,
+        );
       }
       for (const { queue, delayMs } of delayQueuesOf(config)) {
         const there = await examineDelayQueue(connection, queue, delayMs);

@@ -10,7 +10,13 @@ import { clockCheck } from './clock-check.js';
 import { databaseCheck, migrationsCheck } from './database-checks.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
 import { moveDestinationCheck } from './move-destination.js';
-import { archiveQueryCheck, echoCheck, rawQueryCheck, storageCheck, type ExaminedNode } from './node-checks.js';
+import {
+  archiveQueryCheck,
+  echoCheck,
+  rawQueryCheck,
+  storageCheck,
+  type ExaminedNode,
+} from './node-checks.js';
 import { redisCheck } from './redis-check.js';
 
 /** What the checks look with; who makes them closes them. */
@@ -83,6 +89,8 @@ function archiveChecks(
 
 function databaseChecks({ config, database }: DoctorParts): Check[] {
   if (config.database === null || database === null)
-    return [unset('database', 'not configured: outcomes are in the log alone, populate and report do not work')];
+    return [
+      unset('database', 'not configured: outcomes are in the log alone, populate and report do not work'),
+    ];
   return [databaseCheck(config.database, database), migrationsCheck(config.database, database)];
 }

@@ -47,7 +47,11 @@ function hoursText(name: ArchiveName, { hours }: Config, now: Date): string {
   const change = nextChange(allowed, now, hours.timeZone);
   const open = isOpen(allowed, now, hours.timeZone);
   if (change === null) return `${name} ${open ? 'always open' : 'never open'}`;
-  const until = change.toLocaleString('sv-SE', { timeZone: hours.timeZone, timeStyle: 'short', dateStyle: 'short' });
+  const until = change.toLocaleString('sv-SE', {
+    timeZone: hours.timeZone,
+    timeStyle: 'short',
+    dateStyle: 'short',
+  });
   return `${name} ${open ? 'open' : 'closed'} until ${until}`;
 }
 

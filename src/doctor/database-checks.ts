@@ -55,7 +55,10 @@ function databaseMend(config: DatabaseConfig): (error: unknown) => string {
     if (error instanceof SchemaMismatchError) return 'in PIXL: alembic upgrade head';
     if (error instanceof DatabaseError && error.sqlState === '3D000')
       return `create the database ${config.name}, or correct ${name.name}`;
-    if (error instanceof DatabaseError && (error.sqlState?.startsWith('28') === true || error.sqlState === null))
+    if (
+      error instanceof DatabaseError &&
+      (error.sqlState?.startsWith('28') === true || error.sqlState === null)
+    )
       return `correct ${user.name} (${config.user}) and ${password.name}, or ${tls.name} and ${tlsCa.name}; does pg_hba.conf let this machine in?`;
     if (error instanceof DatabaseError)
       return `give ${config.user} the rights on ${config.name}; the server's log says more`;

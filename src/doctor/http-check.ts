@@ -24,7 +24,10 @@ export function httpCheck({ host, port }: Config['api'], askDaemon: () => Promis
       const code = await listenOnce(host, port);
       if (code === null) return sound(`${address} is free: no daemon runs here`);
       if (code === 'EADDRINUSE')
-        return wrong(`${address} is taken by something else`, `end it, or set ${apiPort.name} to another port`);
+        return wrong(
+          `${address} is taken by something else`,
+          `end it, or set ${apiPort.name} to another port`,
+        );
       return wrong(
         `can't listen on ${address}: ${code}`,
         `set ${apiHost.name} to an address of this machine, and ${apiPort.name} to a port that the user may open`,

@@ -52,7 +52,9 @@ export function moveDestinationCheck(
 /** A status that says no whatever the move is for. Of 0xCxxx that can't be said: Orthanc's answer to "no match" is one. */
 function isRefusal(status: number): boolean {
   return (
-    status === Status.MoveDestinationUnknown || status === Status.NotAuthorized || (status & 0xff00) === 0xa700
+    status === Status.MoveDestinationUnknown ||
+    status === Status.NotAuthorized ||
+    (status & 0xff00) === 0xa700
   );
 }
 
@@ -77,7 +79,9 @@ function judged(result: RetrieveResult, archive: NodeConfig, raw: NodeConfig): F
   if (arrived > 0) return sound(`${archive.aeTitle} knows ${raw.aeTitle}: one image was moved there`);
   if (isRefusal(status) || (status & 0xf000) === 0xc000 || isWarning(status))
     return refused(result, archive, raw);
-  return untold(`${archive.aeTitle} answered ${describeStatus('C-MOVE', status)} and says of no image that it was moved`);
+  return untold(
+    `${archive.aeTitle} answered ${describeStatus('C-MOVE', status)} and says of no image that it was moved`,
+  );
 }
 
 async function moveOf(
