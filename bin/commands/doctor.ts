@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { ConfigurationError, type Config } from '../../src/core/config/index.js';
+import { checkSafeHaven } from '../../src/core/exports/index.js';
 import { InvalidValueError } from '../../src/core/errors.js';
 import { studyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
 import { silentLogger } from '../../src/core/log.js';
@@ -18,6 +19,7 @@ import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { plain, printJson, printTable } from '../output.js';
+import { safeHavenSettings } from '../safe-haven.js';
 import { UsageError } from '../usage-error.js';
 import { nodeClient } from '../wiring.js';
 
@@ -29,7 +31,8 @@ interface DoctorOptions {
 /** Longer than a connection and an answer may take. */
 const CHECK_TIMEOUT_MS = 25_000;
 /** Somebody is waiting at the terminal: a broker that is away is told soon. */
-const BROKER_TIMEOUT_MS = 5_000;
+const BROKER_TIMEOUT_MS = 3_000;
+const FTPS_SILENCE_MS = 10_000;
 
 export function addDoctorCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -87,6 +90,8 @@ async function examineDeployment(config: Config, testStudy: StudyInstanceUid | n
       connectBroker: () =>
         (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
       database: config.database === null ? null : database(config, silentLogger, closers),
+      tryFtps: (ftps, signal) =>
+        checkSafeHaven(safeHavenSettings(ftps), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
       askDaemon: () => askDaemon(config),
     });
     return await examine(checks, CHECK_TIMEOUT_MS);

@@ -1,4 +1,4 @@
-import { secondaryArchive, type Config, type NodeConfig } from '../core/config/index.js';
+import { secondaryArchive, type Config, type FtpsConfig, type NodeConfig } from '../core/config/index.js';
 import { variables } from '../core/config/variables.js';
 import type { Database } from '../core/db/index.js';
 import type { StudyInstanceUid } from '../core/ids.js';
@@ -8,6 +8,7 @@ import { brokerCheck, queuesCheck } from './broker-checks.js';
 import { unset, type Check } from './check.js';
 import { clockCheck } from './clock-check.js';
 import { databaseCheck, migrationsCheck } from './database-checks.js';
+import { ftpsCheck } from './ftps-check.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
 import { moveDestinationCheck } from './move-destination.js';
 import {
@@ -27,6 +28,8 @@ export interface DoctorParts {
   readonly connectBroker: () => Promise<BrokerConnection>;
   /** null = none is configured. */
   readonly database: Database | null;
+  /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
+  readonly tryFtps: (ftps: FtpsConfig, signal: AbortSignal) => Promise<void>;
   readonly askDaemon: () => Promise<DaemonAnswer>;
   /** One image of it may be moved to raw, to see whether an archive knows raw; null = only what raw holds already. */
   readonly testStudy: StudyInstanceUid | null;
@@ -46,6 +49,7 @@ export function deploymentChecks(parts: DoctorParts): Check[] {
     brokerCheck(config, parts.connectBroker),
     queuesCheck(config, parts.connectBroker),
     ...databaseChecks(parts),
+    ftpsLine(parts),
     config.rate.redisUrl === null
       ? unset('Redis', `not configured: each daemon has a rate of its own (${variables.rateRedisUrl.name})`)
       : redisCheck(config.rate.redisUrl),
@@ -93,4 +97,14 @@ function databaseChecks({ config, database }: DoctorParts): Check[] {
       unset('database', 'not configured: outcomes are in the log alone, populate and report do not work'),
     ];
   return [databaseCheck(config.database, database), migrationsCheck(config.database, database)];
+}
+
+function ftpsLine({ config: { ftps }, tryFtps }: DoctorParts): Check {
+  const { host, username, password } = variables.ftps;
+  if (ftps === null)
+    return unset(
+      'FTPS',
+      `not configured: ${host.name}, ${username.name} and ${password.name} are not all set`,
+    );
+  return ftpsCheck(ftps, (signal) => tryFtps(ftps, signal));
 }

@@ -11,6 +11,7 @@ import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
 import { startRedis } from '../../support/redis.js';
 import { startScriptedArchive } from '../../support/scripted-archive.js';
 import { startScriptedPeer } from '../../support/scripted-peer.js';
@@ -40,6 +41,7 @@ describe('pixl-imaging doctor', function () {
   let files: TempDir;
   let study: MadeStudy;
   let database: DatabaseAddress;
+  let haven: Proftpd;
   let env: Record<string, string>;
 
   before(async () => {
@@ -54,6 +56,7 @@ describe('pixl-imaging doctor', function () {
     await lab.pacs.load(study.folder);
     database = await (await sharedPostgres()).createDatabase();
     await withDatabaseMigrated(database);
+    haven = await sharedProftpd();
   });
   after(() => files.remove());
 
@@ -64,6 +67,7 @@ describe('pixl-imaging doctor', function () {
       ...nodesEnv({ primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon }),
       ...brokerEnv(broker.rabbitmq),
       ...databaseEnv(database),
+      ...haven.env('implicit'),
       PIXL_PRIMARY_QUEUE: broker.queue(),
       PIXL_SECONDARY_QUEUE: broker.queue(),
       PIXL_FAILED_QUEUE: broker.queue(),
@@ -129,7 +133,7 @@ describe('pixl-imaging doctor', function () {
         ...['anon: C-ECHO', 'anon: storage'],
         ...['primary: C-ECHO', 'primary: query and retrieve', 'primary: move destination'],
         ...['secondary: C-ECHO', 'secondary: query and retrieve', 'secondary: move destination'],
-        ...['broker', 'queues', 'database', 'migrations', 'Redis', 'HTTP'],
+        ...['broker', 'queues', 'database', 'migrations', 'FTPS', 'Redis', 'HTTP'],
       ]);
       for (const archive of ['primary', 'secondary'])
         expect(line(`${archive}: move destination`).detail).to.match(
@@ -186,7 +190,7 @@ describe('pixl-imaging doctor', function () {
         },
       });
       expect(code, stdout).to.equal(0);
-      for (const what of ['secondary', 'anon', 'database', 'Redis'])
+      for (const what of ['secondary', 'anon', 'database', 'FTPS', 'Redis'])
         expect(stdout).to.match(new RegExp(`^- +${what} `, 'm'));
     });
 
@@ -343,6 +347,12 @@ describe('pixl-imaging doctor', function () {
       await onlyRed('database', /start PostgreSQL, or correct .*PIXL_DB_PORT/, {
         PIXL_DB_PORT: String(lab.dead.port),
       });
+    });
+
+    it("the FTPS server's login, its certificate, and its port", async () => {
+      await onlyRed('FTPS', /FTP_USER_NAME \(pixl\) and FTP_USER_PASSWORD/, { FTP_USER_PASSWORD: 'wrong' });
+      await onlyRed('FTPS', /correct FTP_TLS_CA/, { FTP_TLS_CA: '' });
+      await onlyRed('FTPS', /start the server, or correct .*FTP_PORT/, { FTP_PORT: String(lab.dead.port) });
     });
 
     it('a Redis that refuses us, or is away', async () => {
