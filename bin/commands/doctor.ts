@@ -42,8 +42,9 @@ export function addDoctorCommand(program: Command, done: (code: ExitCode) => voi
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      '\nChanges nothing. Some archives (dcmqrscp, Orthanc) tell only by an image whether they know raw as a move' +
-        '\ndestination: one that raw holds already is moved there again, or one of --study-uid.' +
+      '\nSome archives (dcmqrscp, Orthanc) tell only by an image whether they know raw as a move destination: one' +
+        '\nof --study-uid, else one that raw holds already, else one of a study that the cohort asks for is moved' +
+        '\nto raw. Nothing else is changed anywhere.' +
         '\n\nExample:\n  $ pixl-imaging doctor',
     )
     .action(async (options: DoctorOptions) => done(await doctor(options)));

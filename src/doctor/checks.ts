@@ -1,11 +1,12 @@
 import { secondaryArchive, type Config, type FtpsConfig, type NodeConfig } from '../core/config/index.js';
 import { variables } from '../core/config/variables.js';
-import type { Database } from '../core/db/index.js';
+import { requestedStudies, type CohortImage, type Database } from '../core/db/index.js';
+import { isOpen, parseAllowedHours } from '../core/hours.js';
 import type { StudyInstanceUid } from '../core/ids.js';
 import type { NodeClient } from '../dimse/index.js';
 import type { BrokerConnection } from '../queue/index.js';
 import { brokerCheck, queuesCheck } from './broker-checks.js';
-import { unset, type Check } from './check.js';
+import { unset, untold, type Check } from './check.js';
 import { clockCheck } from './clock-check.js';
 import { databaseCheck, migrationsCheck } from './database-checks.js';
 import { ftpsCheck } from './ftps-check.js';
@@ -31,7 +32,7 @@ export interface DoctorParts {
   /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
   readonly tryFtps: (ftps: FtpsConfig, signal: AbortSignal) => Promise<void>;
   readonly askDaemon: () => Promise<DaemonAnswer>;
-  /** One image of it may be moved to raw, to see whether an archive knows raw; null = only what raw holds already. */
+  /** One image of it may be moved to raw, to see whether an archive knows raw; null = none is named. */
   readonly testStudy: StudyInstanceUid | null;
 }
 
@@ -83,12 +84,26 @@ function archiveChecks(
     return [unset(name, 'the same node as the primary archive: there is no other to ask')];
   const archive = examined(node, parts);
   if (archive === null) return [unset(name, 'not configured')];
-  const { hours } = parts.config;
+  const { config, database, testStudy } = parts;
+  // Without its tables, or without an answer, a database has lines of its own, and names no study here.
+  const requested = async (limit: number): Promise<readonly CohortImage[]> =>
+    database === null ? [] : requestedStudies(database, limit).catch(() => []);
   return [
     echoCheck(archive),
-    archiveQueryCheck(archive),
-    ...(raw === null ? [] : [moveDestinationCheck(archive, raw, hours, parts.testStudy)]),
+    withinHours(archiveQueryCheck(archive), config.hours, name),
+    ...(raw === null ? [] : [moveDestinationCheck(archive, { raw, testStudy, requested })]),
   ];
+}
+
+/** Outside its hours an archive is asked whether it is there, and nothing else. */
+function withinHours(check: Check, hours: Config['hours'], name: 'primary' | 'secondary'): Check {
+  return {
+    ...check,
+    run: (signal) =>
+      isOpen(parseAllowedHours(hours[name]), new Date(), hours.timeZone)
+        ? check.run(signal)
+        : Promise.resolve(untold(`not asked outside the archive's hours (${hours[name]})`)),
+  };
 }
 
 function databaseChecks({ config, database }: DoctorParts): Check[] {

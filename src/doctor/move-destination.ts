@@ -1,49 +1,35 @@
-import type { Config, NodeConfig } from '../core/config/index.js';
-import { isOpen, parseAllowedHours } from '../core/hours.js';
-import type { StudyInstanceUid } from '../core/ids.js';
-import type { ArchiveName } from '../core/outcome.js';
+import type { NodeConfig } from '../core/config/index.js';
 import {
   cMove,
   describeStatus,
   isWarning,
-  someStudies,
   Status,
   type RetrieveResult,
   type RetrieveSelection,
 } from '../dimse/index.js';
-import { listStudy, type StudyContents } from '../pipeline/index.js';
 import { sound, untold, wrong, type Check, type Finding } from './check.js';
 import { queryCheckName, UNUSED_STUDY, type ExaminedNode } from './node-checks.js';
 import { aeTitleVariable, nodeMend } from './node-mends.js';
-
-/** Studies of raw that an archive is asked for until it has one. */
-const CANDIDATES = 5;
+import { probeImage, type AllowedStudies } from './probe-image.js';
 
 /**
  * Does an archive know raw's AE title, and where raw is?
  *
  * It is asked to move a study that nobody has. Some archives look at the destination first and refuse an unknown one with
  * 0xA801; others (dcmqrscp, Orthanc) find nothing to move and say the same in both cases (docs/field-notes.md). With those
- * only an image tells: one that raw holds already, moved there once more, or one of a study that the user names.
+ * only an image tells, one that may be in raw.
  */
-export function moveDestinationCheck(
-  archive: ExaminedNode,
-  raw: ExaminedNode,
-  hours: Config['hours'],
-  testStudy: StudyInstanceUid | null,
-): Check {
-  const name = archive.node.name as ArchiveName;
+export function moveDestinationCheck(archive: ExaminedNode, allowed: AllowedStudies): Check {
+  const raw = allowed.raw.node;
   return {
-    name: `${name}: move destination`,
-    after: [queryCheckName(archive.node), queryCheckName(raw.node)],
+    name: `${archive.node.name}: move destination`,
+    after: [queryCheckName(archive.node), queryCheckName(raw)],
     run: async (signal) => {
-      if (!isOpen(parseAllowedHours(hours[name]), new Date(), hours.timeZone))
-        return untold(`not asked outside the archive's hours (${hours[name]})`);
-      const first = await moveOf(archive, raw.node, { level: 'STUDY', studyInstanceUid: UNUSED_STUDY });
-      if (isRefusal(first.status)) return refused(first, archive.node, raw.node);
-      const image = await probeImage(archive, raw, testStudy, signal);
+      const first = await moveOf(archive, raw, { level: 'STUDY', studyInstanceUid: UNUSED_STUDY });
+      if (isRefusal(first.status)) return refused(first, archive.node, raw);
+      const image = await probeImage(archive, allowed, signal);
       if (typeof image === 'string') return untold(image);
-      return judged(await moveOf(archive, raw.node, image), archive.node, raw.node);
+      return judged(await moveOf(archive, raw, image), archive.node, raw);
     },
     mendOf: nodeMend(archive.node, archive.ours, 'C-MOVE'),
   };
@@ -100,40 +86,4 @@ async function moveOf(
       if (step.done === true) return step.value;
     }
   });
-}
-
-/** One image whose move brings raw nothing that it may not have; or why there is none. */
-async function probeImage(
-  archive: ExaminedNode,
-  raw: ExaminedNode,
-  testStudy: StudyInstanceUid | null,
-  signal: AbortSignal,
-): Promise<RetrieveSelection | string> {
-  const list = ({ client, queryTimeoutMs }: ExaminedNode, study: StudyInstanceUid): Promise<StudyContents> =>
-    listStudy(client, study, null, queryTimeoutMs, signal);
-  if (testStudy !== null)
-    return (
-      firstImage(testStudy, await list(archive, testStudy)) ??
-      `the study of --study-uid is not in ${archive.node.aeTitle}`
-    );
-  const held = await raw.client.withQueryRetrieve(
-    (association) => someStudies(association, CANDIDATES, raw.queryTimeoutMs),
-    signal,
-  );
-  for (const study of held) {
-    const inBoth = (await list(archive, study)).sharedWith(await list(raw, study));
-    const image = firstImage(study, inBoth);
-    if (image !== null) return image;
-  }
-  return (
-    `${archive.node.aeTitle} does not tell without an image to move, and raw holds none of its studies: ` +
-    'name a test study with --study-uid; one image of it is moved to raw'
-  );
-}
-
-function firstImage(studyInstanceUid: StudyInstanceUid, contents: StudyContents): RetrieveSelection | null {
-  for (const [seriesInstanceUid, instances] of contents.series)
-    for (const sopInstanceUid of instances.keys())
-      return { level: 'IMAGE', studyInstanceUid, seriesInstanceUid, sopInstanceUids: [sopInstanceUid] };
-  return null;
 }

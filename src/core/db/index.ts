@@ -22,4 +22,5 @@ export {
   type MigrationStatus,
 } from './migrate.js';
 export { lackingPrivileges } from './privileges.js';
+export { requestedStudies } from './requested-studies.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { migrateUp } from '../../../src/core/db/index.js';
+import { addImages, findOrCreateExtract, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli } from '../../support/cli.js';
@@ -168,6 +168,34 @@ describe('pixl-imaging doctor', function () {
         /knows ORTHANC_RAW: one image was moved/,
       );
       expect(await lab.raw.sopInstanceUids()).to.have.length(1);
+    });
+
+    it('tells by an image of a study that the cohort asks for', async () => {
+      await lab.raw.deleteAll();
+      await withDatabase(async (cohort, address) => {
+        await withDatabaseMigrated(address);
+        const extract = await findOrCreateExtract(cohort, 'doctor');
+        const { mrn, accession: accessionNumber } = study;
+        const asked = { mrn, accessionNumber, studyDate: '2023-01-01', studyUid: null };
+        await addImages(cohort, extract, [asked, { ...asked, mrn: 'DOC*' }]);
+        const { red, line } = await diagnosed(databaseEnv(address));
+        expect(red).to.deep.equal([]);
+        expect(line('primary: move destination').detail).to.match(/knows ORTHANC_RAW/);
+        expect(await lab.raw.sopInstanceUids()).to.have.length(1);
+      });
+    });
+
+    it('asks an archive nothing outside its hours but whether it is there', async () => {
+      const inThreeDays = new Date(Date.now() + 3 * 86_400_000).toUTCString().slice(0, 3);
+      const { red, line } = await diagnosed({
+        PRIMARY_ALLOWED_HOURS: `${inThreeDays} 10:00-11:00`,
+        TZ: 'UTC',
+      });
+      expect(red).to.deep.equal([]);
+      expect(line('primary: query and retrieve').detail).to.contain("not asked outside the archive's hours");
+      expect(line('primary: move destination').detail).to.contain('not checked');
+      expect([...lab.vna.requests('C-FIND'), ...lab.vna.requests('C-MOVE')]).to.deep.equal([]);
+      expect(lab.vna.associations().opened).to.equal(1);
     });
 
     it('prints a table for people', async () => {
