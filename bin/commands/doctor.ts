@@ -12,6 +12,8 @@ import {
   type DaemonAnswer,
   type Examined,
 } from '../../src/doctor/index.js';
+import { noMetrics } from '../../src/core/metrics.js';
+import type { AssociationTimeouts } from '../../src/dimse/index.js';
 import type { BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.js';
 import { broker } from '../broker.js';
@@ -28,9 +30,10 @@ interface DoctorOptions {
   readonly json?: true;
 }
 
+/** Somebody is waiting at the terminal: less than the daemon's patience. */
+const NODE_TIMEOUTS: AssociationTimeouts = { connectMs: 5_000, acseMs: 5_000, writeMs: 10_000 };
 /** Longer than a connection and an answer may take. */
 const CHECK_TIMEOUT_MS = 25_000;
-/** Somebody is waiting at the terminal: a broker that is away is told soon. */
 const BROKER_TIMEOUT_MS = 3_000;
 const FTPS_SILENCE_MS = 10_000;
 
@@ -87,7 +90,7 @@ async function examineDeployment(config: Config, testStudy: StudyInstanceUid | n
     const checks = deploymentChecks({
       config,
       testStudy,
-      client: (node) => nodeClient(config, node, closers),
+      client: (node) => nodeClient(config, node, closers, noMetrics, NODE_TIMEOUTS),
       connectBroker: () =>
         (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
       database: config.database === null ? null : database(config, silentLogger, closers),

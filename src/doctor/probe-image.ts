@@ -29,17 +29,14 @@ export async function probeImage(
   allowed: AllowedStudies,
   signal: AbortSignal,
 ): Promise<RetrieveSelection | string> {
-  const { aeTitle } = archive.node;
-  if (allowed.testStudy !== null)
-    return (
-      firstImage(allowed.testStudy, await list(archive, allowed.testStudy, signal)) ??
-      `the study of --study-uid is not in ${aeTitle}`
-    );
+  const { testStudy, raw } = allowed;
   return (
-    (await imageInBoth(archive, allowed.raw, signal)) ??
+    (testStudy === null ? null : firstImage(testStudy, await list(archive, testStudy, signal))) ??
+    (await imageInBoth(archive, raw, signal)) ??
     (await requestedImage(archive, allowed, signal)) ??
-    `${aeTitle} does not tell without an image to move, and it has no study that raw holds or a cohort asks for: ` +
-      'name a test study with --study-uid; one image of it is moved to raw'
+    `${archive.node.aeTitle} does not tell without an image to move, and it has no study that raw holds or a cohort ` +
+      `asks for${testStudy === null ? '' : ', nor the one of --study-uid'}: ` +
+      'name a test study of it with --study-uid; one image of it is moved to raw'
   );
 }
 

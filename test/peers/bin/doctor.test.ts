@@ -163,6 +163,8 @@ describe('pixl-imaging doctor', function () {
         /does not tell without an image.*--study-uid/,
       );
       expect(lab.vna.movedInstances()).to.equal(0);
+      const lost = await diagnosed({}, '--study-uid', '1.2.3.4.5');
+      expect(lost.line('primary: move destination').detail).to.contain('nor the one of --study-uid');
       const named = await diagnosed({}, '--study-uid', study.studyInstanceUid);
       expect(named.line('primary: move destination').detail).to.match(
         /knows ORTHANC_RAW: one image was moved/,
@@ -237,6 +239,17 @@ describe('pixl-imaging doctor', function () {
       expect(line.detail).to.contain('called AE title not recognized');
     });
 
+    it('a node that takes the connection and says nothing', async () => {
+      const silent = await startScriptedPeer((peer) => peer.silence());
+      try {
+        const nodes = nodesEnv({ anon: { aeTitle: 'SILENT', port: silent.port } });
+        const line = await onlyRed('anon: C-ECHO', /is it a DICOM node that listens at/, nodes);
+        expect(line.detail).to.match(/^SILENT .*A-ASSOCIATE: nothing for 5000 ms$/);
+      } finally {
+        await silent.close();
+      }
+    });
+
     it("raw's AE title", async () => {
       await onlyRed('raw: C-ECHO', /ORTHANC_RAW_AE_TITLE \(WRONG\)/, { ORTHANC_RAW_AE_TITLE: 'WRONG' });
     });
@@ -275,6 +288,20 @@ describe('pixl-imaging doctor', function () {
         expect(line.detail).to.contain('0xA801');
       } finally {
         await stranger.close();
+      }
+    });
+
+    it('an Orthanc for an archive that does not know raw', async () => {
+      await lab.anon.load(study.folder);
+      const raw = await startDcmqrscp({ aeTitle: 'OTHERRAW' });
+      try {
+        await raw.load(study.folder);
+        const nodes = { ...nodesEnv({ primary: lab.anon, raw }), SECONDARY_DICOM_SOURCE_AE_TITLE: '' };
+        const changes = { ...nodes, SECONDARY_DICOM_SOURCE_IP_ADDR: '', SECONDARY_DICOM_SOURCE_PORT: '' };
+        const line = await onlyRed('primary: move destination', /enter OTHERRAW/, changes);
+        expect(line.detail).to.contain('0xC000');
+      } finally {
+        await raw.close();
       }
     });
 
