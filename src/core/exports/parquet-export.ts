@@ -8,6 +8,8 @@ import { slugify } from '../slug/slug.js';
 import { parseIsoTimestamp, type Timestamp } from '../timestamp.js';
 import { ExportFilesError } from './export-errors.js';
 import { copyFiles, digestOf, filesOf, flushFolder, type FolderFile } from './folder-files.js';
+import type { SafeHaven } from './ftps.js';
+import { uploadExtract, type UploadProgress, type UploadResult } from './upload-extract.js';
 import { writeParquet, type ParquetColumn, type ParquetRecord } from './parquet-file.js';
 import { LINKER_COLUMNS, RadiologyLinker, type LinkerCounts } from './radiology-linker.js';
 
@@ -119,6 +121,16 @@ export class ParquetExport {
   files(): Promise<FolderFile[]> {
     const name = relative(this.#exportDir, this.folder);
     return inExports(name, () => foundFiles(this.folder, name));
+  }
+
+  /**
+   * Sends the extract's parquet files to the safe haven, to `<project>/<time>/parquet/…`, in place of those that are there.
+   *
+   * @throws ExportFilesError; as SafeHaven.put
+   */
+  async upload(haven: SafeHaven, onProgress?: (progress: UploadProgress) => void): Promise<UploadResult> {
+    const to = [this.projectSlug, this.extractTimeSlug, 'parquet'] as const;
+    return uploadExtract(haven, this.folder, await this.files(), to, onProgress);
   }
 
   async #writeRadiology(
