@@ -17,6 +17,16 @@ export class ExportRowError extends PixlError {
   }
 }
 
+/** The exports hold nothing of an extract. */
+export class ExtractNotFoundError extends PixlError {
+  readonly code = 'EXTRACT_NOT_FOUND';
+  readonly retry = 'never';
+
+  constructor(path: string, cause?: unknown) {
+    super(`${path}: there is no such extract in the exports`, { cause });
+  }
+}
+
 /** Files of an extract are missing, or are none that may be exported. Paths are relative to the extract. */
 export class ExportFilesError extends PixlError {
   readonly code = 'EXPORT_FILES';

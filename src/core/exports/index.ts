@@ -1,5 +1,5 @@
 /** Exports: the folder of exports, parquet, the data safe haven. */
-export { ExportFilesError, ExportRowError } from './export-errors.js';
+export { ExportFilesError, ExportRowError, ExtractNotFoundError } from './export-errors.js';
 export { type FolderFile } from './folder-files.js';
 export { ParquetExport, RADIOLOGY_COLUMNS, type CopyResult } from './parquet-export.js';
 export { writeParquet, type ParquetColumn, type ParquetRecord } from './parquet-file.js';

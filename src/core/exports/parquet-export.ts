@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { omopSource } from '../cohort/omop-source.js';
 import type { ExportedImage } from '../db/index.js';
 import { InvalidValueError, PixlError } from '../errors.js';
 import { slugify } from '../slug/slug.js';
 import { parseIsoTimestamp, type Timestamp } from '../timestamp.js';
-import { ExportFilesError } from './export-errors.js';
+import { ExportFilesError, ExtractNotFoundError } from './export-errors.js';
 import { copyFiles, digestOf, filesOf, flushFolder, type FolderFile } from './folder-files.js';
 import type { SafeHaven } from './ftps.js';
 import { uploadExtract, type UploadProgress, type UploadResult } from './upload-extract.js';
@@ -117,16 +117,24 @@ export class ParquetExport {
     }
   }
 
-  /** What of this extract is there, relative to `folder`. @throws ExportFilesError when nothing is */
+  /** What of this extract is there, relative to `folder`. @throws ExtractNotFoundError when nothing is */
   files(): Promise<FolderFile[]> {
     const name = relative(this.#exportDir, this.folder);
-    return inExports(name, () => foundFiles(this.folder, name));
+    return inExports(name, async () => {
+      if (!(await isThere(this.folder))) throw new ExtractNotFoundError(name);
+      return filesOf(this.folder, name);
+    });
+  }
+
+  /** Whether a public part stands in the exports. */
+  hasPublicPart(): Promise<boolean> {
+    return isThere(join(this.folder, 'omop', 'public'));
   }
 
   /**
    * Sends the extract's parquet files to the safe haven, to `<project>/<time>/parquet/…`, in place of those that are there.
    *
-   * @throws ExportFilesError; as SafeHaven.put
+   * @throws ExtractNotFoundError, ExportFilesError; as SafeHaven.put
    */
   async upload(haven: SafeHaven, onProgress?: (progress: UploadProgress) => void): Promise<UploadResult> {
     const to = [this.projectSlug, this.extractTimeSlug, 'parquet'] as const;
@@ -202,6 +210,15 @@ function isoformat(time: string | Date | Timestamp): string {
   const timestamp = parseIsoTimestamp(time.trim());
   if (timestamp === undefined) throw new InvalidValueError('extract_datetime', 'not an ISO 8601 date-time');
   return timestamp.text;
+}
+
+async function isThere(folder: string): Promise<boolean> {
+  try {
+    return (await stat(folder)).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function foundFiles(folder: string, name: string): Promise<FolderFile[]> {
