@@ -30,7 +30,8 @@ export interface Transfer {
  * @returns how many bytes were sent, after the server has said that it has the whole
  * @throws FTPS errors; what the stream failed with, as it is
  */
-export async function transfer({ client, peer, path, open, silenceMs, onBytes }: Transfer): Promise<number> {
+export async function transfer(request: Transfer): Promise<number> {
+  const { client, peer, path, open, silenceMs, onBytes } = request;
   const { ftp } = client;
   try {
     await client.prepareTransfer(ftp);
@@ -56,7 +57,7 @@ export async function transfer({ client, peer, path, open, silenceMs, onBytes }:
       throw error.cause;
     }
     channel.destroy();
-    throw toFtpsError(await reasonFor(error, reply, client), peer, 'data', 'STOR');
+    throw toFtpsError(await reasonFor(error, reply, request), peer, 'data', 'STOR');
   } finally {
     channel.destroy();
     ftp.dataSocket = undefined;
@@ -64,8 +65,8 @@ export async function transfer({ client, peer, path, open, silenceMs, onBytes }:
 }
 
 /** What the server says of a transfer that broke off, or else what we saw of it. */
-async function reasonFor(seen: unknown, reply: Reply, client: Client): Promise<unknown> {
-  client.ftp.socket.setTimeout(REASON_MS);
+async function reasonFor(seen: unknown, reply: Reply, { client, silenceMs }: Transfer): Promise<unknown> {
+  client.ftp.socket.setTimeout(Math.min(REASON_MS, silenceMs));
   const said = await reply.settled;
   return said instanceof FTPError ? said : seen;
 }
@@ -145,9 +146,13 @@ class DataChannel {
   readonly #ended = new AbortController();
   #broken: Error | null = null;
   #finished = false;
+  #secured: boolean;
 
   constructor(socket: Socket, silenceMs: number) {
     this.#socket = socket;
+    // It has only just begun to connect. There is a cipher, too, but already before the handshake has ended.
+    this.#secured = !(socket instanceof TLSSocket);
+    socket.once('secureConnect', () => (this.#secured = true));
     for (const event of ['error', 'close', 'timeout']) socket.removeAllListeners(event);
     socket.on('error', (error) => this.#break(error));
     socket.on('close', () => {
@@ -155,7 +160,7 @@ class DataChannel {
     });
     socket.setTimeout(silenceMs, () => {
       // With nothing left to write it is the source that is slow.
-      if (socket.writableLength > 0 || !this.#isSecured()) socket.destroy(new Error('Timeout'));
+      if (socket.writableLength > 0 || !this.#secured) socket.destroy(new Error('Timeout'));
     });
   }
 
@@ -171,7 +176,7 @@ class DataChannel {
 
   /** Resolves when the server's certificate has been verified: before that no byte may be given to the socket. */
   async secured(): Promise<void> {
-    if (!this.#isSecured()) await this.#event('secureConnect');
+    if (!this.#secured) await this.#event('secureConnect');
   }
 
   /** Resolves when more may be written. */
@@ -189,14 +194,10 @@ class DataChannel {
     this.#finished = true;
   }
 
+  /** Whoever waits for it is told; nothing happens to one that has ended. */
   destroy(): void {
-    this.#finished = true;
+    if (!this.#finished) this.#break(new Error('ended by us'));
     this.#socket.destroy();
-  }
-
-  #isSecured(): boolean {
-    // There is a cipher only after the handshake.
-    return !(this.#socket instanceof TLSSocket) || (this.#socket.getCipher() as unknown) !== undefined;
   }
 
   async #event(name: string): Promise<void> {
