@@ -98,17 +98,20 @@ export class ParquetExport {
    * Writes `IMAGE_LINKER.parquet`: which procedure of the extract is which study in the safe haven.
    *
    * @param images the project's studies that are exported
+   * @param onProgress told now and then how many of the extract's procedures are read
    * @throws CohortFileError, ExportFilesError
    */
   async exportRadiologyLinker(
     extractFolder: string,
     images: AsyncIterable<ExportedImage>,
+    onProgress: (procedures: number) => void = () => undefined,
   ): Promise<LinkerCounts> {
     const linker = new RadiologyLinker();
     try {
       await linker.read(
         omopSource(extractFolder, () => undefined),
         images,
+        onProgress,
       );
       await this.#writeRadiology('IMAGE_LINKER.parquet', LINKER_COLUMNS, linker.rows());
       return { ...linker.counts };

@@ -137,11 +137,11 @@ function writeOwnFooter({ thrift, util }: Library, writer: Writer, columns: read
       row_groups: envelope.rowGroups,
       created_by: 'pixl-imaging (parquetjs)',
     });
-    const body = util.serializeThrift(metadata as unknown as Parameters<typeof util.serializeThrift>[0]);
+    const body = util.serializeThrift(metadata);
     const end = Buffer.alloc(8);
     end.writeUInt32LE(body.length);
     end.write('PAR1', 4);
-    return envelope.writeSection(Buffer.concat([body, end]));
+    envelope.writeSection(Buffer.concat([body, end])); // FileOutput.end waits for it
   };
 }
 
@@ -200,7 +200,7 @@ class FileOutput {
   }
 
   end(done: (error?: unknown) => void): void {
-    done(this.#failure);
+    void (this.#last ?? Promise.resolve()).then(() => done(this.#failure));
   }
 }
 
