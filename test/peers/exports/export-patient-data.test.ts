@@ -1,15 +1,19 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { patientDataExporter } from '../../../bin/export-patient-data.js';
 import { loadConfig } from '../../../src/core/config/index.js';
 import { addImages, findOrCreateExtract, migrateUp, type Database } from '../../../src/core/db/index.js';
-import { ExtractNotFoundError, ParquetExport } from '../../../src/core/exports/index.js';
+import {
+  ExtractNotFoundError,
+  FtpsConnectionError,
+  ParquetExport,
+  withSafeHaven,
+} from '../../../src/core/exports/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { rowsOf, withDuckDb } from '../../core/cohort/duckdb.js';
-import { runCli, startCli, type CliResult } from '../../support/cli.js';
-import { eventually } from '../../support/eventually.js';
+import { runCli, type CliResult } from '../../support/cli.js';
 import { fixture } from '../../support/fixtures.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { LIMITED_USER, QUOTA_BYTES, sharedProftpd, type Proftpd } from '../../support/proftpd.js';
@@ -188,17 +192,14 @@ describe('pixl-imaging export-patient-data', function () {
     });
   });
 
-  it('refuses a project of 300 characters, and a file that no safe haven can hold, before anything is sent', async () => {
-    await withPlace(async ({ folder, run }) => {
-      const long = await run(extractIn(join(folder, 'a'), 'x'.repeat(300)));
-      expect([long.code, long.stderr]).to.deep.equal([
+  it('refuses a project of 300 characters before anything is written or sent', async () => {
+    await withPlace(async ({ folder, exportDir, run }) => {
+      const { code, stderr } = await run(extractIn(folder, 'x'.repeat(300)));
+      expect([code, stderr]).to.deep.equal([
         1,
         'error: project_name: longer than 200 characters as a slug\n',
       ]);
-      const home = await run(extractIn(join(folder, 'b'), 'Project', { '~home.parquet': 10 }));
-      expect(home.code).to.equal(1);
-      expect(home.stderr).to.contain("omop/public/~home.parquet: can't have that name in the safe haven");
-      expect(server.files()).to.deep.equal([]);
+      expect([server.files(), existsSync(exportDir)]).to.deep.equal([[], false]);
     });
   });
 
@@ -231,37 +232,34 @@ describe('pixl-imaging export-patient-data', function () {
   });
 
   it('leaves no file cut short under its name when the server is killed, and completes it afterwards', async () => {
-    await withPlace(async ({ folder, env, exportDir, run }) => {
-      const files = Object.fromEntries(
-        Array.from({ length: 40 }, (_, index) => [`${10 + index}.parquet`, 2_000_000]),
+    await withPlace(async ({ folder, exportDir, run }) => {
+      const names = Array.from({ length: 12 }, (_, index) => `${10 + index}.parquet`);
+      const extract = extractIn(folder, 'Killed', Object.fromEntries(names.map((name) => [name, 2_000_000])));
+      const parquetExport = new ParquetExport('Killed', '2023-12-07 14:08:58', exportDir);
+      await parquetExport.copyToExports(extract);
+      let killed: Promise<void> | undefined;
+      await rejection(
+        withSafeHaven(server.settings('implicit'), { log: silentLogger, retryPausesMs: [] }, (haven) =>
+          parquetExport.upload(haven, ({ filesDone }) => {
+            if (filesDone === 3) killed ??= server.kill();
+          }),
+        ),
+        FtpsConnectionError,
       );
-      const extract = extractIn(folder, 'Killed', files);
-      const first = startCli(['export-patient-data', extract], { env, timeoutMs: 60_000 });
-      const whole = (): string[] => server.files().filter((path) => !path.endsWith('.part'));
-      await eventually(() => expect(whole().length).to.be.greaterThan(2), { timeoutMs: 30_000 });
-      await server.kill();
-      const { code, stderr } = await first.ended;
+      await killed;
       await server.start();
-      expect([code, /ftps:\/\/127\.0\.0\.1:\d+: (control|data) connection: /.test(stderr)]).to.deep.equal([
-        1,
-        true,
-      ]);
+      const whole = (): string[] => server.files().filter((path) => !path.endsWith('.part'));
       const check = (): void => {
         for (const path of whole()) {
-          const here = join(
-            exportDir,
-            'killed/all_extracts',
-            TIME,
-            path.slice(`killed/${TIME}/parquet/`.length),
-          );
+          const here = join(parquetExport.folder, path.slice(`killed/${TIME}/parquet/`.length));
           expect(sent(path).equals(readFileSync(here)), path).to.equal(true);
         }
       };
-      expect(whole().length).to.be.within(3, 41);
+      expect(whole().length).to.be.within(3, 12);
       check();
       const second = await run(extract);
       expect(second.code, second.stderr).to.equal(0);
-      expect(whole()).to.have.length(42);
+      expect(whole()).to.have.length(14);
       check();
     });
   });
