@@ -223,7 +223,6 @@ export const variables = {
     kinds.path,
     './exports',
     'Folder that the extracts are exported to.',
-    NOT_YET,
   ),
   ftps: {
     host: exports_.optional('FTP_HOST', kinds.host, 'Host of the FTPS server.'),
