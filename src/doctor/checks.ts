@@ -1,4 +1,4 @@
-import { secondaryArchive, type Config, type FtpsConfig, type NodeConfig } from '../core/config/index.js';
+import { secondaryArchive, type Config, type NodeConfig } from '../core/config/index.js';
 import { variables } from '../core/config/variables.js';
 import { requestedStudies, type CohortImage, type Database } from '../core/db/index.js';
 import { isOpen, parseAllowedHours } from '../core/hours.js';
