@@ -63,7 +63,7 @@ describe('the books of a cohort of 1,000 messages', () => {
           studyUid: index % 2 === 0 ? studyInstanceUid : '',
         })),
       );
-    const nowhere = Array.from({ length: 584 }, (_, index): Asked => {
+    const nowhere = Array.from({ length: 744 }, (_, index): Asked => {
       const accession = `NOWHERE-${index}`;
       return {
         accession,
@@ -73,7 +73,7 @@ describe('the books of a cohort of 1,000 messages', () => {
         ending: 'missing',
       };
     });
-    const retrieved = asked(inVna, 'retrieved', 13).map((one) => ({
+    const retrieved = asked(inVna, 'retrieved', 5).map((one) => ({
       ...one,
       project: `${one.project} kept`,
     }));
