@@ -1,3 +1,4 @@
+import { ParquetSchema, ParquetWriter } from '@dsnp/parquetjs';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -72,6 +73,31 @@ describe('A parquet file', () => {
               expect(await cellsOf(path)).to.deep.equal(await cellsBySql(connection, path));
             },
           ));
+
+  for (const compression of ['UNCOMPRESSED', 'SNAPPY', 'GZIP'] as const)
+    it(`with data pages of version 2, ${compression}, is read as it was written`, () =>
+      withTempDir(async (folder) => {
+        const path = join(folder, 'file.parquet');
+        const schema = new ParquetSchema({
+          id: { type: 'INT64', compression },
+          common_text: { type: 'UTF8', optional: true, compression },
+          day: { type: 'DATE', optional: true, compression },
+        });
+        const writer = await ParquetWriter.openFile(schema, path, { useDataPageV2: true, pageSize: 500 });
+        const expected: Cell[][] = [];
+        for (let id = 0; id < 2_500; id += 1) {
+          const text = id % 3 === 0 ? null : `Ä${id}`;
+          const day = id % 700 < 300 ? null : '2020-02-29';
+          expected.push([id, text, day]);
+          await writer.appendRow({
+            ...{ id, ...(text !== null && { common_text: text }) },
+            ...(day !== null && { day: new Date(`${day}T00:00:00Z`) }),
+          });
+        }
+        await writer.close();
+        const wanted = WANTED.filter(({ name }) => ['id', 'common_text', 'day'].includes(name));
+        expect(await cellsOf(path, wanted)).to.deep.equal(expected);
+      }, 'parquet'));
 
   it('whose column holds nulls alone gives nulls, whatever type the writer took for it', () =>
     written(

@@ -73,6 +73,7 @@ export class ColumnChunk {
     while (this.#left === 0) {
       const page = await this.#readDataPage();
       if (page === null) continue;
+      if (page.count < 0) throw new ParquetError('a page of less than no values');
       this.#left = page.count;
       this.#next = nextOf(page, this.#column, this.#dictionary);
     }
@@ -139,6 +140,7 @@ export class ColumnChunk {
 
   /** Leaves the offset behind it. */
   async #readHeader(): Promise<Types.PageHeader> {
+    if (this.#offset >= this.#end) throw new ParquetError('a column ends too early');
     for (let size = FIRST_HEADER_READ; ; size *= 2) {
       const start = await this.#read(Math.min(size, this.#end - this.#offset));
       const header = new this.#structures.types.PageHeader();
