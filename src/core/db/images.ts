@@ -11,6 +11,8 @@ export interface CohortImage {
   /** `YYYY-MM-DD`. */
   readonly studyDate: string;
   readonly studyUid: string | null;
+  /** Whom the project knows the patient as; null = the anonymisation makes a pseudonym. At most 255 characters. */
+  readonly pseudoPatientId: string | null;
 }
 
 /** A statement's arrays stay small, and a lock is not held for long. */
@@ -37,7 +39,8 @@ export async function findOrCreateExtract(database: Database, slug: string): Pro
 }
 
 /**
- * Adds those that the extract does not hold yet; doing it again adds nothing.
+ * Adds those that the extract does not hold yet; doing it again adds nothing. As with PIXL, a row that is there keeps
+ * what it holds, its pseudonym too.
  *
  * @returns how many were added
  */
@@ -51,7 +54,8 @@ export async function addImages(
     const batch = images.slice(start, start + BATCH);
     added += await database.transaction(async (queries) => {
       await lockUntilCommit(queries, `images ${extractId}`);
-      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch)]);
+      const pseudoPatientIds = batch.map(({ pseudoPatientId }) => pseudoPatientId);
+      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch), pseudoPatientIds]);
       return rowCount;
     });
   }
@@ -131,10 +135,12 @@ const SAME_STUDY = `i.extract_id = $1 AND i.accession_number = given.accession_n
   AND (i.study_uid IS NULL OR given.study_uid IS NULL OR i.study_uid = given.study_uid)`;
 
 const ADD = `
-  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid)
-  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid) $1::integer, accession_number, mrn, study_date::date, study_uid
+  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid, pseudo_patient_id)
+  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid)
+    $1::integer, accession_number, mrn, study_date::date, study_uid, ($6::text[])[place::integer]
   FROM ${GIVEN}
-  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})`;
+  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})
+  ORDER BY accession_number, mrn, study_date, study_uid, place`;
 
 const EXPORTED = `
   SELECT place::integer AS place FROM ${GIVEN}

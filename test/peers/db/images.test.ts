@@ -17,6 +17,7 @@ const image = (number: number, rest: Partial<CohortImage> = {}): CohortImage => 
   mrn: `MRN${number}`,
   studyDate: '2023-01-31',
   studyUid: `1.2.3.${number}`,
+  pseudoPatientId: null,
   ...rest,
 });
 
@@ -55,6 +56,25 @@ describe('The images of a cohort', function () {
       expect(
         await addImages(database, other, [image(1), image(1), image(1, { studyUid: '1.2.9' })]),
       ).to.equal(2);
+    });
+  });
+
+  it('keep the pseudonym that they were added with, if they were with one', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1, { pseudoPatientId: 'P-1' }), image(2)]);
+      await addImages(database, extractId, [
+        image(1, { pseudoPatientId: 'P-9' }),
+        image(2, { pseudoPatientId: 'P-9' }),
+        image(3, { pseudoPatientId: 'P-3' }),
+      ]);
+      const { rows } = await database.query(
+        'SELECT mrn, pseudo_patient_id FROM pixl_pipeline.image ORDER BY mrn',
+      );
+      expect(rows).to.deep.equal([
+        { mrn: 'MRN1', pseudo_patient_id: 'P-1' },
+        { mrn: 'MRN2', pseudo_patient_id: null },
+        { mrn: 'MRN3', pseudo_patient_id: 'P-3' },
+      ]);
     });
   });
 
