@@ -1,19 +1,20 @@
 import { throwIfCancelled } from '../core/cancel.js';
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
-  IDENTIFIER_TRANSFER_SYNTAXES,
   isWarning,
-  MAX_PRESENTATION_CONTEXTS,
   relay,
   Status,
-  STORAGE_CLASSES,
-  STORAGE_TRANSFER_SYNTAXES,
-  STUDY_ROOT_GET,
   type Association,
   type ContextProposal,
   type NodeClient,
-  type RetrieveSelection,
 } from '../dimse/index.js';
+import {
+  GET_CONTEXT,
+  selectionsOf,
+  sopClassGroups,
+  storageContexts,
+  type SopClassGroup,
+} from './get-plan.js';
 import type { JourneyParts } from './parts.js';
 import type { StudyContents } from './study-contents.js';
 
@@ -53,48 +54,6 @@ export async function deliverStudy(
   return run.finish();
 }
 
-/** SOP classes that share a pair of associations, and the instances to ask for on it. */
-interface Group {
-  readonly sopClassUids: readonly string[];
-  readonly sopInstanceUids: readonly SopInstanceUid[];
-  /** The node does not tell SOP classes: these are guesses, and what does not come may come with the next group. */
-  readonly guessed: boolean;
-}
-
-/** Every class in every transfer syntax, one to a context, beside the one for C-GET (PS3.8 9.3.2.2: 128 at most). */
-const CLASSES_PER_ASSOCIATION = Math.floor(
-  (MAX_PRESENTATION_CONTEXTS - 1) / STORAGE_TRANSFER_SYNTAXES.length,
-);
-
-function sopClassGroups(contents: StudyContents): Group[] {
-  const byClass = new Map<string, SopInstanceUid[]>();
-  for (const instances of contents.series.values())
-    for (const { sopInstanceUid, sopClassUid } of instances.values()) {
-      const uids = byClass.get(sopClassUid) ?? [];
-      byClass.set(sopClassUid, uids);
-      uids.push(sopInstanceUid);
-    }
-  const untold = byClass.get('') ?? [];
-  byClass.delete('');
-  const groups: Group[] = [];
-  const known = [...byClass];
-  for (let at = 0; at < known.length; at += CLASSES_PER_ASSOCIATION) {
-    const some = known.slice(at, at + CLASSES_PER_ASSOCIATION);
-    groups.push({
-      sopClassUids: some.map(([sopClassUid]) => sopClassUid),
-      sopInstanceUids: some.flatMap(([, uids]) => uids),
-      guessed: false,
-    });
-  }
-  for (let at = 0; untold.length > 0 && at < STORAGE_CLASSES.length; at += CLASSES_PER_ASSOCIATION)
-    groups.push({
-      sopClassUids: STORAGE_CLASSES.slice(at, at + CLASSES_PER_ASSOCIATION),
-      sopInstanceUids: untold,
-      guessed: true,
-    });
-  return groups;
-}
-
 class DeliveryRun {
   readonly #request: DeliveryRequest;
   readonly #raw: NodeClient;
@@ -120,7 +79,7 @@ class DeliveryRun {
     this.#signal = signal;
   }
 
-  async deliver(group: Group): Promise<void> {
+  async deliver(group: SopClassGroup): Promise<void> {
     const left = this.#unsettled(group.sopInstanceUids);
     if (left.length > 0) await this.#deliverAll(group, left);
   }
@@ -141,7 +100,7 @@ class DeliveryRun {
    * nothing comes at all in halves, so that one instance that can't be sent does not keep back the others. Each
    * call settles an instance or halves the list, which bounds the calls by twice the instances.
    */
-  async #deliverAll(group: Group, uids: readonly SopInstanceUid[]): Promise<void> {
+  async #deliverAll(group: SopClassGroup, uids: readonly SopInstanceUid[]): Promise<void> {
     throwIfCancelled(this.#signal, 'delivery');
     const status = await this.#relay(group, uids);
     const left = this.#unsettled(uids);
@@ -158,18 +117,14 @@ class DeliveryRun {
   }
 
   /** One pair of associations. @returns how the last C-GET ended, in words for a reason */
-  async #relay(group: Group, uids: readonly SopInstanceUid[]): Promise<string> {
-    const proposals = group.sopClassUids.flatMap((abstractSyntax) =>
-      STORAGE_TRANSFER_SYNTAXES.map((syntax) => ({ abstractSyntax, transferSyntaxes: [syntax] })),
-    );
+  async #relay(group: SopClassGroup, uids: readonly SopInstanceUid[]): Promise<string> {
     return this.#anon.withAssociation(
-      proposals,
+      storageContexts(group),
       async (sink) => {
         const accepted = this.#acceptedBy(sink, group);
         if (accepted.length === 0) return '';
-        const get = { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES };
         return this.#raw.withAssociation(
-          [get, ...accepted],
+          [GET_CONTEXT, ...accepted],
           (source) => this.#relayBetween(source, sink, uids),
           this.#signal,
         );
@@ -179,7 +134,7 @@ class DeliveryRun {
   }
 
   /** What anon takes, as proposals to raw. Instances of a class that it takes in no transfer syntax are refused here. */
-  #acceptedBy(sink: Association, group: Group): ContextProposal[] {
+  #acceptedBy(sink: Association, group: SopClassGroup): ContextProposal[] {
     const accepted = [...sink.contexts].map(({ abstractSyntax, transferSyntax }) => ({
       abstractSyntax,
       transferSyntaxes: [transferSyntax],
@@ -200,8 +155,14 @@ class DeliveryRun {
   ): Promise<string> {
     const { settings } = this.#parts;
     const wanted = new Set(this.#unsettled(uids));
+    const { studyInstanceUid, contents, wholeStudy } = this.#request;
     const results = await relay(source, sink, {
-      selections: this.#selections(wanted),
+      selections: selectionsOf(wanted, {
+        studyInstanceUid,
+        contents,
+        wholeStudy,
+        batch: settings.moveBatch,
+      }),
       wanted,
       projectName: settings.projectTag ? this.#request.projectName : null,
       silenceMs: settings.transferTimeoutMs,
@@ -214,27 +175,6 @@ class DeliveryRun {
     return last === undefined
       ? ''
       : `: C-GET ended with 0x${last.status.toString(16).padStart(4, '0').toUpperCase()}`;
-  }
-
-  /** The fewest C-GETs that name just what is wanted. */
-  #selections(wanted: ReadonlySet<SopInstanceUid>): RetrieveSelection[] {
-    const { studyInstanceUid, contents, wholeStudy } = this.#request;
-    const { moveBatch } = this.#parts.settings;
-    if (wanted.size < contents.size)
-      return [...contents.only(wanted).series].flatMap(([seriesInstanceUid, instances]) =>
-        chunks([...instances.keys()], moveBatch).map((sopInstanceUids) => ({
-          level: 'IMAGE',
-          studyInstanceUid,
-          seriesInstanceUid,
-          sopInstanceUids,
-        })),
-      );
-    if (wholeStudy) return [{ level: 'STUDY', studyInstanceUid }];
-    return chunks([...contents.series.keys()], moveBatch).map((seriesInstanceUids) => ({
-      level: 'SERIES',
-      studyInstanceUid,
-      seriesInstanceUids,
-    }));
   }
 
   #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {
@@ -254,11 +194,4 @@ class DeliveryRun {
   #unsettled(uids: readonly SopInstanceUid[]): SopInstanceUid[] {
     return uids.filter((uid) => !this.#delivered.has(uid) && !this.#refused.has(uid));
   }
-}
-
-/** In runs of at most `size`. */
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const runs: T[][] = [];
-  for (let at = 0; at < items.length; at += size) runs.push(items.slice(at, at + size));
-  return runs;
 }

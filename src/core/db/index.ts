@@ -2,7 +2,15 @@ export { openDatabase, type DatabaseOptions, type DatabaseSettings, type Databas
 export type { Database, Queries, QueryResult } from './database.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
-export { addImages, exportedStudies, findOrCreateExtract, markExported, type CohortImage } from './images.js';
+export {
+  addImages,
+  exportedStudies,
+  exportOnce,
+  findExportable,
+  findOrCreateExtract,
+  type CohortImage,
+  type ExportableStudy,
+} from './images.js';
 export {
   ENDINGS,
   Ledger,

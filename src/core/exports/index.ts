@@ -1,10 +1,14 @@
 export {
+  AlreadyExportedError,
+  ExportIncompleteError,
   FtpsConnectionError,
   FtpsLoginError,
   FtpsReplyError,
   FtpsSizeError,
   FtpsStorageFullError,
   FtpsTlsError,
+  NotAnonymisedError,
+  NotInProjectError,
   type FtpsTlsProblem,
 } from './errors.js';
 export {
@@ -16,3 +20,4 @@ export {
   type SafeHavenOptions,
 } from './ftps.js';
 export { remotePath, type RemotePath } from './remote-path.js';
+export { zipStream, type ZipEntries, type ZipStream } from './zip-stream.js';
