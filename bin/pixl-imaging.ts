@@ -5,6 +5,8 @@ import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './commands/check-env.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
+import { addConsumeCommand } from './commands/consume.js';
+import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addPopulateCommand } from './commands/populate.js';
@@ -46,12 +48,14 @@ async function main(): Promise<ExitCode> {
     addStatusCommand,
     addPopulateCommand,
     addEstimateCommand,
+    addExportPatientDataCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
     addReportCommand,
     addRetryCommand,
     addUploadStudyCommand,
+    addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
   ])

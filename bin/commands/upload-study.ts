@@ -12,10 +12,10 @@ import { CountBar } from '../count-bar.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { exportParts } from '../exports.js';
+import { exportParts } from '../export-study.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../wiring.js';
+import { loggerFor, nodeClient, required } from '../wiring.js';
 import { checkedOption } from './study-options.js';
 
 interface UploadStudyOptions {
@@ -50,7 +50,8 @@ async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode> {
   const bar = new CountBar('uploading', 'images');
   closers.add('bar', () => bar.stop());
   try {
-    const parts = exportParts(config, log, database(config, log, closers), closers);
+    const anon = nodeClient(config, required(config.anon), closers);
+    const parts = exportParts(config, log, anon, database(config, log, closers));
     const exported = await cancelledBySignals(
       (signal) =>
         exportStudy(

@@ -13,7 +13,7 @@ import {
 } from '../core/exports/index.js';
 import { studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { IdentifierNames, Logger } from '../core/log.js';
-import { slugify } from '../core/slug.js';
+import { slugify } from '../core/slug/slug.js';
 import { encodeFileMeta, isCompressed, type IncomingInstance, type NodeClient } from '../dimse/index.js';
 import { fetchStudy } from './fetch-study.js';
 import type { KeyedLock } from './keyed-lock.js';

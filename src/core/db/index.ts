@@ -4,12 +4,14 @@ export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
 export {
   addImages,
+  exportedImages,
   exportedStudies,
   exportOnce,
   findExportable,
   findOrCreateExtract,
   type CohortImage,
   type ExportableStudy,
+  type ExportedImage,
 } from './images.js';
 export {
   ENDINGS,
