@@ -45,7 +45,8 @@ async function exportPatientData(dir: string, options: ExportOptions): Promise<E
   const { projectName, timestamp } = readExtractSummary(dir);
   const parquetExport = new ParquetExport(projectName, timestamp, config.exportRootDir);
   const closers = new Closers();
-  const bar = new CountBar('sending', 'kB');
+  const linking = new CountBar('linking', 'procedures');
+  const sending = new CountBar('sending', 'kB');
   try {
     const db = database(config, log, closers);
     // As a rule populate has copied it; the extract may also have been populated on another machine.
@@ -53,22 +54,25 @@ async function exportPatientData(dir: string, options: ExportOptions): Promise<E
     const linker = await parquetExport.exportRadiologyLinker(
       dir,
       exportedImages(db, parquetExport.projectSlug),
+      (procedures) => linking.show(procedures, 0),
     );
+    linking.stop();
     const upload = await cancelledBySignals(
       (signal) =>
         withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) =>
           parquetExport.upload(haven, ({ bytesDone, bytes }) =>
-            bar.show(Math.round(bytesDone / BYTES_PER_KB), Math.round(bytes / BYTES_PER_KB)),
+            sending.show(Math.round(bytesDone / BYTES_PER_KB), Math.round(bytes / BYTES_PER_KB)),
           ),
         ),
       closers,
     );
-    bar.stop();
+    sending.stop();
     if (options.json === true) printJson(jsonOf(parquetExport, linker, upload));
     else print(linker, upload);
     return Exit.Done;
   } finally {
-    bar.stop();
+    linking.stop();
+    sending.stop();
     await closers.closeAll();
   }
 }

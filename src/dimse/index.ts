@@ -12,7 +12,7 @@ export {
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export * from './errors.js';
 export { isPending, isWarning, retryOfStatus, Status, type DimseOperation } from './message/status.js';
-export { NodeClient, type NodeClientOptions } from './node-client.js';
+export { NodeClient, type NodeClientOptions, type TransferPlace } from './node-client.js';
 export {
   findInstances,
   findSeries,

@@ -7,15 +7,12 @@ import {
   type Association,
   type ContextProposal,
   type NodeClient,
+  type RetrieveSelection,
 } from '../dimse/index.js';
-import {
-  GET_CONTEXT,
-  selectionsOf,
-  sopClassGroups,
-  storageContexts,
-  type SopClassGroup,
-} from './get-plan.js';
+import { Lane, portionOf, Portions } from './delivery-lanes.js';
+import { GET_CONTEXT, selectionsOf, storageContexts } from './get-plan.js';
 import type { JourneyParts } from './parts.js';
+import { sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
 
 /** What anon has acknowledged, and what it will not get on this attempt. */
@@ -79,9 +76,31 @@ class DeliveryRun {
     this.#signal = signal;
   }
 
+  /**
+   * Relays the instances in portions; those that raw did not send are asked for again, and when nothing came at all in
+   * smaller portions, so that one instance that can't be sent does not keep back the others. Each round settles an
+   * instance or halves the portions, which bounds the rounds.
+   */
   async deliver(group: SopClassGroup): Promise<void> {
-    const left = this.#unsettled(group.sopInstanceUids);
-    if (left.length > 0) await this.#deliverAll(group, left);
+    let left = this.#unsettled(group.sopInstanceUids);
+    const lanes = Math.min(this.#raw.maxAssociations, this.#anon.maxAssociations);
+    let size = portionOf(left.length, lanes, this.#parts.settings.moveBatch);
+    while (left.length > 0) {
+      throwIfCancelled(this.#signal, 'delivery');
+      const portions = new Portions(left, size);
+      await this.#relayAll(group, portions);
+      const still = this.#unsettled(left);
+      if (group.guessed) return;
+      if (still.length === left.length) {
+        if (size === 1) {
+          for (const uid of still)
+            this.#refused.set(uid, `the raw store did not send it${portions.endOf(uid)}`);
+          return;
+        }
+        size = Math.ceil(Math.min(size, left.length) / 2);
+      }
+      left = still;
+    }
   }
 
   finish(): Delivery {
@@ -95,41 +114,46 @@ class DeliveryRun {
     };
   }
 
-  /**
-   * Relays the instances; when raw stops before it has sent them all, those left are asked for again, and when
-   * nothing comes at all in halves, so that one instance that can't be sent does not keep back the others. Each
-   * call settles an instance or halves the list, which bounds the calls by twice the instances.
-   */
-  async #deliverAll(group: SopClassGroup, uids: readonly SopInstanceUid[]): Promise<void> {
-    throwIfCancelled(this.#signal, 'delivery');
-    const status = await this.#relay(group, uids);
-    const left = this.#unsettled(uids);
-    if (left.length === 0 || group.guessed) return;
-    if (left.length < uids.length) return this.#deliverAll(group, left);
-    const [only, second] = left;
-    if (only !== undefined && second === undefined) {
-      this.#refused.set(only, `the raw store did not send it${status}`);
-      return;
-    }
-    const middle = Math.ceil(left.length / 2);
-    await this.#deliverAll(group, left.slice(0, middle));
-    await this.#deliverAll(group, left.slice(middle));
+  /** Over as many lanes as there is room and work for. @throws what ended the first lane that failed */
+  async #relayAll(group: SopClassGroup, portions: Portions): Promise<void> {
+    const failures: unknown[] = [];
+    const running: Promise<void>[] = [];
+    const start = (isSpare: boolean): void => {
+      const lane = new Lane(isSpare, portions, this.#raw, this.#anon);
+      const recruit = (): void => {
+        if (lane.wantsHelp) start(true);
+      };
+      running.push(
+        this.#relay(group, lane, recruit).catch((error: unknown) => {
+          failures.push(error);
+          portions.stop(); // what has been asked for is finished, nothing new is begun
+        }),
+      );
+    };
+    start(false);
+    for (const lane of running) await lane; // which may have added others
+    if (failures.length > 0) throw failures[0];
   }
 
-  /** One pair of associations. @returns how the last C-GET ended, in words for a reason */
-  async #relay(group: SopClassGroup, uids: readonly SopInstanceUid[]): Promise<string> {
-    return this.#anon.withAssociation(
-      storageContexts(group),
-      async (sink) => {
-        const accepted = this.#acceptedBy(sink, group);
-        if (accepted.length === 0) return '';
-        return this.#raw.withAssociation(
-          [GET_CONTEXT, ...accepted],
-          (source) => this.#relayBetween(source, sink, uids),
-          this.#signal,
-        );
-      },
-      this.#signal,
+  /** One pair of associations. */
+  async #relay(group: SopClassGroup, lane: Lane, recruit: () => void): Promise<void> {
+    const signal = this.#signal;
+    await lane.withPlaces(
+      (raw, anon) =>
+        anon.withAssociation(
+          storageContexts(group),
+          async (sink) => {
+            const accepted = this.#acceptedBy(sink, group);
+            if (accepted.length === 0) return;
+            await raw.withAssociation(
+              [GET_CONTEXT, ...accepted],
+              (source) => this.#relayBetween(source, sink, lane, recruit),
+              signal,
+            );
+          },
+          signal,
+        ),
+      signal,
     );
   }
 
@@ -151,18 +175,14 @@ class DeliveryRun {
   async #relayBetween(
     source: Association,
     sink: Association,
-    uids: readonly SopInstanceUid[],
-  ): Promise<string> {
+    lane: Lane,
+    recruit: () => void,
+  ): Promise<void> {
     const { settings } = this.#parts;
-    const wanted = new Set(this.#unsettled(uids));
-    const { studyInstanceUid, contents, wholeStudy } = this.#request;
+    const wanted = new Set<SopInstanceUid>();
+    const asked: (readonly SopInstanceUid[])[] = [];
     const results = await relay(source, sink, {
-      selections: selectionsOf(wanted, {
-        studyInstanceUid,
-        contents,
-        wholeStudy,
-        batch: settings.moveBatch,
-      }),
+      selections: this.#selectionsOn(lane, wanted, asked, recruit),
       wanted,
       projectName: settings.projectTag ? this.#request.projectName : null,
       silenceMs: settings.transferTimeoutMs,
@@ -171,10 +191,26 @@ class DeliveryRun {
       onResponse: (uid, status, bytes) => this.#onResponse(uid as SopInstanceUid, status, bytes),
       onUnsendable: (uid, reason) => this.#refused.set(uid as SopInstanceUid, reason),
     });
-    const last = results.at(-1);
-    return last === undefined
-      ? ''
-      : `: C-GET ended with 0x${last.status.toString(16).padStart(4, '0').toUpperCase()}`;
+    results.forEach(({ status }, index) => lane.ended(asked[index] ?? [], status));
+  }
+
+  /** What the lane asks raw for, until nothing is left for it. */
+  *#selectionsOn(
+    lane: Lane,
+    wanted: Set<SopInstanceUid>,
+    asked: (readonly SopInstanceUid[])[],
+    recruit: () => void,
+  ): Generator<RetrieveSelection> {
+    const { studyInstanceUid, contents, wholeStudy } = this.#request;
+    const scope = { studyInstanceUid, contents, wholeStudy, batch: this.#parts.settings.moveBatch };
+    for (const portion of lane.portions()) {
+      recruit();
+      for (const uid of portion) wanted.add(uid);
+      for (const selection of selectionsOf(new Set(portion), scope)) {
+        asked.push(portion);
+        yield selection;
+      }
+    }
   }
 
   #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {

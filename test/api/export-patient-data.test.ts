@@ -39,6 +39,26 @@ describe('POST /export-patient-data', () => {
     ]);
   });
 
+  it('may take longer than a connection may stand still', async () => {
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const { url } = await api.start({
+      limits: { idleMs: 100, closeGraceMs: 100 },
+      services: fakeServices({
+        exportPatientData: () => finished.then(() => ({ files: [], bytes: 0, leftOut: [] })),
+        status: () => new Promise(() => undefined),
+      }),
+    });
+    const answer = ask(`${url}/export-patient-data`, { body: BODY });
+    // Another request, begun later, is cut for standing still: by then this one would have been.
+    const cut = await ask(`${url}/status`).catch((error: unknown) => error);
+    expect((cut as NodeJS.ErrnoException).code).to.equal('ECONNRESET');
+    finish();
+    expect((await answer).status).to.equal(200);
+  });
+
   it('refuses a body without the two texts', async () => {
     const { url } = await api.start();
     const bodies = [[], 'x', {}, { project_name: 'a' }, { ...BODY, extract_datetime: 5 }];

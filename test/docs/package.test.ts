@@ -56,7 +56,7 @@ describe('The package', function () {
   it('opens no door but those', async () => {
     const ways = ['pixl-imaging', 'pixl-imaging/dist/src/core/slug/slug.js', 'pixl-imaging/bin'];
     for (const way of ways) {
-      const error = await import(way).catch((reason: unknown) => reason);
+      const error: unknown = await import(way).catch((reason: unknown) => reason);
       expect((error as NodeJS.ErrnoException).code, way).to.equal('ERR_PACKAGE_PATH_NOT_EXPORTED');
     }
   });

@@ -4,6 +4,7 @@ import { ExtractNotFoundError } from '../../core/exports/index.js';
 import type { Logger } from '../../core/log.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
+import { longAnswer } from '../long-answer.js';
 import { errorResponses, uploadSchema } from '../schemas.js';
 import type { ApiServices } from '../services.js';
 
@@ -37,7 +38,9 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
       if (typeof time !== 'string')
         throw new RequestRefusedError('INVALID_BODY', 'extract_datetime: not a string');
       try {
-        const { files, bytes, leftOut } = await services.exportPatientData(project, time);
+        const { files, bytes, leftOut } = await longAnswer(request, () =>
+          services.exportPatientData(project, time),
+        );
         log.info({ operation: 'export', files: files.length, bytes }, 'patient data exported over HTTP');
         return { files, bytes, left_out: leftOut };
       } catch (error) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { omopSource } from '../cohort/omop-source.js';
 import type { ExportedImage } from '../db/index.js';
@@ -72,11 +72,15 @@ export class ParquetExport {
     return this.#withPartial(async (partial) => {
       const files = await foundFiles(source, 'public');
       if (files.length === 0) throw new ExportFilesError('public', 'no files in it');
-      const copy = join(partial, 'public');
-      await copyFiles(source, files, copy);
-      const copied = await this.#place(copy, join(this.folder, 'omop', 'public'), partial);
+      const target = join(this.folder, 'omop', 'public');
+      const isThereAlready = await holds(target, source, files);
+      if (!isThereAlready) {
+        const copy = join(partial, 'public');
+        await copyFiles(source, files, copy);
+        await this.#place(copy, target, partial);
+      }
       await this.#makeLatest(partial);
-      return { files: files.length, bytes: sum(files), copied };
+      return { files: files.length, bytes: sum(files), copied: !isThereAlready };
     });
   }
 
@@ -98,17 +102,20 @@ export class ParquetExport {
    * Writes `IMAGE_LINKER.parquet`: which procedure of the extract is which study in the safe haven.
    *
    * @param images the project's studies that are exported
+   * @param onProgress told now and then how many of the extract's procedures are read
    * @throws CohortFileError, ExportFilesError
    */
   async exportRadiologyLinker(
     extractFolder: string,
     images: AsyncIterable<ExportedImage>,
+    onProgress: (procedures: number) => void = () => undefined,
   ): Promise<LinkerCounts> {
     const linker = new RadiologyLinker();
     try {
       await linker.read(
         omopSource(extractFolder, () => undefined),
         images,
+        onProgress,
       );
       await this.#writeRadiology('IMAGE_LINKER.parquet', LINKER_COLUMNS, linker.rows());
       return { ...linker.counts };
@@ -158,14 +165,13 @@ export class ParquetExport {
   }
 
   /** Gives a folder its name. One that is there already cannot be replaced in one step: it is moved away first. */
-  async #place(from: string, to: string, partial: string): Promise<boolean> {
+  async #place(from: string, to: string, partial: string): Promise<void> {
     await mkdir(join(to, '..'), { recursive: true });
     for (let swap = 0; swap < MOST_SWAPS; swap += 1) {
       if (await renamed(from, to)) {
         await flushFolder(join(to, '..'));
-        return true;
+        return;
       }
-      if (await holdSame(from, to)) return false;
       await renamed(to, join(partial, `before-${swap}`));
     }
     throw new ExportFilesError(relative(this.#exportDir, to), 'somebody else keeps writing there');
@@ -244,12 +250,13 @@ async function renamed(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function holdSame(one: string, other: string): Promise<boolean> {
+/** Whether `folder` holds these files of `source`, byte for byte, and no others. */
+async function holds(folder: string, source: string, files: readonly FolderFile[]): Promise<boolean> {
+  if (!(await isThere(folder))) return false;
   try {
-    if (!(await lstat(other)).isDirectory()) return false;
-    const [a, b] = [await filesOf(one, 'public'), await filesOf(other, 'public')];
-    if (JSON.stringify(a) !== JSON.stringify(b)) return false;
-    return (await digestOf(one, a)) === (await digestOf(other, b));
+    const there = await filesOf(folder, 'public');
+    if (JSON.stringify(there) !== JSON.stringify(files)) return false;
+    return (await digestOf(folder, files)) === (await digestOf(source, files));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // taken away meanwhile
     throw error;

@@ -2,6 +2,7 @@ import type * as Main from '@dsnp/parquetjs';
 import type * as Thrift from '@dsnp/parquetjs/dist/gen-nodejs/parquet_types.js';
 import type * as Util from '@dsnp/parquetjs/dist/lib/util.js';
 import { open, type FileHandle } from 'node:fs/promises';
+import { InvalidValueError } from '../errors.js';
 import { ExportRowError } from './export-errors.js';
 import { physicalValue, type ParquetType, type ParquetValue } from './parquet-values.js';
 
@@ -28,13 +29,16 @@ const ROWS_PER_PAGE = 1_000;
  * Writes a new parquet file, a row group at a time, and flushes it to disk.
  *
  * @returns the number of rows
- * @throws ExportRowError for a row that does not fit the columns; the file is then of no use.
+ * @throws InvalidValueError for columns that can't be; ExportRowError for a row that does not fit the columns; the file is then of no use.
  */
 export async function writeParquet(
   path: string,
   columns: readonly ParquetColumn[],
   rows: Iterable<ParquetRecord> | AsyncIterable<ParquetRecord>,
 ): Promise<number> {
+  const names = new Set(columns.map(({ name }) => name));
+  if (names.size === 0 || names.size < columns.length || names.has(''))
+    throw new InvalidValueError('columns', 'none, or without names of their own');
   const library = await parquetjs();
   const handle = await open(path, 'wx');
   try {
@@ -137,11 +141,11 @@ function writeOwnFooter({ thrift, util }: Library, writer: Writer, columns: read
       row_groups: envelope.rowGroups,
       created_by: 'pixl-imaging (parquetjs)',
     });
-    const body = util.serializeThrift(metadata as unknown as Parameters<typeof util.serializeThrift>[0]);
+    const body = util.serializeThrift(metadata);
     const end = Buffer.alloc(8);
     end.writeUInt32LE(body.length);
     end.write('PAR1', 4);
-    return envelope.writeSection(Buffer.concat([body, end]));
+    envelope.writeSection(Buffer.concat([body, end])); // FileOutput.end waits for it
   };
 }
 
@@ -200,7 +204,7 @@ class FileOutput {
   }
 
   end(done: (error?: unknown) => void): void {
-    done(this.#failure);
+    void (this.#last ?? Promise.resolve()).then(() => done(this.#failure));
   }
 }
 

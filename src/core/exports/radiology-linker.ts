@@ -44,14 +44,20 @@ export class RadiologyLinker {
   async read(
     extract: AsyncIterable<readonly SourceRow[]>,
     images: AsyncIterable<ExportedImage>,
+    onProgress: (procedures: number) => void,
   ): Promise<void> {
-    for await (const rows of extract)
+    let last = NaN;
+    for await (const rows of extract) {
       for (const row of rows) {
         if (row.kind === 'bad') continue;
         const { mrn, accession_number, study_uid, procedure_occurrence_id } = row.fields;
+        if (procedure_occurrence_id !== last) this.#counts.procedures += 1; // they come in their order
+        last = procedure_occurrence_id;
         const wanted: Wanted = [procedure_occurrence_id, study_uid];
         this.#wanted.add(`${studyKey(mrn, accession_number)} ${JSON.stringify(wanted)}`);
       }
+      onProgress(this.#counts.procedures);
+    }
     for await (const { mrn, accessionNumber, studyUid, pseudoStudyUid } of images) {
       const held: Held = [studyUid, pseudoStudyUid];
       this.#held.add(`${studyKey(mrn.trim(), accessionNumber.trim())} ${JSON.stringify(held)}`);

@@ -179,7 +179,9 @@ describe('ParquetExport', () => {
       expect(await message(parquetExport.copyToExports(root))).to.equal('public: there is no such folder');
       mkdirSync(join(root, 'public'));
       expect(await message(parquetExport.copyToExports(root))).to.equal('public: no files in it');
-      expect(await message(parquetExport.files())).to.equal(`${EXTRACT}: there is no such folder`);
+      expect(await message(parquetExport.files())).to.equal(
+        `${EXTRACT}: there is no such extract in the exports`,
+      );
       writeFileSync(join(root, 'file'), '');
       const inFile = new ParquetExport(PROJECT, TIME, join(root, 'file'));
       expect(await message(inFile.copyToExports(fixture('omop')))).to.match(/can't be read or written \(E/);

@@ -78,7 +78,7 @@ describe('A parquet file', () => {
     ]);
     expect(schema?.map((row) => row['repetition_type'])).to.deep.equal([
       'REQUIRED',
-      ...Array(6).fill('OPTIONAL'),
+      ...Array<string>(6).fill('OPTIONAL'),
     ]);
   });
 
