@@ -6,6 +6,7 @@ import type { Logger } from '../../core/log.js';
 import { projectName } from '../../core/message.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
+import { longAnswer } from '../long-answer.js';
 import { errorResponses, exportedStudySchema } from '../schemas.js';
 import type { ApiServices } from '../services.js';
 
@@ -41,9 +42,8 @@ export function addExportDicom(app: FastifyInstance, services: ApiServices, log:
       queryOf(request.query, []);
       const { study, project } = wish(request.body);
       try {
-        const { projectSlug, pseudoStudyUid, path, images, bytes } = await services.exportDicom(
-          study,
-          project,
+        const { projectSlug, pseudoStudyUid, path, images, bytes } = await longAnswer(request, () =>
+          services.exportDicom(study, project),
         );
         log.info({ operation: 'export', images, bytes }, 'study exported over HTTP');
         return { project: projectSlug, study_uid: pseudoStudyUid, path, images, bytes };

@@ -1,4 +1,4 @@
-import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../association.js';
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../upper-layer/implementation.js';
 
 /** What a DICOM file says of its data set before it begins (PS3.10 7.1). */
 export interface FileMeta {
