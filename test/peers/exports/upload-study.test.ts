@@ -189,7 +189,7 @@ describe('pixl-imaging upload-study', () => {
         await exports.anon.deleteInstance(lost).catch(() => undefined);
         return anon.withAssociation(...given);
       },
-    } as NodeClient;
+    } as unknown as NodeClient;
     const error = await rejection(exports.export(study, { ...parts, anon: losing }), ExportIncompleteError);
     expect(error).to.include({ code: 'EXPORT_INCOMPLETE', retry: 'later', listed: 10 });
     expect(error.missing).to.deep.equal([lost]);
