@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { Closers } from '../src/core/closers.js';
-import { secondaryArchive, type Config, type NodeConfig, type TlsConfig } from '../src/core/config/index.js';
+import {
+  secondaryArchive,
+  type Config,
+  type FtpsConfig,
+  type NodeConfig,
+  type TlsConfig,
+} from '../src/core/config/index.js';
 import { InternalError } from '../src/core/errors.js';
 import { createLogger, hashedNames, plainNames, type IdentifierNames, type Logger } from '../src/core/log.js';
 import type { ArchiveName } from '../src/core/outcome.js';
@@ -34,18 +40,25 @@ export function required(node: NodeConfig | null): NodeConfig {
   return node;
 }
 
+/** @throws InternalError when the command did not ask for `ftps` in its needs */
+export function requiredFtps({ ftps }: Config): FtpsConfig {
+  if (ftps === null) throw new InternalError('the FTPS server that the command needs is not configured');
+  return ftps;
+}
+
 /** The pool of associations to one node; `closers` owns it. */
 export function nodeClient(
   config: Config,
   node: NodeConfig,
   closers: Closers,
   metrics: Metrics = noMetrics,
+  timeouts: AssociationTimeouts = associationTimeouts(config),
 ): NodeClient {
   const { associations } = config.limits;
   const client = new NodeClient({
     node: dicomNode(node),
     callingAeTitle: config.aeTitle,
-    timeouts: associationTimeouts(config),
+    timeouts,
     maxAssociations:
       node.name === 'raw'
         ? associations.raw

@@ -83,6 +83,8 @@ export class Association {
   readonly peer: string;
   readonly #options: AssociationOptions;
   readonly #contexts = new Map<number, AcceptedContext>();
+  /** Abstract syntaxes of which the peer takes us as SCP. */
+  readonly #asScp = new Set<string>();
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
   readonly #outstanding: Outstanding;
@@ -138,6 +140,11 @@ export class Association {
       )
         return context;
     return null;
+  }
+
+  /** Did the peer take us as SCP of it (PS3.7 D.3.3.4)? Without that it can't send us any in a C-GET. */
+  isScpOf(abstractSyntax: string): boolean {
+    return this.#asScp.has(abstractSyntax);
   }
 
   /** @throws NoPresentationContextError when no context was accepted for it */
@@ -349,7 +356,8 @@ export class Association {
       if (result === 'acceptance' && proposal?.transferSyntaxes.includes(transferSyntax) === true)
         this.#contexts.set(id, { id, abstractSyntax: proposal.abstractSyntax, transferSyntax });
     }
-    const { maximumLength } = ac.userInformation;
+    const { maximumLength, roleSelections } = ac.userInformation;
+    for (const { sopClassUid, scp } of roleSelections) if (scp) this.#asScp.add(sopClassUid);
     const theirs = maximumLength === 0 ? Infinity : maximumLength;
     if (theirs < SHORTEST_PDATA_SENT)
       throw new PduError(`A-ASSOCIATE-AC: a maximum length of ${maximumLength} bytes`);

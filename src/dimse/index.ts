@@ -11,12 +11,20 @@ export {
 } from './association.js';
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export * from './errors.js';
-export { isPending, isWarning, retryOfStatus, Status, type DimseOperation } from './message/status.js';
+export {
+  describeStatus,
+  isPending,
+  isWarning,
+  retryOfStatus,
+  Status,
+  type DimseOperation,
+} from './message/status.js';
 export { NodeClient, type NodeClientOptions, type TransferPlace } from './node-client.js';
 export {
   findInstances,
   findSeries,
   findStudies,
+  someStudies,
   type InstanceMatch,
   type SeriesMatch,
   type StudyMatch,

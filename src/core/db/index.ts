@@ -23,6 +23,7 @@ export {
   type TransferFilter,
 } from './ledger.js';
 export {
+  checkCohortTables,
   migrateDown,
   migrateUp,
   migrationStatus,
@@ -30,4 +31,6 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
+export { lackingPrivileges } from './privileges.js';
+export { requestedStudies } from './requested-studies.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';
