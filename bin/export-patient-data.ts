@@ -11,11 +11,10 @@ export function patientDataExporter(
   signal: AbortSignal,
 ): ApiServices['exportPatientData'] {
   return async (projectName, extractDatetime) => {
-    const { ftps } = config;
-    if (ftps === null)
+    if (config.ftps === null)
       throw new RequestRefusedError('NOT_CONFIGURED', 'no safe haven is configured: FTP_HOST and the others');
     const parquetExport = new ParquetExport(projectName, extractDatetime, config.exportRootDir);
     await parquetExport.files(); // what is not there is told before anybody logs in
-    return withSafeHaven(safeHavenSettings(ftps), { log, signal }, (haven) => parquetExport.upload(haven));
+    return withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) => parquetExport.upload(haven));
   };
 }

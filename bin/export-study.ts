@@ -6,14 +6,14 @@ import type { Logger } from '../src/core/log.js';
 import type { NodeClient } from '../src/dimse/index.js';
 import { exportStudy, KeyedLock, type ExportParts } from '../src/pipeline/index.js';
 import { safeHavenSettings } from './safe-haven.js';
-import { namesFor, nodeClient, required, requiredFtps } from './wiring.js';
+import { namesFor, nodeClient, required } from './wiring.js';
 
 /** What exports of studies need. The configuration must have been read with `ftps` as a need. */
 export function exportParts(config: Config, log: Logger, anon: NodeClient, database: Database): ExportParts {
   return {
     anon,
     database,
-    ftps: safeHavenSettings(requiredFtps(config)),
+    ftps: safeHavenSettings(config),
     lock: new KeyedLock(),
     settings: {
       queryTimeoutMs: config.timeouts.queryMs,

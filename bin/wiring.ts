@@ -1,12 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Closers } from '../src/core/closers.js';
-import {
-  secondaryArchive,
-  type Config,
-  type FtpsConfig,
-  type NodeConfig,
-  type TlsConfig,
-} from '../src/core/config/index.js';
+import { secondaryArchive, type Config, type NodeConfig, type TlsConfig } from '../src/core/config/index.js';
 import { InternalError } from '../src/core/errors.js';
 import { createLogger, hashedNames, plainNames, type IdentifierNames, type Logger } from '../src/core/log.js';
 import type { ArchiveName } from '../src/core/outcome.js';
@@ -38,12 +32,6 @@ export function namesFor(config: Config): IdentifierNames {
 export function required(node: NodeConfig | null): NodeConfig {
   if (node === null) throw new InternalError('a node that the command needs is not configured');
   return node;
-}
-
-/** @throws InternalError when the command did not ask for `ftps` in its needs */
-export function requiredFtps({ ftps }: Config): FtpsConfig {
-  if (ftps === null) throw new InternalError('the FTPS server that the command needs is not configured');
-  return ftps;
 }
 
 /** The pool of associations to one node; `closers` owns it. */

@@ -15,7 +15,7 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor, requiredFtps } from '../wiring.js';
+import { loggerFor } from '../wiring.js';
 
 interface ExportOptions {
   readonly json?: true;
@@ -59,7 +59,7 @@ async function exportPatientData(dir: string, options: ExportOptions): Promise<E
     linking.stop();
     const upload = await cancelledBySignals(
       (signal) =>
-        withSafeHaven(safeHavenSettings(requiredFtps(config)), { log, signal }, (haven) =>
+        withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) =>
           parquetExport.upload(haven, ({ bytesDone, bytes }) =>
             sending.show(Math.round(bytesDone / BYTES_PER_KB), Math.round(bytes / BYTES_PER_KB)),
           ),
