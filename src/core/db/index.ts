@@ -7,9 +7,11 @@ export {
   addImages,
   exportedImages,
   exportedStudies,
+  exportOnce,
+  findExportable,
   findOrCreateExtract,
-  markExported,
   type CohortImage,
+  type ExportableStudy,
   type ExportedImage,
 } from './images.js';
 export {
