@@ -10,6 +10,7 @@ import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
+import { fixture } from '../../support/fixtures.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
@@ -106,6 +107,7 @@ describe('Every command', function () {
     const row = (accession: string): string => `1,CMDMRN,${accession},P,2023-12-07T14:08:58,2023-04-05,,p`;
     writeFileSync(cohort, `${[HEADING, row('CMDACC'), row('CMDNOWHERE')].join('\n')}\n`);
     writeFileSync(join(files.path, 'lost.csv'), `${[HEADING, row('CMDNOWHERE')].join('\n')}\n`);
+    writeFileSync(join(files.path, 'handler.mjs'), "export const handler = () => ({ kind: 'done' });\n");
     writeFileSync(join(files.path, 'sample'), 'NOBODY_SETS_THIS=1\n');
   });
   after(() => files.remove());
@@ -137,6 +139,10 @@ describe('Every command', function () {
   const archiveDown = (): Record<string, string> => ({ PRIMARY_DICOM_SOURCE_PORT: down() });
   const databaseDown = (): Record<string, string> => ({ PIXL_DB_PORT: down() });
   const badValue = { LOG_LEVEL: 'loud' };
+  const exportEnv = (): Record<string, string> => ({
+    ...haven.env('implicit'),
+    HOST_EXPORT_ROOT_DIR: join(files.path, 'exports'),
+  });
 
   /** Of a command that talks to the daemon, with the ends that all of them have. */
   const overHttp = (args: readonly string[], shape: Shape): Command => ({
@@ -374,6 +380,40 @@ describe('Every command', function () {
         3: () => ({ args: ['upload-study', ...NOWHERE, '--project', 'P'], env: haven.env('implicit') }),
       },
     },
+    'export-patient-data': {
+      json: {
+        call: () => ({ args: ['export-patient-data', fixture('omop')], env: exportEnv() }),
+        shape: {
+          keys: {
+            ...{ project: 'string', extract: 'string', bytes: 'number', left_out: ANY_TEXTS },
+            linker: { keys: { procedures: 'number', linked: 'number', rows: 'number' } },
+            files: { listOf: { keys: { path: 'string', bytes: 'number' } } },
+          },
+        },
+      },
+      ends: {
+        1: () => ({
+          args: ['export-patient-data', fixture('omop')],
+          env: { ...exportEnv(), FTP_USER_PASSWORD: 'wrong' },
+        }),
+        2: () => ({ args: ['export-patient-data', fixture('omop')] }), // there is no safe haven
+      },
+    },
+    consume: {
+      json: null,
+      ends: {
+        0: () => ({
+          args: ['consume', '--queue', broker.queue(), '--handler', join(files.path, 'handler.mjs')],
+          meanwhile: async (running) => {
+            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), {
+              timeoutMs: 20_000,
+            });
+            running.kill('SIGTERM');
+          },
+        }),
+        2: () => ({ args: ['consume', '--queue', 'ehr', '--handler', join(files.path, 'nowhere.mjs')] }),
+      },
+    },
     migrate: {
       json: {
         call: () => ({ args: ['migrate'], env: databaseEnv(empty) }),
@@ -406,7 +446,7 @@ describe('Every command', function () {
     await withDatabaseAt(books, async (database) => {
       await database.query('TRUNCATE pixl_pipeline.extract CASCADE');
       const { mrn, accession: accessionNumber, studyInstanceUid: studyUid } = study;
-      const image = { mrn, accessionNumber, studyUid, studyDate: '2023-04-05' };
+      const image = { mrn, accessionNumber, studyUid, studyDate: '2023-04-05', pseudoPatientId: null };
       await addImages(database, await findOrCreateExtract(database, 'p'), [image]);
     });
   };

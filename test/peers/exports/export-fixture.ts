@@ -92,6 +92,7 @@ export function useExports(): ExportFixture {
         mrn,
         studyDate: '2023-01-01',
         studyUid: uid,
+        pseudoPatientId: null,
       })),
     );
   };
