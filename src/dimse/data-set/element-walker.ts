@@ -143,8 +143,6 @@ function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
 
 function withinHead(position: number): number {
   if (position > MAX_HEAD_LENGTH)
-    throw new DataSetHeadError(
-      `more than ${MAX_HEAD_LENGTH} bytes before the place of the project's element`,
-    );
+    throw new DataSetHeadError(`more than ${MAX_HEAD_LENGTH} bytes before the end of its head`);
   return position;
 }

@@ -12,6 +12,9 @@ interface StoreRq {
   readonly affectedSopClassUid: string;
   readonly affectedSopInstanceUid: string;
   readonly priority: number;
+  /** Of the C-MOVE that this is a sub-operation of (PS3.7 9.3.1.1). */
+  readonly moveOriginatorAeTitle?: string;
+  readonly moveOriginatorMessageId?: number;
 }
 interface StoreRsp {
   readonly type: 'C-STORE-RSP';
@@ -111,6 +114,8 @@ const ELEMENTS = {
   numberOfCompletedSubOperations: { element: 0x1021, vr: 'US' },
   numberOfFailedSubOperations: { element: 0x1022, vr: 'US' },
   numberOfWarningSubOperations: { element: 0x1023, vr: 'US' },
+  moveOriginatorAeTitle: { element: 0x1030, vr: 'AE' },
+  moveOriginatorMessageId: { element: 0x1031, vr: 'US' },
 } as const;
 type Keyword = keyof typeof ELEMENTS;
 
@@ -128,7 +133,7 @@ const COMMANDS: Readonly<
   'C-STORE-RQ': {
     field: 0x0001,
     required: ['affectedSopClassUid', 'messageId', 'affectedSopInstanceUid'],
-    optional: ['priority'],
+    optional: ['priority', 'moveOriginatorAeTitle', 'moveOriginatorMessageId'],
   },
   'C-STORE-RSP': {
     field: 0x8001,

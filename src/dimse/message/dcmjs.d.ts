@@ -1,4 +1,0 @@
-declare module 'dcmjs' {
-  const dcmjs: { readonly log: { setLevel(level: string): void } };
-  export default dcmjs;
-}
