@@ -125,6 +125,27 @@ export class DimseStatusError extends PixlError {
 }
 
 /**
+ * The Identifier of a C-FIND-RQ that we, as SCP, can't answer (PS3.4 C.4.1.1.4). The fields are what the response says:
+ * Status, Offending Element (0000,0901), Error Comment (0000,0902).
+ */
+export class QueryError extends PixlError {
+  readonly code = 'QUERY_REFUSED';
+  readonly retry = 'never';
+  readonly status: number;
+  /** Group and element in one number; null where none is to blame. */
+  readonly offendingElement: number | null;
+  /** At most 64 characters (VR LO), and nothing of what was asked for. */
+  readonly errorComment: string;
+
+  constructor(status: number, offendingElement: number | null, errorComment: string) {
+    super(`C-FIND-RQ: ${errorComment}: ${describeStatus('C-FIND', status)}`);
+    this.status = status;
+    this.offendingElement = offendingElement;
+    this.errorComment = errorComment.slice(0, 64);
+  }
+}
+
+/**
  * The head of a data set (PS3.5 7.1) can't be read, or is too long to be held. Nothing of the data set has been
  * passed on. It reads the same the next time.
  */

@@ -30,8 +30,3 @@ function encode(text: string, specificCharacterSet: string): Buffer {
       return Buffer.from(text.replace(/[^\x20-\x7e]/gu, '?'), 'latin1');
   }
 }
-
-/** A value's bytes as text in Unicode. */
-export function decodeText(bytes: Buffer, _vr: string, specificCharacterSet: string): string {
-  return bytes.toString(specificCharacterSet.startsWith('ISO_IR 192') ? 'utf8' : 'latin1');
-}

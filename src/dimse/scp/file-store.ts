@@ -1,7 +1,7 @@
 import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../core/log.js';
-import type { AttributeValues } from '../data-set/attributes.js';
+import type { QueryAttributeValues } from './matching/index.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
 import { Status } from '../message/status.js';
 import { DirectorySync } from './directory-sync.js';
@@ -74,7 +74,7 @@ export class FileStore {
     const incoming = join(this.#folder, INCOMING, String(this.#received));
     try {
       const handle = await open(incoming, 'wx+');
-      let attributes: AttributeValues;
+      let attributes: QueryAttributeValues;
       try {
         await write(handle, received);
         attributes = await this.#attributesOf(incoming, received);
@@ -100,7 +100,7 @@ export class FileStore {
   }
 
   /** PS3.4 B.2.3: what the command says must be what the data set says. */
-  async #attributesOf(incoming: string, received: ReceivedInstance): Promise<AttributeValues> {
+  async #attributesOf(incoming: string, received: ReceivedInstance): Promise<QueryAttributeValues> {
     const { attributes } = await readInstance(incoming);
     if (
       attributes.get('SOPInstanceUID') !== received.sopInstanceUid ||
@@ -116,7 +116,7 @@ export class FileStore {
   async #commit(
     incoming: string,
     received: ReceivedInstance,
-    attributes: AttributeValues,
+    attributes: QueryAttributeValues,
   ): Promise<StoredInstance> {
     const existing = this.index.instance(received.sopInstanceUid);
     if (existing !== undefined) return this.#keep(existing, incoming);

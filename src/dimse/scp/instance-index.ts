@@ -1,4 +1,4 @@
-import type { AttributeValues } from '../data-set/attributes.js';
+import type { QueryAttributeValues } from './matching/index.js';
 import type {
   Attributes,
   StoredInstance,
@@ -10,7 +10,7 @@ import type {
 /** An instance as its file tells of it. */
 export interface InstanceFacts {
   readonly transferSyntaxUid: string;
-  readonly attributes: AttributeValues;
+  readonly attributes: QueryAttributeValues;
   readonly file: string;
   readonly bytes: number;
 }
@@ -18,7 +18,7 @@ export interface InstanceFacts {
 interface Series extends StoredSeries {
   readonly instances: Map<string, StoredInstance>;
   /** The attributes of the first instance; the others keep only what is different. */
-  readonly attributes: AttributeValues;
+  readonly attributes: QueryAttributeValues;
 }
 
 interface Study extends StoredStudy {
@@ -98,7 +98,7 @@ export class InstanceIndex implements StoredInstances {
     return study;
   }
 
-  #seriesOf(study: Study, seriesInstanceUid: string, attributes: AttributeValues): Series {
+  #seriesOf(study: Study, seriesInstanceUid: string, attributes: QueryAttributeValues): Series {
     const found = study.series.get(seriesInstanceUid);
     if (found !== undefined) return found;
     const series: Series = { seriesInstanceUid, instances: new Map(), attributes };
@@ -110,11 +110,11 @@ export class InstanceIndex implements StoredInstances {
 
 /** The attributes of an instance: its own, and behind them those of its series' first instance. */
 class OwnAttributes implements Attributes {
-  readonly #common: AttributeValues;
+  readonly #common: QueryAttributeValues;
   /** Undefined for what the first instance has and this one has not. */
   readonly #own = new Map<string, string | undefined>();
 
-  constructor(attributes: AttributeValues, common: AttributeValues) {
+  constructor(attributes: QueryAttributeValues, common: QueryAttributeValues) {
     this.#common = common;
     for (const [keyword, value] of attributes) if (common.get(keyword) !== value) this.#own.set(keyword, value);
     for (const keyword of common.keys()) if (!attributes.has(keyword)) this.#own.set(keyword, undefined);
