@@ -176,10 +176,12 @@ export class DataSetDeflateError extends PixlError {
 export class InstanceRefusedError extends PixlError {
   readonly code = 'INSTANCE_REFUSED';
   readonly status: number;
+  readonly problem: string;
 
   constructor(status: number, problem: string, cause?: unknown) {
     super(`C-STORE: ${describeStatus('C-STORE', status)}: ${problem}`, { cause });
     this.status = status;
+    this.problem = problem;
   }
 
   get retry(): Retry {

@@ -22,6 +22,7 @@ interface StoreRsp {
   readonly affectedSopClassUid?: string;
   readonly affectedSopInstanceUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
 }
 interface FindRq {
   readonly type: 'C-FIND-RQ';
@@ -34,6 +35,7 @@ interface FindRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
 }
 interface GetRq {
   readonly type: 'C-GET-RQ';
@@ -52,6 +54,7 @@ interface RetrieveRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
   readonly numberOfRemainingSubOperations?: number;
   readonly numberOfCompletedSubOperations?: number;
   readonly numberOfFailedSubOperations?: number;
@@ -109,6 +112,7 @@ const ELEMENTS = {
   moveDestination: { element: 0x0600, vr: 'AE' },
   priority: { element: 0x0700, vr: 'US' },
   status: { element: 0x0900, vr: 'US' },
+  errorComment: { element: 0x0902, vr: 'LO' },
   affectedSopInstanceUid: { element: 0x1000, vr: 'UI' },
   numberOfRemainingSubOperations: { element: 0x1020, vr: 'US' },
   numberOfCompletedSubOperations: { element: 0x1021, vr: 'US' },
@@ -138,7 +142,7 @@ const COMMANDS: Readonly<
   'C-STORE-RSP': {
     field: 0x8001,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid', 'affectedSopInstanceUid'],
+    optional: ['affectedSopClassUid', 'affectedSopInstanceUid', 'errorComment'],
   },
   'C-GET-RQ': { field: 0x0010, required: ['affectedSopClassUid', 'messageId'], optional: ['priority'] },
   'C-GET-RSP': { field: 0x8010, ...retrieveResponse() },
@@ -146,7 +150,7 @@ const COMMANDS: Readonly<
   'C-FIND-RSP': {
     field: 0x8020,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid'],
+    optional: ['affectedSopClassUid', 'errorComment'],
   },
   'C-MOVE-RQ': {
     field: 0x0021,
@@ -168,6 +172,7 @@ function retrieveResponse(): { required: readonly Keyword[]; optional: readonly 
     required: ['messageIdBeingRespondedTo', 'status'],
     optional: [
       'affectedSopClassUid',
+      'errorComment',
       'numberOfRemainingSubOperations',
       'numberOfCompletedSubOperations',
       'numberOfFailedSubOperations',
