@@ -403,7 +403,8 @@ export class Association {
   /** What the peer takes at most in a P-DATA-TF (PS3.8 D.1). */
   #limitTo({ type, userInformation: { maximumLength } }: AssociateRqPdu | AssociateAcPdu): void {
     const theirs = maximumLength === 0 ? Infinity : maximumLength;
-    if (theirs < SHORTEST_PDATA_SENT) throw new PduError(`${type}: a maximum length of ${maximumLength} bytes`);
+    if (theirs < SHORTEST_PDATA_SENT)
+      throw new PduError(`${type}: a maximum length of ${maximumLength} bytes`);
     this.#maxDataLength = Math.min(theirs, LONGEST_PDATA_SENT) - PDV_HEADER_LENGTH;
   }
 

@@ -1,8 +1,4 @@
-import {
-  IMPLEMENTATION_CLASS_UID,
-  IMPLEMENTATION_VERSION_NAME,
-  OUR_MAXIMUM_LENGTH,
-} from '../association.js';
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, OUR_MAXIMUM_LENGTH } from '../association.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from '../message/identifier.js';
 import { isQueryRetrieve, isStorageClass, VERIFICATION } from '../sop-classes.js';
 import { PduError } from '../upper-layer/decode.js';
@@ -59,11 +55,7 @@ export function answerTo(
   };
 }
 
-function rejectionOf(
-  rq: AssociateRqPdu,
-  policy: AcceptancePolicy,
-  hasRoom: boolean,
-): AssociateRjPdu | null {
+function rejectionOf(rq: AssociateRqPdu, policy: AcceptancePolicy, hasRoom: boolean): AssociateRjPdu | null {
   const byUser = { type: 'A-ASSOCIATE-RJ', result: 'rejected-permanent', source: 'service-user' } as const;
   if (rq.applicationContextName !== APPLICATION_CONTEXT_NAME)
     return { ...byUser, reason: 'application context name not supported' };
@@ -82,11 +74,16 @@ function rejectionOf(
 /** PS3.7 D.3.3.4: of what was proposed; the requestor can be SCP of storage classes alone, for C-GET. */
 function acceptedRole({ sopClassUid, scu, scp }: RoleSelection): RoleSelection[] {
   if (isStorageClass(sopClassUid)) return [{ sopClassUid, scu, scp }];
-  return isQueryRetrieve(sopClassUid) || sopClassUid === VERIFICATION ? [{ sopClassUid, scu, scp: false }] : [];
+  return isQueryRetrieve(sopClassUid) || sopClassUid === VERIFICATION
+    ? [{ sopClassUid, scu, scp: false }]
+    : [];
 }
 
 /** @param toSend the requestor is SCP of the class and will be sent what the store holds, as it is held */
-function reply(proposal: ProposedPresentationContext, toSend: AcceptancePolicy | null): PresentationContextReply {
+function reply(
+  proposal: ProposedPresentationContext,
+  toSend: AcceptancePolicy | null,
+): PresentationContextReply {
   const { id, abstractSyntax, transferSyntaxes } = proposal;
   const [first = ''] = transferSyntaxes;
   const control = abstractSyntax === VERIFICATION || isQueryRetrieve(abstractSyntax);

@@ -48,7 +48,11 @@ async function sendAnswers(operation: OperationOf<'C-FIND-RQ'>, identifier: Buff
   return false;
 }
 
-async function respond(operation: OperationOf<'C-FIND-RQ'>, status: number, errorComment?: string): Promise<void> {
+async function respond(
+  operation: OperationOf<'C-FIND-RQ'>,
+  status: number,
+  errorComment?: string,
+): Promise<void> {
   const response = {
     type: 'C-FIND-RSP',
     ...responseFields(operation),

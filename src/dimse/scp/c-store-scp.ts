@@ -33,7 +33,13 @@ interface Stored {
   readonly bytes: number | null;
 }
 
-async function stored({ association, context, request, callingAeTitle, parts }: OperationOf<'C-STORE-RQ'>): Promise<Stored> {
+async function stored({
+  association,
+  context,
+  request,
+  callingAeTitle,
+  parts,
+}: OperationOf<'C-STORE-RQ'>): Promise<Stored> {
   if (context.abstractSyntax !== request.affectedSopClassUid)
     return {
       status: Status.SopClassNotSupported,
@@ -53,7 +59,13 @@ async function stored({ association, context, request, callingAeTitle, parts }: 
   } catch (error) {
     if (!(error instanceof InstanceRefusedError)) throw error;
     parts.log.warn(
-      { node: association.peer, operation: 'C-STORE', status: error.status, code: error.code, reason: error.message },
+      {
+        node: association.peer,
+        operation: 'C-STORE',
+        status: error.status,
+        code: error.code,
+        reason: error.message,
+      },
       'an instance was refused',
     );
     return { status: error.status, comment: error.problem.slice(0, 64), bytes: null };

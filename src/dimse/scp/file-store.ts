@@ -6,7 +6,7 @@ import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../error
 import { Status } from '../message/status.js';
 import { DirectorySync } from './directory-sync.js';
 import { IndexCache } from './index-cache.js';
-import { InstanceIndex } from './instance-index.js';
+import type { InstanceIndex } from './instance-index.js';
 import { loadIndex } from './load-index.js';
 import { DicomFile, encodeFileMeta, type FileMeta } from './part10.js';
 import { readInstance } from './read-instance.js';

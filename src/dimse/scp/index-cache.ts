@@ -55,7 +55,10 @@ export class IndexCache {
     this.#stream = createWriteStream(this.#path, { flags: 'a', mode: 0o600 });
     this.#stream.write('\n'); // behind what a process left torn
     this.#stream.on('error', (error) => {
-      this.#log.warn({ reason: describeError(error) }, 'the index cache is not written any more; a start will read the files');
+      this.#log.warn(
+        { reason: describeError(error) },
+        'the index cache is not written any more; a start will read the files',
+      );
       this.#stream = null;
     });
   }
@@ -86,7 +89,8 @@ function parseLine(line: string): CachedInstance | null {
   if (!Array.isArray(fields)) return null;
   const [file, bytes, mtimeMs, transferSyntaxUid, attributes] = fields as unknown[];
   if (typeof file !== 'string' || typeof bytes !== 'number' || typeof mtimeMs !== 'number') return null;
-  if (typeof transferSyntaxUid !== 'string' || typeof attributes !== 'object' || attributes === null) return null;
+  if (typeof transferSyntaxUid !== 'string' || typeof attributes !== 'object' || attributes === null)
+    return null;
   // Lines are written by lineOf alone, and read only with the file that they are about.
   const values = new Map(Object.entries(attributes as Record<string, string>));
   return { file, bytes, mtimeMs, transferSyntaxUid, attributes: values };

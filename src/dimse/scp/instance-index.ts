@@ -79,7 +79,8 @@ export class InstanceIndex implements StoredInstances {
       seriesInstanceUid: series.seriesInstanceUid,
       studyInstanceUid: study.studyInstanceUid,
       patientId: value('PatientID'),
-      attributes: attributes === series.attributes ? attributes : new OwnAttributes(attributes, series.attributes),
+      attributes:
+        attributes === series.attributes ? attributes : new OwnAttributes(attributes, series.attributes),
       file,
       bytes,
     };
@@ -116,7 +117,8 @@ class OwnAttributes implements Attributes {
 
   constructor(attributes: QueryAttributeValues, common: QueryAttributeValues) {
     this.#common = common;
-    for (const [keyword, value] of attributes) if (common.get(keyword) !== value) this.#own.set(keyword, value);
+    for (const [keyword, value] of attributes)
+      if (common.get(keyword) !== value) this.#own.set(keyword, value);
     for (const keyword of common.keys()) if (!attributes.has(keyword)) this.#own.set(keyword, undefined);
   }
 

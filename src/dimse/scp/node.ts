@@ -151,7 +151,10 @@ class Node implements RunningNode {
       const code = (error as NodeJS.ErrnoException).code ?? 'unexpected';
       throw new NodeStartError(`can't listen on ${this.host}:${this.#options.port}: ${code}`, error);
     }
-    this.#parts.log.info({ aet: this.aeTitle, host: this.host, port: this.port, images: this.instances }, 'listening');
+    this.#parts.log.info(
+      { aet: this.aeTitle, host: this.host, port: this.port, images: this.instances },
+      'listening',
+    );
   }
 
   async close(graceMs = STOP_GRACE_MS): Promise<void> {
@@ -182,27 +185,25 @@ class Node implements RunningNode {
   /** Never throws: what becomes of a connection is logged. */
   async #serve(socket: Socket): Promise<void> {
     const { timeouts, log } = this.#parts;
-    let requestor: Requestor | null = null;
+    const requestors: Requestor[] = [];
     const answer = (rq: AssociateRqPdu): AssociateAcPdu | AssociateRjPdu => {
       const reply = answerTo(rq, this.#policy, this.#open < this.#maxAssociations);
-      if (reply.type === 'A-ASSOCIATE-AC') {
-        this.#open += 1;
-        requestor = requestorOf(reply);
-      }
+      if (reply.type === 'A-ASSOCIATE-AC') requestors.push(requestorOf(reply));
+      this.#open += requestors.length;
       return reply;
     };
     this.#waiting.add(socket);
     try {
       const association = await Association.accept(socket, { timeouts, answer });
       this.#waiting.delete(socket);
-      if (requestor !== null) await this.#run(association, requestor);
+      for (const requestor of requestors) await this.#run(association, requestor);
     } catch (error) {
       const reason = describeError(error);
       if (error instanceof AssociationEndedError) log.info({ reason }, 'no association');
       else log.warn({ reason }, 'no association');
     } finally {
       this.#waiting.delete(socket);
-      if (requestor !== null) this.#open -= 1;
+      this.#open -= requestors.length; // one, or none when it was rejected
     }
   }
 

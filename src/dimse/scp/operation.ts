@@ -40,7 +40,9 @@ export interface Operation<Rq extends Request> {
 export type OperationOf<Type extends Request['type']> = Operation<CommandOf<Type>>;
 
 /** The fields that every response has. */
-export function responseFields({ request }: OperationOf<'C-STORE-RQ' | 'C-FIND-RQ' | 'C-MOVE-RQ' | 'C-GET-RQ'>): {
+export function responseFields({
+  request,
+}: OperationOf<'C-STORE-RQ' | 'C-FIND-RQ' | 'C-MOVE-RQ' | 'C-GET-RQ'>): {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid: string;
 } {

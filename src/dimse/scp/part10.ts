@@ -55,7 +55,8 @@ function metaElement(element: number, vr: string, value: Buffer): Buffer {
  */
 export function decodeFileMeta(bytes: Buffer): ReadFileMeta {
   let at = PREAMBLE_LENGTH + PREFIX.length;
-  if (!bytes.subarray(PREAMBLE_LENGTH, at).equals(PREFIX)) throw new DataSetHeadError('no DICOM file (PS3.10 7.1)');
+  if (!bytes.subarray(PREAMBLE_LENGTH, at).equals(PREFIX))
+    throw new DataSetHeadError('no DICOM file (PS3.10 7.1)');
   const values = new Map<number, string>();
   while (at + 8 <= bytes.length && bytes.readUInt16LE(at) === 0x0002) {
     const long = /^(OB|OW|UN|UT|SQ|OF)$/.test(bytes.toString('latin1', at + 4, at + 6));

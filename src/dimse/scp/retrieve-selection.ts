@@ -11,7 +11,11 @@ export type Selection =
  * The instances that an Identifier names (PS3.4 C.4.2.2.1, C.4.3.2.1): by one value or a list in the unique key of its
  * level. The unique keys of the levels above narrow that where they are given, and need not be: they can't widen it.
  */
-export function selectInstances(model: InformationModel, keys: Identifier, stored: StoredInstances): Selection {
+export function selectInstances(
+  model: InformationModel,
+  keys: Identifier,
+  stored: StoredInstances,
+): Selection {
   const level = keys['QueryRetrieveLevel'] ?? '';
   const patients = model === 'patient root' ? valuesOf(keys, 'PatientID') : [];
   const uids = {
@@ -23,13 +27,18 @@ export function selectInstances(model: InformationModel, keys: Identifier, store
     fits(patients, instance.patientId) &&
     fits(uids.studies, instance.studyInstanceUid) &&
     fits(uids.series, instance.seriesInstanceUid);
-  const selected = (key: string, values: readonly string[], found: () => Iterable<StoredInstance>): Selection =>
+  const selected = (
+    key: string,
+    values: readonly string[],
+    found: () => Iterable<StoredInstance>,
+  ): Selection =>
     values.length === 0
       ? { kind: 'refused', problem: `${key} is missing at ${level} level` }
       : { kind: 'instances', instances: [...found()].filter(isWanted) };
   switch (level) {
     case 'PATIENT':
-      if (model === 'study root') return { kind: 'refused', problem: 'no PATIENT level in the study root model' };
+      if (model === 'study root')
+        return { kind: 'refused', problem: 'no PATIENT level in the study root model' };
       return selected('PatientID', patients, () =>
         patients.flatMap((id) => [...stored.studiesOfPatient(id)].flatMap(instancesOf)),
       );
@@ -39,7 +48,9 @@ export function selectInstances(model: InformationModel, keys: Identifier, store
       );
     case 'SERIES':
       return selected('SeriesInstanceUID', uids.series, () =>
-        uids.series.flatMap((uid) => present(stored.series(uid)).flatMap((one) => [...one.instances.values()])),
+        uids.series.flatMap((uid) =>
+          present(stored.series(uid)).flatMap((one) => [...one.instances.values()]),
+        ),
       );
     case 'IMAGE':
       return selected('SOPInstanceUID', uids.instances, () =>

@@ -90,11 +90,7 @@ export class SubOperations {
 }
 
 /** A final response without sub-operations. @throws what ended the association */
-export async function refuseRetrieval(
-  operation: Retrieval,
-  status: number,
-  problem: string,
-): Promise<void> {
+export async function refuseRetrieval(operation: Retrieval, status: number, problem: string): Promise<void> {
   const { association, context, request, parts } = operation;
   parts.log.warn(
     { node: association.peer, operation: request.type.slice(0, -'-RQ'.length), status, reason: problem },
