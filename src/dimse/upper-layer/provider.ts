@@ -305,7 +305,7 @@ export class UpperLayer {
     const step = this.#transition('invalid PDU received');
     if (step === null) return;
     this.#state = step.next;
-    this.#sendAbort(error.abortReason);
+    this.#sendAbort(step.action === 'AA-1' ? 'service-user' : error.abortReason);
   }
 
   #onHalfClose(): void {
