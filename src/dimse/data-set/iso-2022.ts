@@ -87,7 +87,7 @@ export function decodeIso2022(bytes: Buffer, vr: string, sets: readonly string[]
   let g0: Decode | null = null;
   let g1 = firstG1;
   let text = '';
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const byte = bytes[at] ?? 0;
     if (byte === ESCAPE) {
       const sequence = escapeAt(bytes, at + 1);

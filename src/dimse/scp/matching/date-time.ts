@@ -70,7 +70,11 @@ function rangeOf(key: string, parse: Parse): Range | null {
   return single === null ? null : { from: single, to: single };
 }
 
-const PARSERS: Readonly<Record<'DA' | 'TM' | 'DT', Parse>> = { DA: parseDate, TM: parseTime, DT: parseDateTime };
+const PARSERS: Readonly<Record<'DA' | 'TM' | 'DT', Parse>> = {
+  DA: parseDate,
+  TM: parseTime,
+  DT: parseDateTime,
+};
 
 /** PS3.5 6.2, DA; with the dots of ACR-NEMA, too. */
 function parseDate(text: string): Span | null {

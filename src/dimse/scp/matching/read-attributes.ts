@@ -118,7 +118,7 @@ function* transferSyntaxIn(held: HeldBytes): Walk<string> {
 }
 
 async function* piecesOf(file: FileHandle, from: number): AsyncGenerator<Buffer, void, undefined> {
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const piece = await readAt(file, at, PIECE_LENGTH);
     if (piece.length === 0) return;
     yield piece;
