@@ -105,11 +105,9 @@ export interface TableQuery {
   readonly expected: Expected;
   /** Of each answer that there is: keys that it must have with these values, undefined for keys that it must not have. */
   readonly returns?: Readonly<Record<string, string | undefined>>;
-  /** What dcmqrscp does instead, and why the standard has it otherwise or leaves it open. */
-  readonly dcmqrscp?: { readonly answers: Expected; readonly because: string };
 }
 
-type Rest = Partial<Pick<TableQuery, 'model' | 'returns' | 'dcmqrscp'>>;
+type Rest = Partial<Pick<TableQuery, 'model' | 'returns'>>;
 
 function row(
   name: string,
@@ -456,3 +454,121 @@ export const QUERY_TABLE: readonly TableQuery[] = [
   row('no level', 'C.4.1.1.3.1', '', { PatientID: 'Q-100' }, REFUSED),
   row('a level that the model does not have', 'C.6.2.1', 'PATIENT', { PatientID: 'Q-100' }, REFUSED),
 ];
+
+/** Queries of the table that dcmqrscp answers in its own way, by the reason why the standard has it otherwise. */
+const DCMQRSCP_DIFFERS: readonly {
+  readonly because: string;
+  readonly answers: Readonly<Record<string, Expected>>;
+}[] = [
+  {
+    because:
+      'C.2.2.1.2, C.2.2.1.3: a key whose value the SCP does not know matches whatever is asked. dcmqrscp takes it for another value.',
+    answers: {
+      'an accession number': ['A'],
+      'an accession number in small letters': ['C'],
+      'an accession number with a space in it': ['E'],
+      'a study description': ['A'],
+      'a study description in capitals': [],
+      'a referring physician': ['A', 'B'],
+      'a wild card in what one study does not have': ['A', 'B'],
+      'a date': ['A'],
+      'a date with dots': ['A'],
+      'from a date to a date': ['A', 'B'],
+      'from a date on': ['B', 'E'],
+      'up to a date': ['A', 'C'],
+      'from a date to the same': ['E'],
+      'from a date to an earlier one': [],
+      'dates in which nothing was made': [],
+      'a time': ['A'],
+      'a time in hours and minutes': ['A'],
+      'a time with colons': ['A'],
+      'a time in seconds for one in minutes': ['C'],
+      'from a time to a time': ['A', 'C'],
+      'up to a time': ['A', 'C'],
+      'from a time on': ['B', 'E'],
+      'dates and times, each for itself': ['A', 'B'],
+      'a wild card that a letter beyond ASCII is matched by': [],
+    },
+  },
+  {
+    because:
+      'C.2.2.2.1.1 and C.2.2.2.4 let names be matched without regard to case and accents; dcmqrscp regards both.',
+    answers: {
+      'a name in capitals': [],
+      'a family name and *': ['A', 'B'],
+      'a family name in small letters and *': [],
+      'a given name behind *': [],
+      'a name without its accents': [],
+      'patients by name': ['Q-100'],
+    },
+  },
+  {
+    because: 'PS3.5 6.2.1: delimiters of empty components may be left out; dcmqrscp compares them.',
+    answers: {
+      'a name with the delimiters of empty components': [],
+    },
+  },
+  {
+    because:
+      'PS3.5 6.2.1.2, C.2.2.2.1.1: a name has groups, which dcmqrscp, comparing the whole of it, does not know.',
+    answers: {
+      'the alphabetic group of a name': [],
+      'the ideographic group of a name': [],
+      'two groups of a name': [],
+    },
+  },
+  {
+    because:
+      'PS3.5 6.2 (TM): a time in minutes means the whole minute; C.2.2.2.1.3 leaves it to the SCP. dcmqrscp takes it for the first second.',
+    answers: {
+      'up to a minute': [],
+    },
+  },
+  {
+    because:
+      'PS3.5 9.1, 6.2: no value of its VR, so the Identifier is refused and says why (C.4.1.1.4); dcmqrscp finds nothing.',
+    answers: {
+      'a wild card in a UID': [],
+      'a wild card in a date': [],
+      'a date that there is not': [],
+    },
+  },
+  {
+    because: 'C.3.4, C.2.2.1.3: optional keys. dcmqrscp does not know them and leaves them out.',
+    answers: {
+      'a modality of the study': ['A', 'B', 'C', 'D', 'E'],
+      'another modality of the study': ['A', 'B', 'C', 'D', 'E'],
+      'two modalities': ['A', 'B', 'C', 'D', 'E'],
+      'a class of the study': ['A', 'B', 'C', 'D', 'E'],
+    },
+  },
+  {
+    because:
+      'C.4.1.2.1: the unique key of each level above has a single value. dcmqrscp asks for its presence alone.',
+    answers: {
+      'series of any study': ['A.1', 'A.2', 'B.1', 'C.1', 'D.1', 'E.1'],
+      'series of two studies': ['A.1', 'A.2', 'B.1'],
+      'studies of patients by wild card': ['A', 'B', 'D', 'E'],
+    },
+  },
+  {
+    because:
+      'C.4.1.1.4: an Identifier that is not of the information model is 0xA900; dcmqrscp says 0xC000, unable to process.',
+    answers: {
+      'series, no study named': { status: 0xc000 },
+      'images, no series named': { status: 0xc000 },
+      'a study, no patient named': { status: 0xc000 },
+      'a level that the model does not have': { status: 0xc000 },
+    },
+  },
+];
+
+/** What dcmqrscp answers instead, null where it answers as the standard wants. */
+export function dcmqrscpAnswers(name: string): Expected | null {
+  return DCMQRSCP_DIFFERS.find(({ answers }) => name in answers)?.answers[name] ?? null;
+}
+
+/** The names of all queries that dcmqrscp answers in its own way. */
+export function dcmqrscpDifferences(): string[] {
+  return DCMQRSCP_DIFFERS.flatMap(({ answers }) => Object.keys(answers));
+}

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
 import { findscu, type NodeAddress } from '../../support/dcmtk.js';
 import {
+  dcmqrscpAnswers,
   makeTableStudies,
   QUERY_TABLE,
   UNIQUE_KEY,
@@ -28,7 +29,7 @@ interface Asked {
 const dcmqrscp: Asked = {
   name: 'dcmqrscp',
   start: () => startDcmqrscp({ aeTitle: 'QUERYTABLE' }),
-  expected: ({ expected, dcmqrscp: other }) => other?.answers ?? expected,
+  expected: ({ name, expected }) => dcmqrscpAnswers(name) ?? expected,
   returns: false,
 };
 
