@@ -171,3 +171,30 @@ export class DataSetDeflateError extends PixlError {
     this.problem = problem;
   }
 }
+
+/** An instance that the node did not take, with the status that its C-STORE-RSP says so with (PS3.4 B.2.3). */
+export class InstanceRefusedError extends PixlError {
+  readonly code = 'INSTANCE_REFUSED';
+  readonly status: number;
+  readonly problem: string;
+
+  constructor(status: number, problem: string, cause?: unknown) {
+    super(`C-STORE: ${describeStatus('C-STORE', status)}: ${problem}`, { cause });
+    this.status = status;
+    this.problem = problem;
+  }
+
+  get retry(): Retry {
+    return retryOfStatus(this.status);
+  }
+}
+
+/** The embedded node could not start: its port is taken, or its folder can't be used. */
+export class NodeStartError extends PixlError {
+  readonly code = 'NODE_START';
+  readonly retry = 'never';
+
+  constructor(problem: string, cause?: unknown) {
+    super(`embedded node: ${problem}`, { cause });
+  }
+}

@@ -12,6 +12,9 @@ interface StoreRq {
   readonly affectedSopClassUid: string;
   readonly affectedSopInstanceUid: string;
   readonly priority: number;
+  /** Of the C-MOVE that this is a sub-operation of (PS3.7 9.3.1.1). */
+  readonly moveOriginatorAeTitle?: string;
+  readonly moveOriginatorMessageId?: number;
 }
 interface StoreRsp {
   readonly type: 'C-STORE-RSP';
@@ -19,6 +22,7 @@ interface StoreRsp {
   readonly affectedSopClassUid?: string;
   readonly affectedSopInstanceUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
 }
 interface FindRq {
   readonly type: 'C-FIND-RQ';
@@ -31,6 +35,7 @@ interface FindRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
 }
 interface GetRq {
   readonly type: 'C-GET-RQ';
@@ -49,6 +54,7 @@ interface RetrieveRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
   readonly numberOfRemainingSubOperations?: number;
   readonly numberOfCompletedSubOperations?: number;
   readonly numberOfFailedSubOperations?: number;
@@ -106,11 +112,14 @@ const ELEMENTS = {
   moveDestination: { element: 0x0600, vr: 'AE' },
   priority: { element: 0x0700, vr: 'US' },
   status: { element: 0x0900, vr: 'US' },
+  errorComment: { element: 0x0902, vr: 'LO' },
   affectedSopInstanceUid: { element: 0x1000, vr: 'UI' },
   numberOfRemainingSubOperations: { element: 0x1020, vr: 'US' },
   numberOfCompletedSubOperations: { element: 0x1021, vr: 'US' },
   numberOfFailedSubOperations: { element: 0x1022, vr: 'US' },
   numberOfWarningSubOperations: { element: 0x1023, vr: 'US' },
+  moveOriginatorAeTitle: { element: 0x1030, vr: 'AE' },
+  moveOriginatorMessageId: { element: 0x1031, vr: 'US' },
 } as const;
 type Keyword = keyof typeof ELEMENTS;
 
@@ -128,12 +137,12 @@ const COMMANDS: Readonly<
   'C-STORE-RQ': {
     field: 0x0001,
     required: ['affectedSopClassUid', 'messageId', 'affectedSopInstanceUid'],
-    optional: ['priority'],
+    optional: ['priority', 'moveOriginatorAeTitle', 'moveOriginatorMessageId'],
   },
   'C-STORE-RSP': {
     field: 0x8001,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid', 'affectedSopInstanceUid'],
+    optional: ['affectedSopClassUid', 'affectedSopInstanceUid', 'errorComment'],
   },
   'C-GET-RQ': { field: 0x0010, required: ['affectedSopClassUid', 'messageId'], optional: ['priority'] },
   'C-GET-RSP': { field: 0x8010, ...retrieveResponse() },
@@ -141,7 +150,7 @@ const COMMANDS: Readonly<
   'C-FIND-RSP': {
     field: 0x8020,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid'],
+    optional: ['affectedSopClassUid', 'errorComment'],
   },
   'C-MOVE-RQ': {
     field: 0x0021,
@@ -163,6 +172,7 @@ function retrieveResponse(): { required: readonly Keyword[]; optional: readonly 
     required: ['messageIdBeingRespondedTo', 'status'],
     optional: [
       'affectedSopClassUid',
+      'errorComment',
       'numberOfRemainingSubOperations',
       'numberOfCompletedSubOperations',
       'numberOfFailedSubOperations',
