@@ -149,10 +149,10 @@ export async function findscu(
     const answer: Record<string, string> = {};
     for (const line of part.split('\n')) {
       const found =
-        /\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|(\(no value available\))) +# +\d+, ?\d+ (\w+)/.exec(
+        /\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|\(no value available\)|(\S+)) +# +\d+, ?\d+ (\w+)/.exec(
           line,
         );
-      if (found) answer[found[3]!] = (found[1] ?? '').replace(/[\0 ]+$/, '');
+      if (found) answer[found[3]!] = (found[1] ?? found[2] ?? '').replace(/[\0 ]+$/, '');
     }
     answers.push(answer);
   }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { startNode } from '../../../src/dimse/index.js';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
-import { findscu, type NodeAddress } from '../../support/dcmtk.js';
+import { dcmsend, findscu, type NodeAddress } from '../../support/dcmtk.js';
 import {
   dcmqrscpAnswers,
   makeTableStudies,
@@ -33,12 +34,32 @@ const dcmqrscp: Asked = {
   returns: false,
 };
 
+const node: Asked = {
+  name: 'the node',
+  start: async () => {
+    const dir = tempDir('query-table-node');
+    const running = await startNode({ aeTitle: 'QUERYTABLE', port: 0, folder: dir.path });
+    const { aeTitle, host, port } = running;
+    const address = { aeTitle, host, port };
+    return {
+      ...address,
+      load: (files) => dcmsend(address, files),
+      close: async () => {
+        await running.close();
+        dir.remove();
+      },
+    };
+  },
+  expected: ({ expected }) => expected,
+  returns: true,
+};
+
 const FINAL: Readonly<Record<string, number>> = {
   'Error: DataSetDoesNotMatchSOPClass': 0xa900,
   'Failed: UnableToProcess': 0xc000,
 };
 
-for (const peer of [dcmqrscp])
+for (const peer of [dcmqrscp, node])
   describe(`The table of queries, answered by ${peer.name}`, () => {
     let started: Peer;
 

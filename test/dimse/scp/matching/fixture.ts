@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { queryAttributesOfFile } from '../../../../src/dimse/scp/matching/index.js';
+import { readInstance } from '../../../../src/dimse/scp/read-instance.js';
 import type {
   StoredInstance,
   StoredInstances,
@@ -66,7 +66,11 @@ export function storeOf(instances: Iterable<StoredInstance>): StoredInstances {
   const all = new Map<string, StoredInstance>();
   for (const instance of instances) {
     const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, patientId } = instance;
-    const study = studies.get(studyInstanceUid) ?? { studyInstanceUid, patientId, series: new Map() };
+    const study = studies.get(studyInstanceUid) ?? {
+      studyInstanceUid,
+      patientId,
+      series: new Map<string, StoredSeries>(),
+    };
     studies.set(studyInstanceUid, study);
     const held = study.series.get(seriesInstanceUid)?.instances ?? new Map<string, StoredInstance>();
     study.series.set(seriesInstanceUid, {
@@ -87,6 +91,6 @@ export function storeOf(instances: Iterable<StoredInstance>): StoredInstances {
 
 /** The instance in a file, as the node reads it. */
 export async function instanceIn(file: string): Promise<StoredInstance> {
-  const { attributes, transferSyntaxUid } = await queryAttributesOfFile(file);
+  const { attributes, transferSyntaxUid } = await readInstance(file);
   return { ...instanceOf(Object.fromEntries(attributes)), transferSyntaxUid, file };
 }

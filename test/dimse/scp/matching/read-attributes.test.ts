@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { MAX_HEAD_LENGTH } from '../../../../src/dimse/data-set/element-walker.js';
 import { DataSetHeadError } from '../../../../src/dimse/errors.js';
-import { queryAttributesOf, queryAttributesOfFile } from '../../../../src/dimse/scp/matching/index.js';
+import { queryAttributesOf } from '../../../../src/dimse/scp/matching/index.js';
+import { readInstance } from '../../../../src/dimse/scp/read-instance.js';
 import { compress, makeStudy } from '../../../support/dicom-files.js';
 import { tempDir, type TempDir } from '../../../support/temp-dir.js';
 import {
@@ -177,7 +178,7 @@ describe('The attributes of a file', () => {
   it('are the same in every transfer syntax that the file may have', async () => {
     const study = await makeStudy(dir.path, { study: 1, instances: 1, patientName: 'Müller' });
     const [file = ''] = study.files;
-    const { attributes } = await queryAttributesOfFile(file);
+    const { attributes } = await readInstance(file);
     expect(Object.fromEntries(attributes)).to.include({
       PatientID: study.mrn,
       PatientName: 'Müller',
@@ -192,7 +193,7 @@ describe('The attributes of a file', () => {
     ] as const) {
       const other = join(dir.path, `${name}.dcm`);
       await compress(file, other, name);
-      const read = await queryAttributesOfFile(other);
+      const read = await readInstance(other);
       expect(read.transferSyntaxUid).to.equal(uid);
       expect(Object.fromEntries(read.attributes), name).to.deep.equal(Object.fromEntries(attributes));
     }
@@ -202,7 +203,7 @@ describe('The attributes of a file', () => {
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(500), Buffer.from('x'.repeat(140))]) {
       const file = join(dir.path, 'none.dcm');
       writeFileSync(file, bytes);
-      const error: unknown = await queryAttributesOfFile(file).catch((thrown: unknown) => thrown);
+      const error: unknown = await readInstance(file).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(DataSetHeadError);
     }
   });
