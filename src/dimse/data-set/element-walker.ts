@@ -49,22 +49,16 @@ const FRAGMENTED: ReadonlySet<number> = new Set('OB OD OF OL OV OW'.split(' ').m
 /**
  * The header of the top-level element that begins at `at`, or null when the data set ends there (PS3.5 7.1).
  *
- * @param of what the elements make up: group 0002 is in files alone, and alone there (PS3.10 7.1)
  * @throws DataSetHeadError (while walking) when what is there can't be an element of a data set
  */
-export function* nextElement(
-  held: HeldBytes,
-  at: number,
-  encoding: Encoding,
-  of: 'data set' | 'file meta information' = 'data set',
-): Walk<ElementHeader | null> {
+export function* nextElement(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader | null> {
   while (held.length <= at && !held.ended) yield;
   if (held.length === at) return null;
   const header = yield* headerAt(held, at, encoding);
   const group = header.tag >>> 16;
-  // 0000 is for commands (PS3.7 6.3), 0002 for files, FFFE for what is inside of sequences (PS3.5 7.5).
-  const misplaced = of === 'data set' ? group === 0 || group === 2 || group === 0xfffe : group !== 2;
-  if (misplaced) throw new DataSetHeadError(`a group that is not for a ${of}`);
+  // 0000 is for commands (PS3.7 6.3), 0002 for files (PS3.10 7.1), FFFE for what is inside of sequences (PS3.5 7.5).
+  if (group === 0 || group === 2 || group === 0xfffe)
+    throw new DataSetHeadError('a group that is not for data sets');
   return header;
 }
 

@@ -35,6 +35,8 @@ interface FindRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  /** The first one that is to blame: group and element in one number. */
+  readonly offendingElement?: number;
   readonly errorComment?: string;
 }
 interface GetRq {
@@ -112,6 +114,7 @@ const ELEMENTS = {
   moveDestination: { element: 0x0600, vr: 'AE' },
   priority: { element: 0x0700, vr: 'US' },
   status: { element: 0x0900, vr: 'US' },
+  offendingElement: { element: 0x0901, vr: 'AT' },
   errorComment: { element: 0x0902, vr: 'LO' },
   affectedSopInstanceUid: { element: 0x1000, vr: 'UI' },
   numberOfRemainingSubOperations: { element: 0x1020, vr: 'US' },
@@ -150,7 +153,7 @@ const COMMANDS: Readonly<
   'C-FIND-RSP': {
     field: 0x8020,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid', 'errorComment'],
+    optional: ['affectedSopClassUid', 'offendingElement', 'errorComment'],
   },
   'C-MOVE-RQ': {
     field: 0x0021,
@@ -220,7 +223,8 @@ function us(value: number): Buffer {
 }
 
 function encodeValue(keyword: Keyword, value: Value): Buffer {
-  if (typeof value === 'number') return us(value);
+  if (typeof value === 'number')
+    return ELEMENTS[keyword].vr === 'AT' ? Buffer.concat([us(value >>> 16), us(value & 0xffff)]) : us(value);
   const odd = value.length % 2 === 1;
   return Buffer.from(odd ? value + (ELEMENTS[keyword].vr === 'UI' ? '\0' : ' ') : value, 'latin1');
 }
@@ -288,6 +292,8 @@ function decodeValue(keyword: Keyword, elements: ReadonlyMap<number, Buffer>): V
       throw new CommandSetError(`element (0000,${hex(element)}): ${bytes.length} bytes for a US`);
     return bytes.readUInt16LE();
   }
+  // Several values are allowed, and nothing depends on them.
+  if (vr === 'AT') return bytes.length < 4 ? null : bytes.readUInt16LE(0) * 0x10000 + bytes.readUInt16LE(2);
   const text = bytes.toString('latin1').replace(/[\0 ]+$/, '');
   if (vr === 'UI' && !isUid(text)) throw new CommandSetError(`element (0000,${hex(element)}) is not a UID`);
   return vr === 'AE' ? text.trim() : text;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { QueryError } from '../errors.js';
+import type { CommandOf } from '../message/command-set.js';
 import { Status } from '../message/status.js';
 import { PATIENT_ROOT_FIND } from '../sop-classes.js';
 import { answersTo, encodeAnswer, parseQuery, pendingStatus } from './matching/index.js';
@@ -24,7 +25,11 @@ export async function findScp(operation: OperationOf<'C-FIND-RQ'>): Promise<void
       { node: operation.association.peer, operation: 'C-FIND', status: error.status, reason: error.message },
       'a query was refused',
     );
-    await respond(operation, error.status, error.errorComment);
+    const { offendingElement, errorComment } = error;
+    await respond(operation, error.status, {
+      ...(offendingElement === null ? {} : { offendingElement }),
+      errorComment,
+    });
   }
 }
 
@@ -51,13 +56,8 @@ async function sendAnswers(operation: OperationOf<'C-FIND-RQ'>, identifier: Buff
 async function respond(
   operation: OperationOf<'C-FIND-RQ'>,
   status: number,
-  errorComment?: string,
+  reason: Pick<CommandOf<'C-FIND-RSP'>, 'offendingElement' | 'errorComment'> = {},
 ): Promise<void> {
-  const response = {
-    type: 'C-FIND-RSP',
-    ...responseFields(operation),
-    status,
-    ...(errorComment === undefined ? {} : { errorComment }),
-  } as const;
+  const response = { type: 'C-FIND-RSP', ...responseFields(operation), status, ...reason } as const;
   await operation.association.sendCommand(operation.context.id, response, false);
 }

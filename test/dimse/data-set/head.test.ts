@@ -124,9 +124,9 @@ describe('The head of a data set', () => {
     const name = encode([NAME], EXPLICIT);
     const cases: [string, Buffer[]][] = [
       ['a VR that is none', [header(0x00080060, 'c1', 2, EXPLICIT), Buffer.from('MR')]],
-      ['a group that is not for a data set', [header(0x00020010, 'UI', 0, EXPLICIT)]],
-      ['a group that is not for a data set', [header(0x00000002, 'UI', 0, EXPLICIT)]],
-      ['a group that is not for a data set', [itemEnd]],
+      ['a group that is not for data sets', [header(0x00020010, 'UI', 0, EXPLICIT)]],
+      ['a group that is not for data sets', [header(0x00000002, 'UI', 0, EXPLICIT)]],
+      ['a group that is not for data sets', [itemEnd]],
       ['items and delimiters in disorder', [open, name]],
       ['items and delimiters in disorder', [open, itemEnd]],
       ['items and delimiters in disorder', [open, item, header(0xfffee0dd, '', 0, EXPLICIT)]],

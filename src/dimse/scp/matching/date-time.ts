@@ -14,6 +14,8 @@ type Parse = (text: string) => Span | null;
 const MINUTE = 60e6;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** In milliseconds. */
+const FOUR_CENTURIES = (DAY / 1000) * 146_097;
 
 /**
  * Single value and range matching of dates and times (PS3.4 C.2.2.2.1.3, C.2.2.2.5), by their meaning: `2230` is
@@ -114,18 +116,20 @@ function offsetOf(zone: string | undefined): number | null | undefined {
 function dateSpan(year: string | undefined, month?: string, day?: string): Span | null {
   if (year === undefined) return null;
   const [y, m, d] = [Number(year), Number(month ?? 1), Number(day ?? 1)];
+  if (m < 1 || m > 12 || d < 1 || d > daysIn(y, m)) return null;
   const from = utc(y, m, d);
-  // A day that there is not comes out as another one.
-  const read = new Date(from / 1000);
-  if (read.getUTCMonth() + 1 !== m || read.getUTCDate() !== d) return null;
-  const to = month === undefined ? utc(y + 1, 1, 1) : day === undefined ? utc(y, m + 1, 1) : from + DAY;
-  return { from, to: to - 1, offset: null };
+  const days = day !== undefined ? 1 : month !== undefined ? daysIn(y, m) : (utc(y + 1, 1, 1) - from) / DAY;
+  return { from, to: from + days * DAY - 1, offset: null };
 }
 
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return [4, 6, 9, 11].includes(month) ? 30 : 31;
+}
+
+/** Date.UTC takes years below 100 for those of the last century; 400 years on the calendar is the same. */
 function utc(year: number, month: number, day: number): number {
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  return date.getTime() * 1000;
+  return (Date.UTC(year + 400, month - 1, day) - FOUR_CENTURIES) * 1000;
 }
 
 function timeSpan(

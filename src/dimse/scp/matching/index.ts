@@ -8,9 +8,4 @@ export {
   type QueryAttribute,
   type QueryLevel,
 } from './query-attributes.js';
-export {
-  queryAttributesOf,
-  queryAttributesOfFile,
-  type FileAttributes,
-  type QueryAttributeValues,
-} from './read-attributes.js';
+export { queryAttributesOf, type QueryAttributeValues } from './read-attributes.js';

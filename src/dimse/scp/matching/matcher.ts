@@ -16,7 +16,10 @@ const NUMERIC: ReadonlySet<string> = new Set('DS FD FL IS SL SS UL US'.split(' '
 
 /** The values of an attribute: as many as there are backslashes and one more; none when it is empty. */
 export function valuesOf(text: string, vr: string): string[] {
-  return (SINGLE_VALUED.has(vr) ? [text] : text.split('\\')).filter((value) => value !== '');
+  if (text === '') return [];
+  return SINGLE_VALUED.has(vr) || !text.includes('\\')
+    ? [text]
+    : text.split('\\').filter((value) => value !== '');
 }
 
 /**

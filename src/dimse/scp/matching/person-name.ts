@@ -36,10 +36,13 @@ function groupMatcher(key: string): ((group: string) => boolean) | null {
 
 /** Only the marks that Latin, Greek and Cyrillic letters carry go: of kana they make other sounds. */
 function folded(group: string): string {
-  return group
-    .normalize('NFKD')
-    .replace(/[\u0300-\u036f]/g, '')
-    .normalize('NFKC')
+  const plain = /^[\x20-\x7e]*$/.test(group)
+    ? group
+    : group
+        .normalize('NFKD')
+        .replace(/[\u0300-\u036f]/g, '')
+        .normalize('NFKC');
+  return plain
     .toLowerCase()
     .replace(/[\s^]+$/, '')
     .replace(/ *\^ */g, '^')

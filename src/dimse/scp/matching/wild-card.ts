@@ -8,9 +8,9 @@ export function hasWildCard(text: string): boolean {
  * Takes at most pattern × text steps, whatever the pattern is.
  */
 export function wildCardMatcher(pattern: string): (text: string) => boolean {
-  const wanted = [...pattern];
+  const wanted = Array.from(pattern);
   return (text) => {
-    const given = [...text];
+    const given = Array.from(text);
     let at = 0;
     let w = 0;
     /** Behind the last `*`, and how far it has eaten. */
