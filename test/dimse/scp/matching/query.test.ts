@@ -162,6 +162,14 @@ describe('A query', () => {
     }
   });
 
+  it('is pending as 0xFF01 with a known key that is sent as a sequence', () => {
+    const bytes = encodeDataSet([
+      { tag: 0x00080052, vr: 'CS', value: 'STUDY' },
+      { tag: 0x00100020, vr: 'SQ', value: { items: [[]], undefinedLength: true } },
+    ]);
+    expect(pendingStatus(parseQuery('study root', bytes, SYNTAXES.explicit))).to.equal(0xff01);
+  });
+
   it('may have group lengths and padding', () => {
     const bytes = encodeDataSet([
       { tag: 0x00080000, vr: 'UL', value: [20] },
