@@ -9,7 +9,7 @@ import {
   type Association,
   type ContextProposal,
 } from '../../src/dimse/index.js';
-import { cStoreAll } from '../../src/dimse/scu/c-store.js';
+import { cStoreAll, type OutgoingInstance } from '../../src/dimse/scu/c-store.js';
 import { readDicomHead } from './dicom-read.js';
 import type { TestNode } from './node.js';
 import { optionsFor, PATIENCE } from './scripted-scp.js';
@@ -36,8 +36,8 @@ export function sentFrom(file: string): Sent {
   return {
     sopClassUid: head.sopClassUid,
     sopInstanceUid: head.sopInstanceUid,
-    transferSyntaxUid: head.transferSyntaxUid,
-    dataSet: bytes.subarray(head.datasetStart),
+    transferSyntaxUid: head.transferSyntax,
+    dataSet: bytes.subarray(head.dataSetStart),
   };
 }
 
@@ -65,20 +65,12 @@ export async function storeOn(
   await onAssociation(
     node,
     async (association) => {
-      async function* outgoing(): AsyncGenerator<Parameters<typeof cStoreAll>[1] extends AsyncIterable<infer I> ? I : never> {
-        for (const { dataSet, transferSyntaxUid, ...rest } of instances) {
-          const context = association.findContext(rest.sopClassUid, transferSyntaxUid);
-          if (context === null) throw new Error('the node takes no such context');
-          yield await Promise.resolve({
-            ...rest,
-            context,
-            dataSet: (async function* () {
-              yield await Promise.resolve(dataSet);
-            })(),
-          });
-        }
-      }
-      await cStoreAll(association, outgoing(), {
+      const outgoing = instances.map(({ dataSet, transferSyntaxUid, ...rest }): OutgoingInstance => {
+        const context = association.findContext(rest.sopClassUid, transferSyntaxUid);
+        if (context === null) throw new Error('the node takes no such context');
+        return { ...rest, context, dataSet: streamOf([dataSet]) };
+      });
+      await cStoreAll(association, streamOf(outgoing), {
         silenceMs: PATIENCE,
         earlyCommand: false,
         onResponse: (_, status) => statuses.push(status),
@@ -87,4 +79,8 @@ export async function storeOn(
     [...pairs.values()],
   );
   return statuses;
+}
+
+async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
+  for (const item of items) yield await Promise.resolve(item);
 }
