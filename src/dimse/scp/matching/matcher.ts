@@ -28,24 +28,23 @@ export function valuesOf(text: string, vr: string): string[] {
  * (C.2.2.1.2, C.2.2.1.3).
  *
  * @param text as decodeText gives it
- * @returns null for universal matching (C.2.2.2.3, and `*` by note 1 in C.2.2.2.4)
+ * @returns null for universal matching (C.2.2.2.3)
  * @throws KeyError
  */
 export function matcherOf(vr: string, text: string): ((stored: string) => boolean) | null {
   const keys = valuesOf(text, vr);
-  if (keys.length === 0 || (WILD_CARD_VRS.has(vr) && keys.some((key) => /^\*+$/.test(key)))) return null;
-  if (vr === 'UI') return listMatcher(keys);
-  const matchers = keys.map((key) => valueMatcher(vr, key));
+  if (keys.length === 0) return null;
+  const matchers = vr === 'UI' ? [listMatcher(keys)] : keys.map((key) => valueMatcher(vr, key));
   return (stored) => {
     const values = valuesOf(stored, vr);
     return values.length === 0 || values.some((value) => matchers.some((matches) => matches(value)));
   };
 }
 
-function listMatcher(keys: readonly string[]): (stored: string) => boolean {
+function listMatcher(keys: readonly string[]): ValueMatcher {
   if (keys.some(hasWildCard)) throw new KeyError('wild card in a UID');
   const uids = new Set(keys);
-  return (stored) => stored === '' || valuesOf(stored, 'UI').some((uid) => uids.has(uid));
+  return (uid) => uids.has(uid);
 }
 
 function valueMatcher(vr: string, key: string): ValueMatcher {

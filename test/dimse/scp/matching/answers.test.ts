@@ -70,6 +70,7 @@ describe('An answer', () => {
       expect(length % 2).to.equal(0);
       const tag = bytes.readUInt16LE(at) * 0x10000 + bytes.readUInt16LE(at + 2);
       if (tag === dictionaryEntry('Rows').tag) expect(bytes.readUInt16LE(at + 8)).to.equal(512);
+      if (tag === dictionaryEntry('StudyInstanceUID').tag) expect(bytes[at + 8 + length - 1]).to.equal(0);
       tags.push(tag);
       at += 8 + length;
     }
@@ -197,5 +198,32 @@ describe('The answers to a query', () => {
     };
     expect(uids('study root')).to.have.members(['1.1', '1.2']);
     expect(uids('patient root')).to.deep.equal(['1.2']);
+  });
+
+  it('count a study without a Patient ID for itself', () => {
+    const stored = storeOf(
+      ['1.1', '1.2'].map((uid) => instanceOf({ StudyInstanceUID: uid, SOPInstanceUID: uid })),
+    );
+    const answers = [...ask({ NumberOfPatientRelatedStudies: '' }, stored)];
+    expect(answers.map((answer) => answer['NumberOfPatientRelatedStudies'])).to.deep.equal(['1', '1']);
+  });
+
+  it('have what is not known in them, in a list of UIDs too', () => {
+    const stored = oneStudy({ StudyInstanceUID: '1.2.3' });
+    const keys = { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2.3', FrameOfReferenceUID: '1.9\\1.8' };
+    expect([...ask(keys, stored)]).to.have.length(1);
+    const known = oneStudy({ StudyInstanceUID: '1.2.3', FrameOfReferenceUID: '1.7' });
+    expect([...ask(keys, known)]).to.have.length(0);
+  });
+
+  it('do not depend on how an accent is composed', () => {
+    for (const [stored, asked] of [
+      ['Stra\u00dfe \u00e9', 'Stra\u00dfe e\u0301'],
+      ['Stra\u00dfe e\u0301', 'Stra\u00dfe \u00e9'],
+      ['Stra\u00dfe e\u0301', 'Stra?e ?'],
+    ] as const) {
+      const keys = { SpecificCharacterSet: 'ISO_IR 192', StudyDescription: asked };
+      expect([...ask(keys, oneStudy({ StudyDescription: stored }))]).to.have.length(1);
+    }
   });
 });
