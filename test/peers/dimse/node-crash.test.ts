@@ -6,6 +6,7 @@ import { datasetDigest } from '../../support/dicom-read.js';
 import { forgetPeakMemory, residentMemory } from '../../support/daemon.js';
 import { storescu } from '../../support/dcmtk.js';
 import { eventually } from '../../support/eventually.js';
+import { run } from '../../support/processes.js';
 import { storeOn, sentFrom, type Sent } from '../../support/node-client.js';
 import { startNodeProcess } from '../../support/node.js';
 import { withTempDir } from '../../support/temp-dir.js';
@@ -55,6 +56,30 @@ describe('a node as a process of its own', function () {
         expect([...files.keys()], 'what was acknowledged').to.include.members([...acknowledged]);
         for (const [uid, file] of files) expect(await datasetDigest(file), uid).to.equal(sentTo.get(uid));
       }
+    }));
+
+  it('answers 0xA700 while the disk takes no more, keeps nothing of what did not fit, and goes on when it does', () =>
+    withTempDir(async (path) => {
+      const folder = join(path, 'store');
+      const { files } = await makeStudy(join(path, 'made'), {
+        study: 73,
+        instances: 3,
+        rows: 256,
+        cols: 256,
+      });
+      const instances = files.map(sentFrom);
+      const node = await startNodeProcess(folder, ['--quiet']);
+      // No file may be longer from now on: what does not fit is written in part, then refused, as on a full disk.
+      const limit = (bytes: string): Promise<unknown> =>
+        run('prlimit', ['--pid', `${node.pid}`, `--fsize=${bytes}`]);
+      await limit('100000:unlimited');
+      expect(await storeOn(node, instances)).to.deep.equal([0xa700, 0xa700, 0xa700]);
+      const left = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+      expect(left.filter((name) => name !== '.index.jsonl')).to.deep.equal(['.incoming']);
+      await limit('unlimited');
+      expect(await storeOn(node, instances)).to.deep.equal([0, 0, 0]);
+      node.cli.kill('SIGTERM');
+      expect((await node.cli.ended).stderr).to.contain('EFBIG');
     }));
 
   it('takes an instance of 300 MB with less than 128 MiB of memory above what it has when idle, and ends at SIGTERM', () =>

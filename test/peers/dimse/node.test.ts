@@ -157,7 +157,9 @@ describe('an embedded node and its peers', function () {
     const finding = ['--find', '--studyroot', '--study', '-D', '-V'];
     const keys = ['--key', `20,d=${more.studyInstanceUid}`, '--key', '10,20='];
     const { stdout, stderr } = await gdcmscu(...finding, ...keys);
-    expect(stdout + stderr, 'a pending response').to.contain(' 65280 ').and.to.contain('C-Find was successful');
+    expect(stdout + stderr, 'a pending response')
+      .to.contain(' 65280 ')
+      .and.to.contain('C-Find was successful');
 
     const folder = join(dir.path, 'gdcm-got');
     mkdirSync(folder);
