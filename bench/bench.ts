@@ -4,6 +4,7 @@
  *
  *   npm run bench -- [rounds]
  *   npm run bench -- rate [seconds [rates]]     the image rate instead, see rate.ts
+ *   npm run bench -- node [instances]           the embedded node instead, see node.ts
  */
 import { closeLongLived } from '../test/support/long-lived.js';
 import { deliverySides } from './delivery.js';
@@ -12,6 +13,9 @@ import { measure, report } from './measure.js';
 if (process.argv[2] === 'rate') {
   process.argv.splice(2, 1);
   await import('./rate.js');
+} else if (process.argv[2] === 'node') {
+  process.argv.splice(2, 1);
+  await import('./node.js');
 } else await benchDelivery();
 
 async function benchDelivery(): Promise<void> {

@@ -11,8 +11,8 @@ import {
 } from '../../src/dimse/index.js';
 import { cStoreAll, type OutgoingInstance } from '../../src/dimse/scu/c-store.js';
 import { readDicomHead } from './dicom-read.js';
-import type { TestNode } from './node.js';
-import { optionsFor, PATIENCE } from './scripted-scp.js';
+import type { NodeAddress } from './dcmtk.js';
+import { PATIENCE, TIMEOUTS } from './scripted-scp.js';
 
 const CONTROL: readonly ContextProposal[] = [
   VERIFICATION,
@@ -37,23 +37,32 @@ export function sentFrom(file: string): Sent {
     sopClassUid: head.sopClassUid,
     sopInstanceUid: head.sopInstanceUid,
     transferSyntaxUid: head.transferSyntax,
-    dataSet: bytes.subarray(head.dataSetStart),
+    dataSet: even(bytes.subarray(head.dataSetStart)),
   };
+}
+
+/** dcmconv does not pad deflated data sets (PS3.5 A.5), and DCMTK takes none that are odd. */
+function even(dataSet: Buffer): Buffer {
+  return dataSet.length % 2 === 0 ? dataSet : Buffer.concat([dataSet, Buffer.alloc(1)]);
 }
 
 /** Does `work` on an association with a node, with contexts for queries, retrievals and what is named. */
 export function onAssociation<T>(
-  node: Pick<TestNode, 'aeTitle' | 'host' | 'port'>,
+  node: NodeAddress,
   work: (association: Association) => Promise<T>,
   contexts: readonly ContextProposal[] = [],
 ): Promise<T> {
-  return withAssociation({ ...optionsFor(node), node, contexts: [...CONTROL, ...contexts] }, work);
+  return withAssociation(
+    { callingAeTitle: 'PIXL', timeouts: TIMEOUTS, node, contexts: [...CONTROL, ...contexts] },
+    work,
+  );
 }
 
 /** C-STOREs instances one after another. @returns the statuses in their order */
 export async function storeOn(
-  node: Pick<TestNode, 'aeTitle' | 'host' | 'port'>,
+  node: NodeAddress,
   instances: readonly Sent[],
+  onStored: (instance: Sent, status: number) => void = () => undefined,
 ): Promise<number[]> {
   const pairs = new Map(
     instances.map(({ sopClassUid: abstractSyntax, transferSyntaxUid }) => [
@@ -73,7 +82,10 @@ export async function storeOn(
       await cStoreAll(association, streamOf(outgoing), {
         silenceMs: PATIENCE,
         earlyCommand: false,
-        onResponse: (_, status) => statuses.push(status),
+        onResponse: (_, status) => {
+          onStored(instances[statuses.length]!, status);
+          statuses.push(status);
+        },
       });
     },
     [...pairs.values()],

@@ -348,7 +348,8 @@ describe('retrieval from a node', () => {
       const { final } = await moveTo(sink(() => 0, seen));
       expect(counted(final)).to.deep.equal(done(6));
       expect(seen.map((command) => command['AffectedSOPInstanceUID'])).to.deep.equal(study.sopInstanceUids);
-      expect(seen[0]).to.include({ CommandField: COMMANDS.CStoreRq });
+      const originator = { MoveOriginatorApplicationEntityTitle: 'PIXL', MoveOriginatorMessageID: 1 };
+      for (const command of seen) expect(command).to.include(originator);
     });
 
     it('counts and names what the destination refuses, and goes on', async () => {
