@@ -10,6 +10,8 @@ export class KeyError extends Error {}
 
 /** VRs that a wild card means something in (PS3.4 C.2.2.2.4). */
 const WILD_CARD_VRS: ReadonlySet<string> = new Set('AE CS LO LT PN SH ST UC UR UT'.split(' '));
+/** Wild cards cost key times value for each entity, so a key has to end somewhere; lists of UIDs cost nothing. */
+const MAX_KEY_LENGTH = 1024;
 /** VRs of one value, which a backslash does not divide (PS3.5 6.2). */
 const SINGLE_VALUED: ReadonlySet<string> = new Set(['LT', 'ST', 'UR', 'UT']);
 const NUMERIC: ReadonlySet<string> = new Set('DS FD FL IS SL SS UL US'.split(' '));
@@ -34,6 +36,7 @@ export function valuesOf(text: string, vr: string): string[] {
 export function matcherOf(vr: string, text: string): ((stored: string) => boolean) | null {
   const keys = valuesOf(text, vr);
   if (keys.length === 0) return null;
+  if (vr !== 'UI' && text.length > MAX_KEY_LENGTH) throw new KeyError('too long');
   const matchers = vr === 'UI' ? [listMatcher(keys)] : keys.map((key) => valueMatcher(vr, key));
   return (stored) => {
     const values = valuesOf(stored, vr);

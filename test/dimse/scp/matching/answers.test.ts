@@ -14,7 +14,8 @@ import {
 
 function* ask(keys: InstanceValues, stored: StoredInstances): Generator<Identifier> {
   const bytes = identifier({ QueryRetrieveLevel: 'STUDY', ...keys });
-  yield* answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), stored, 'NODE');
+  for (const answer of answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), stored, 'NODE'))
+    if (answer !== null) yield answer;
 }
 
 const oneStudy = (values: InstanceValues): StoredInstances =>
@@ -169,6 +170,15 @@ describe('The answers to a query', () => {
     expect(byPatient.seen()).to.equal(5);
   });
 
+  it('leave others their turn while nothing is found', () => {
+    const many = Array.from({ length: 2100 }, (_, index) =>
+      instanceOf({ StudyInstanceUID: `1.${index}`, StudyID: 'B' }),
+    );
+    const bytes = identifier({ QueryRetrieveLevel: 'STUDY', StudyID: 'A' });
+    const answers = answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), storeOf(many), 'NODE');
+    expect([...answers]).to.deep.equal([null, null, null, null]);
+  });
+
   it('are made as they are asked for', () => {
     const { stored, seen } = watched();
     const answers = ask({ PatientID: 'P*' }, stored);
@@ -182,7 +192,9 @@ describe('The answers to a query', () => {
     const stored = storeOf([instanceOf({}), instanceOf({ PatientID: 'A1', StudyInstanceUID: '1.2.4' })]);
     const bytes = identifier({ QueryRetrieveLevel: 'PATIENT', PatientID: '' });
     const query = parseQuery('patient root', bytes, SYNTAXES.implicit);
-    expect([...answersTo(query, stored, 'NODE')].map((answer) => answer['PatientID'])).to.deep.equal(['A1']);
+    expect(Array.from(answersTo(query, stored, 'NODE'), (answer) => answer?.['PatientID'])).to.deep.equal([
+      'A1',
+    ]);
   });
 
   it('have studies without a Patient ID in them when the study root is asked for a patient, not when the patient root is', () => {
@@ -194,7 +206,7 @@ describe('The answers to a query', () => {
     const uids = (model: 'study root' | 'patient root'): unknown[] => {
       const bytes = identifier({ QueryRetrieveLevel: 'STUDY', PatientID: 'A1' });
       const answers = answersTo(parseQuery(model, bytes, SYNTAXES.implicit), stored, 'NODE');
-      return Array.from(answers, (answer) => answer['StudyInstanceUID']);
+      return Array.from(answers, (answer) => answer?.['StudyInstanceUID']);
     };
     expect(uids('study root')).to.have.members(['1.1', '1.2']);
     expect(uids('patient root')).to.deep.equal(['1.2']);

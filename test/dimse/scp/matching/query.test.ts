@@ -98,6 +98,12 @@ describe('An Identifier that is refused', () => {
     ],
     ['has a date that is none', { QueryRetrieveLevel: 'STUDY', StudyDate: 'SECRET' }, 'StudyDate', 'VR DA'],
     [
+      'has an endless key',
+      { QueryRetrieveLevel: 'STUDY', PatientName: '*S'.repeat(1000) },
+      'PatientName',
+      'too long',
+    ],
+    [
       'has a number that is none',
       { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2', SeriesNumber: 'SECRET' },
       'SeriesNumber',
