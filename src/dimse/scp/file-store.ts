@@ -1,5 +1,6 @@
 import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InternalError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
@@ -140,7 +141,7 @@ export class FileStore {
       attributes,
     };
     const instance = this.index.add(facts);
-    if (instance === null) throw new NodeStartError('an instance twice at a time');
+    if (instance === null) throw new InternalError('an instance was stored twice at a time');
     this.#cache.add({ ...facts, mtimeMs: Math.trunc(mtimeMs) });
     return instance;
   }

@@ -18,7 +18,7 @@ export interface ReadFileMeta extends FileMeta {
 const PREAMBLE_LENGTH = 128;
 const PREFIX = Buffer.from('DICM', 'latin1');
 /** All that others are known to write, private information included, is a few kilobytes. */
-const MAX_META_LENGTH = 64 * 1024;
+const MAX_META_LENGTH = 16 * 1024;
 const READ_LENGTH = 256 * 1024;
 
 /** The first bytes of a DICOM file: preamble, prefix and File Meta Information (PS3.10 7.1). */
