@@ -1,5 +1,5 @@
 import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { InternalError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
@@ -54,7 +54,7 @@ export class FileStore {
    */
   static async open(folder: string, log: Logger): Promise<FileStore> {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await rm(join(folder, INCOMING), { recursive: true, force: true });
       await mkdir(join(folder, INCOMING));
       const cache = new IndexCache(folder, log);
@@ -177,6 +177,15 @@ export class FileStore {
       if (this.#commits.get(uid) === turn) this.#commits.delete(uid);
     }
   }
+}
+
+/** Makes a folder with those above it that there are not, and sees to it that their names are on the disk. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  const directories = new DirectorySync();
+  for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made))
+    await directories.sync(dirname(made));
 }
 
 async function write(handle: FileHandle, received: ReceivedInstance): Promise<void> {
