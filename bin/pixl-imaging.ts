@@ -3,8 +3,11 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './commands/check-env.js';
+import { addDoctorCommand } from './commands/doctor.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
+import { addConsumeCommand } from './commands/consume.js';
+import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addNodeCommand } from './commands/node.js';
@@ -46,11 +49,14 @@ async function main(): Promise<ExitCode> {
     addStatusCommand,
     addPopulateCommand,
     addEstimateCommand,
+    addExportPatientDataCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
+    addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
     addNodeCommand,

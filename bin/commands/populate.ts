@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
@@ -7,12 +8,14 @@ import {
   countExported,
   populateCohort,
   readCohort,
+  readExtractSummary,
   type Cohort,
   type PopulateResult,
 } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
 import { migrateUp, type Database } from '../../src/core/db/index.js';
 import { CancelledError } from '../../src/core/errors.js';
+import { ParquetExport } from '../../src/core/exports/index.js';
 import type { Logger } from '../../src/core/log.js';
 import {
   declareQueue,
@@ -27,7 +30,7 @@ import { CountBar } from '../count-bar.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printRemark } from '../output.js';
+import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -99,6 +102,7 @@ async function populate(path: string, options: PopulateCommandOptions): Promise<
       print(options, cohort, null, null);
       return Exit.Done;
     }
+    await copyToExports(path, config);
     return await cancelledBySignals(
       (signal) => new Population(config, options, rate, cohort, closers, signal).run(),
       closers,
@@ -121,6 +125,19 @@ async function read(path: string, options: PopulateCommandOptions, closers: Clos
   } finally {
     bar.stop();
   }
+}
+
+/** The public part of an extract, as PIXL's populate copies it; a CSV has none. */
+async function copyToExports(path: string, { exportRootDir }: Config): Promise<void> {
+  if (!statSync(path).isDirectory()) return;
+  const { projectName, timestamp } = readExtractSummary(path);
+  const { files, bytes, copied } = await new ParquetExport(
+    projectName,
+    timestamp,
+    exportRootDir,
+  ).copyToExports(path);
+  const what = `${files} public ${files === 1 ? 'file' : 'files'} (${bytesText(bytes)})`;
+  printRemark(copied ? `${what} copied to the exports` : `${what} in the exports already`);
 }
 
 /** One run against the database, the broker and the daemon. */

@@ -37,6 +37,7 @@ import {
 import { broker } from '../broker.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
+import { patientDataExporter } from '../export-patient-data.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
@@ -170,6 +171,7 @@ async function startDaemon(
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
       rates,
+      exportPatientData: patientDataExporter(config, log, stop),
       status: () =>
         collectStatus({
           queues,

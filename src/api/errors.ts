@@ -9,12 +9,14 @@ export const refusals = {
   CROSS_SITE_REFUSED: 403,
   NOT_FOUND: 404,
   UNKNOWN_QUEUE: 404,
+  UNKNOWN_EXTRACT: 404,
   INVALID_RATE: 406,
   BODY_TOO_LARGE: 413,
   TOO_MANY_MESSAGES: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   INVALID_BODY: 422,
   MESSAGE_REJECTED: 422,
+  NOT_CONFIGURED: 501,
   TOO_BUSY: 503,
 } as const;
 export type RefusalCode = keyof typeof refusals;

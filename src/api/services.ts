@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import type { UploadResult } from '../core/exports/index.js';
 import type { ArchiveName } from '../core/outcome.js';
 import type { Rate } from '../core/rate-limiter/index.js';
 import type { Step } from '../pipeline/index.js';
@@ -58,6 +59,13 @@ export interface ApiServices {
    */
   publishMessages(bodies: readonly Buffer[], priority: number): Promise<void>;
   readonly rates: RateService;
+  /**
+   * Sends an extract that stands in the exports to the safe haven.
+   *
+   * @throws InvalidValueError when there can be no such project or time; ExtractNotFoundError; RequestRefusedError when
+   *   no safe haven is configured; PixlError with what kept the files from arriving.
+   */
+  exportPatientData(projectName: string, extractDatetime: string): Promise<UploadResult>;
   /** Answers whether the broker is there or not. */
   status(): Promise<Status>;
   /** See `createMetrics`. */

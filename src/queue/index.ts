@@ -35,6 +35,8 @@ export {
   declareDelayQueue,
   declareQueue,
   delayQueueName,
+  examineDelayQueue,
+  examineQueue,
   MAX_PRIORITY,
   purgeQueue,
   queueDepth,

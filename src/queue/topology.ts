@@ -131,6 +131,43 @@ export async function declareDelayQueue(
 }
 
 /**
+ * Is a work queue there, and as we would declare it? Makes none.
+ *
+ * @returns null when there is no such queue
+ * @throws QueueMismatchError when it is there with other properties.
+ */
+export async function examineQueue(connection: BrokerConnection, queue: string): Promise<QueueDepth | null> {
+  return depthIfThere(connection, queue, () => declareQueue(connection, queue));
+}
+
+/** The same for a delay queue of `queue`. */
+export async function examineDelayQueue(
+  connection: BrokerConnection,
+  queue: string,
+  delayMs: number,
+): Promise<QueueDepth | null> {
+  const declareIt = (): Promise<unknown> => declareDelayQueue(connection, queue, delayMs);
+  return depthIfThere(connection, delayQueueName(queue, delayMs), declareIt);
+}
+
+/** A passive declaration compares no properties; an active one does, and would make a queue that is not there. */
+async function depthIfThere(
+  connection: BrokerConnection,
+  queue: string,
+  compare: () => Promise<unknown>,
+): Promise<QueueDepth | null> {
+  let depth: QueueDepth;
+  try {
+    depth = await queueDepth(connection, queue);
+  } catch (error) {
+    if (error instanceof BrokerRefusedError && error.replyCode === 404) return null;
+    throw error;
+  }
+  await compare();
+  return depth;
+}
+
+/**
  * How many messages are ready in the queue, and how many consumers it has.
  *
  * @throws BrokerRefusedError with reply code 404 when there is no such queue.

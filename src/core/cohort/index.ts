@@ -7,4 +7,5 @@ export {
   type ReadCohortOptions,
 } from './cohort.js';
 export { badRowText, CohortFileError, CohortRowsError, type BadRow, type RowPlace } from './errors.js';
+export { readExtractSummary, type ExtractSummary } from './omop-source.js';
 export { countExported, populateCohort, type PopulateOptions, type PopulateResult } from './populate.js';

@@ -10,7 +10,7 @@ import {
   type Database,
 } from '../db/index.js';
 import type { ImagingMessage } from '../message.js';
-import { slugify } from '../slug.js';
+import { slugify } from '../slug/slug.js';
 import type { Cohort, CohortMessage } from './cohort.js';
 
 export interface PopulateOptions {

@@ -76,6 +76,29 @@ export async function exportedStudies(
   return exported;
 }
 
+/** A study that has been exported, by what the cohort and the safe haven call it. */
+export interface ExportedImage {
+  readonly mrn: string;
+  readonly accessionNumber: string;
+  /** null = PIXL wrote the row without it. */
+  readonly studyUid: string | null;
+  readonly pseudoStudyUid: string;
+}
+
+/** The project's studies that are in the safe haven, as one snapshot has them. */
+export function exportedImages(
+  database: Database,
+  slug: string,
+): AsyncGenerator<ExportedImage, void, undefined> {
+  return database.stream<ExportedImage>(
+    `SELECT i.mrn, i.accession_number AS "accessionNumber", i.study_uid AS "studyUid",
+            i.pseudo_study_uid AS "pseudoStudyUid"
+     FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
+     WHERE e.slug = $1 AND i.exported_at IS NOT NULL AND i.pseudo_study_uid IS NOT NULL`,
+    [slug],
+  );
+}
+
 /**
  * Notes that the study has been exported, once.
  *

@@ -2,7 +2,15 @@ export { openDatabase, type DatabaseOptions, type DatabaseSettings, type Databas
 export type { Database, Queries, QueryResult } from './database.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
-export { addImages, exportedStudies, findOrCreateExtract, markExported, type CohortImage } from './images.js';
+export {
+  addImages,
+  exportedImages,
+  exportedStudies,
+  findOrCreateExtract,
+  markExported,
+  type CohortImage,
+  type ExportedImage,
+} from './images.js';
 export {
   ENDINGS,
   Ledger,
@@ -13,6 +21,7 @@ export {
   type TransferFilter,
 } from './ledger.js';
 export {
+  checkCohortTables,
   migrateDown,
   migrateUp,
   migrationStatus,
@@ -20,4 +29,6 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
+export { lackingPrivileges } from './privileges.js';
+export { requestedStudies } from './requested-studies.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { populateCohort, readCohort } from '../../../src/core/cohort/index.js';
 import { getSetting, migrateUp } from '../../../src/core/db/index.js';
@@ -77,6 +77,26 @@ describe('pixl-imaging populate', function () {
         { ...common, accession_number: 'AA12345601' },
         { ...common, accession_number: 'AA12345605' },
       ]);
+    });
+  });
+
+  it('copies the public part of an extract to the exports, and of a dry run nothing', async () => {
+    await withDatabase(async (_, address) => {
+      await withTempDir(async (folder) => {
+        const env = { ...envFor(address, broker.queue()), HOST_EXPORT_ROOT_DIR: join(folder, 'exports') };
+        await runCli(['populate', fixture('omop'), '--dry-run'], { env });
+        expect(readdirSync(folder)).to.deep.equal([]);
+        for (const remark of ['1 public file (5.3 kB) copied to the exports', 'in the exports already']) {
+          const { code, stderr } = await runCli(['populate', fixture('omop'), '--no-start'], { env });
+          expect(code, stderr).to.equal(0);
+          expect(stderr).to.contain(remark);
+        }
+        const file = 'omop/PROCEDURE_OCCURRENCE.parquet';
+        const latest = join(folder, 'exports', 'test-extract-uclh-omop-cdm', 'latest');
+        expect(readFileSync(join(latest, 'omop', 'public', file))).to.deep.equal(
+          readFileSync(fixture(`omop/public/${file}`)),
+        );
+      }, 'exports');
     });
   });
 
