@@ -20,6 +20,7 @@ import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addUpdateCommand } from './commands/update.js';
+import { addUploadStudyCommand } from './commands/upload-study.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
@@ -56,6 +57,7 @@ async function main(): Promise<ExitCode> {
     addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addUploadStudyCommand,
     addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,

@@ -38,6 +38,7 @@ import { broker } from '../broker.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { patientDataExporter } from '../export-patient-data.js';
+import { dicomExporter } from '../export-study.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
@@ -171,6 +172,7 @@ async function startDaemon(
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
       rates,
+      exportDicom: dicomExporter(config, { anon: parts.anon, database: books, log, signal: stop }, closers),
       exportPatientData: patientDataExporter(config, log, stop),
       status: () =>
         collectStatus({

@@ -91,10 +91,10 @@ class PostgresDatabase implements Database {
     return this.#withConnection((queries) => inTransaction(queries, 'BEGIN', () => work(queries)));
   }
 
-  async session<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    const connection = await this.#connect(NO_LIMIT_MS);
+  async session<T>(work: (queries: Queries) => Promise<T>, limitMs?: number): Promise<T> {
+    const connection = await this.#connect(limitMs ?? NO_LIMIT_MS);
     try {
-      await connection.query('SET statement_timeout = 0');
+      await connection.query(`SET statement_timeout = ${limitMs ?? 0}`);
       await connection.query('SET idle_in_transaction_session_timeout = 0');
       return await work(connection);
     } finally {

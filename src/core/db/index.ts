@@ -2,13 +2,16 @@ export { openDatabase, type DatabaseOptions, type DatabaseSettings, type Databas
 export type { Database, Queries, QueryResult } from './database.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
+export { HeldLocks, type LockName } from './held-locks.js';
 export {
   addImages,
   exportedImages,
   exportedStudies,
+  exportOnce,
+  findExportable,
   findOrCreateExtract,
-  markExported,
   type CohortImage,
+  type ExportableStudy,
   type ExportedImage,
 } from './images.js';
 export {

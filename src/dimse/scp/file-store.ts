@@ -3,19 +3,23 @@ import { dirname, join, resolve } from 'node:path';
 import { InternalError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
+import { encodeFileMeta } from '../data-set/file-meta.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
 import { Status } from '../message/status.js';
 import { DirectorySync } from './directory-sync.js';
 import { IndexCache } from './index-cache.js';
 import type { InstanceIndex } from './instance-index.js';
 import { loadIndex } from './load-index.js';
-import { DicomFile, encodeFileMeta, type FileMeta } from './part10.js';
+import { DicomFile } from './part10.js';
 import { readInstance } from './read-instance.js';
 import { sameDataSet } from './same-data-set.js';
 import type { StoredInstance } from './stored-instance.js';
 
 /** An instance that comes in. */
-export interface ReceivedInstance extends FileMeta {
+export interface ReceivedInstance {
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
   readonly sourceAeTitle: string;
   readonly dataSet: AsyncIterable<Buffer>;
 }
@@ -189,7 +193,8 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 async function write(handle: FileHandle, received: ReceivedInstance): Promise<void> {
-  let pieces = [encodeFileMeta(received, received.sourceAeTitle)];
+  const { transferSyntaxUid: transferSyntax, ...rest } = received;
+  let pieces = [encodeFileMeta({ ...rest, transferSyntax })];
   let length = 0;
   for await (const piece of received.dataSet) {
     pieces.push(piece);
