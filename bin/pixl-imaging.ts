@@ -10,6 +10,7 @@ import { addConsumeCommand } from './commands/consume.js';
 import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addNodeCommand } from './commands/node.js';
 import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
 import { addReportCommand } from './commands/report.js';
@@ -60,6 +61,7 @@ async function main(): Promise<ExitCode> {
     addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
+    addNodeCommand,
   ])
     add(program, done);
   try {

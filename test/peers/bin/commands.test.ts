@@ -429,6 +429,22 @@ describe('Every command', function () {
         2: () => ({ args: ['migrate', 'sideways'] }),
       },
     },
+    node: {
+      json: {
+        call: () => ({
+          args: ['node', '--aet', 'NODE', '--port', '0', '--dir', join(files.path, 'node')],
+          meanwhile: async (running) => {
+            await eventually(() => expect(running.stdout()).to.match(/^}$/m), { timeoutMs: 30_000 });
+            running.kill('SIGTERM');
+          },
+        }),
+        shape: { keys: { aet: 'string', host: 'string', port: 'number', dir: 'string', images: 'number' } },
+      },
+      ends: {
+        1: () => ({ args: ['node', '--aet', 'NODE', '--port', '0', '--dir', cohort] }), // a file
+        2: () => ({ args: ['node', '--aet', 'NODE', '--port', 'x', '--dir', join(files.path, 'node')] }),
+      },
+    },
     'check-env': {
       json: {
         call: () => ({ args: ['check-env', '--sample-env-file', join(files.path, 'sample')] }),
