@@ -22,7 +22,7 @@ export interface Queries {
 export interface Database extends Queries {
   /** BEGIN, `work`, COMMIT; ROLLBACK when `work` throws. A COMMIT whose answer is lost may have taken effect. */
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
-  /** A connection for `work` alone, without a time limit on its statements. For migrations. */
+  /** A transaction without time limits, on a connection of its own. For migrations. */
   session<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   /** The rows of one snapshot, fetched as they are asked for. The generator must be ended (`for await` does). */
   stream<Row = Readonly<Record<string, unknown>>>(
