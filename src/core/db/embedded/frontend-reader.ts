@@ -79,7 +79,7 @@ export class FrontendReader {
     const length = (this.#unread[0]?.readUInt32BE(typeLength) ?? 0) + typeLength;
     if (length < header || length > limit) throw new FrontendProtocolError('message length out of range');
     if (this.#length < length) return undefined;
-    const all = this.#unread.length === 1 ? this.#unread[0]! : Buffer.concat(this.#unread);
+    const all = Buffer.concat(this.#unread);
     this.#length -= length;
     this.#unread = this.#length === 0 ? [] : [all.subarray(length)];
     return all.subarray(0, length);
