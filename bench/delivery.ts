@@ -17,7 +17,7 @@ export async function deliverySides(size: {
   instances: number;
   rows: number;
   cols: number;
-}): Promise<{ sides: Side[]; close: () => Promise<void> }> {
+}): Promise<{ sides: Side[]; raw: Orthanc; anon: Orthanc; close: () => Promise<void> }> {
   const files = tempDir('bench-study');
   const study = await makeStudy(files.path, { study: 1, series: 2, ...size, instances: size.instances / 2 });
   const [rawPort = 0, anonPort = 0] = await freePorts(2);
@@ -38,8 +38,12 @@ export async function deliverySides(size: {
     },
   };
   return {
+    raw,
+    anon,
     sides: [
-      { name: 'pixl-imaging', ...whole, run: () => ours(study, raw, anon) },
+      { name: 'pixl-imaging', ...whole, run: () => ours(study, raw, anon, 3) },
+      { name: 'pixl-imaging, two lanes', ...whole, run: () => ours(study, raw, anon, 2) },
+      { name: 'pixl-imaging, one lane', ...whole, run: () => ours(study, raw, anon, 1) },
       { name: "Orthanc's store job", ...whole, run: () => storeJob(raw) },
       { name: 'getscu, then storescu', ...whole, run: () => getThenStore(study, raw, anon) },
     ],
@@ -50,13 +54,18 @@ export async function deliverySides(size: {
 }
 
 /** As the pipeline delivers: list what raw holds, then relay it. */
-async function ours(study: MadeStudy, rawNode: NodeAddress, anonNode: NodeAddress): Promise<void> {
+async function ours(
+  study: MadeStudy,
+  rawNode: NodeAddress,
+  anonNode: NodeAddress,
+  maxAssociations: number,
+): Promise<void> {
   const client = (node: NodeAddress): NodeClient =>
     new NodeClient({
       node,
       callingAeTitle: 'PIXL',
       timeouts: { connectMs: 10_000, acseMs: 30_000, writeMs: 240_000 },
-      maxAssociations: 3,
+      maxAssociations,
       idleMs: 1_500,
     });
   const raw = client(rawNode);

@@ -1,8 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type ConfirmChannel } from 'amqplib';
+import { studyInstanceUid as toStudyInstanceUid, type StudyInstanceUid } from '../src/core/ids.js';
 import { hashedNames } from '../src/core/log.js';
 import type { Rate } from '../src/core/rate-limiter/index.js';
+import {
+  cMove,
+  findInstances,
+  findSeries,
+  findStudies,
+  NodeClient,
+  type Association,
+} from '../src/dimse/index.js';
 import { wishFor } from '../test/peers/journeys/deployment.js';
 import { brokerEnv, nodesEnv } from '../test/support/cli.js';
 import { startDaemon, type Daemon } from '../test/support/daemon.js';
@@ -91,7 +100,7 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
     const small = await makeStudies(files.path, 100, 300, 1);
     const [stock, quick] = [await stores({}), await stores(WITHOUT_NAGLE)];
     // dcmqrscp goes through its whole index for each request: an archive has no more studies than its work needs.
-    const mixed = [...big.slice(0, 1), ...small.slice(0, 100)];
+    const mixed = [...big.slice(0, 2), ...small.slice(0, 100)];
     const sitesAt = async (
       to: Stores,
       env: Readonly<Record<string, string>>,
@@ -154,6 +163,7 @@ async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Pro
   const runs: Run[] = [
     { ...base, work: 'movescu, a 600-image study', images, perSecond: images / took, overSeconds: took },
   ];
+  for (const asksFirst of [false, true]) runs.push({ ...base, ...(await archiveAlone(small, asksFirst)) });
   for (const site of [big, small]) {
     const until = site.studies.reduce((sum, { instances }) => sum + instances.length, 0);
     const times = await moved({ site, rabbitmq, rate: 'unlimited', deliver: false, until });
@@ -162,6 +172,61 @@ async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Pro
     runs.push({ ...base, work: site.work, images: times.length, perSecond, overSeconds });
   }
   return runs;
+}
+
+/**
+ * What the archive can do for one-image studies over two associations: nothing but what a journey must ask it, with no
+ * daemon, no broker and no look at raw between. A daemon can't be faster than this.
+ *
+ * @param asksFirst with the C-FINDs of each study before its C-MOVE
+ */
+async function archiveAlone(
+  { vna, raw, studies }: Site,
+  asksFirst: boolean,
+): Promise<Pick<Run, 'work' | 'images' | 'perSecond' | 'overSeconds'>> {
+  await raw.deleteAll();
+  vna.clearLog();
+  const archive = new NodeClient({
+    node: { aeTitle: vna.aeTitle, host: vna.host, port: vna.port },
+    callingAeTitle: 'PIXL',
+    timeouts: { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
+    maxAssociations: 2,
+    idleMs: 1500,
+  });
+  const left = [...studies];
+  const lane = async (): Promise<void> => {
+    for (let study = left.shift(); study !== undefined; study = left.shift()) {
+      const studyInstanceUid = toStudyInstanceUid(study.studyInstanceUid);
+      if (asksFirst) {
+        await archive.withQueryRetrieve((association) =>
+          findStudies(association, { studyInstanceUid }, 10_000),
+        );
+        await archive.withQueryRetrieve(async (association) => {
+          for (const { seriesInstanceUid } of await findSeries(association, studyInstanceUid, 10_000))
+            await findInstances(association, studyInstanceUid, seriesInstanceUid, 10_000);
+        });
+      }
+      await archive.withQueryRetrieve((association) => moveStudy(association, studyInstanceUid, raw.aeTitle));
+    }
+  };
+  await Promise.all(Array.from({ length: 5 }, lane));
+  await archive.close();
+  const times = vna.moved().map(({ at }) => at);
+  const overSeconds = (Math.max(...times) - Math.min(...times)) / 1000;
+  const work = `the archive by itself, one-image studies: ${asksFirst ? 'three C-FINDs and a' : 'only a'} C-MOVE each`;
+  return { work, images: times.length, perSecond: times.length / overSeconds, overSeconds };
+}
+
+async function moveStudy(
+  association: Association,
+  studyInstanceUid: StudyInstanceUid,
+  moveDestination: string,
+): Promise<void> {
+  const selection = { level: 'STUDY', studyInstanceUid } as const;
+  const silent = { silenceMs: 60_000, stillMoving: () => Promise.resolve(false) };
+  const signal = new AbortController().signal;
+  const responses = cMove(association, { selection, moveDestination, ...silent, signal });
+  while ((await responses.next()).done !== true);
 }
 
 async function underRate(options: {

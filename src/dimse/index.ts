@@ -11,7 +11,7 @@ export {
 } from './association.js';
 export * from './errors.js';
 export { isPending, isWarning, retryOfStatus, Status, type DimseOperation } from './message/status.js';
-export { NodeClient, type NodeClientOptions } from './node-client.js';
+export { NodeClient, type NodeClientOptions, type TransferPlace } from './node-client.js';
 export {
   findInstances,
   findSeries,

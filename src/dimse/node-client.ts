@@ -26,8 +26,21 @@ export interface NodeClientOptions {
   readonly observer?: DimseObserver;
 }
 
-/** C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. */
-type Use = 'query' | 'transfer';
+/**
+ * C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. A spare one is for more of the
+ * same transfer, and may take the room that is kept for queries as long as nobody waits for it.
+ */
+type Use = 'query' | 'transfer' | 'spare';
+
+/** Room for one association under the cap; taken until the work that it was given to ends. */
+export interface TransferPlace {
+  /** Opens an association in it; it is released at the end, or aborted when `work` throws. One at a time. */
+  readonly withAssociation: <T>(
+    contexts: readonly ContextProposal[],
+    work: (association: Association) => Promise<T>,
+    signal?: AbortSignal,
+  ) => Promise<T>;
+}
 
 /** Somebody who waits for room under the cap. */
 interface Waiting {
@@ -57,7 +70,7 @@ export class NodeClient {
   /** Work that nobody awaits: the release of idle associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
   /** Associations open, being opened or being ended, by what they are for. */
-  readonly #count: Record<Use, number> = { query: 0, transfer: 0 };
+  readonly #count: Record<Use, number> = { query: 0, transfer: 0, spare: 0 };
   #closed = false;
 
   constructor(options: NodeClientOptions) {
@@ -98,13 +111,46 @@ export class NodeClient {
     work: (association: Association) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    await this.#slot('transfer', signal);
-    const association = await this.#request('transfer', contexts, signal);
-    try {
-      return await endingAfter(association, work);
-    } finally {
-      this.#freeSlot('transfer');
-    }
+    return this.withTransferPlace((place) => place.withAssociation(contexts, work, signal), signal);
+  }
+
+  /**
+   * Waits for room for a C-GET or a C-STORE association, and keeps it while `work` runs. Who needs associations to two
+   * nodes takes both places first: an association that waits open for the other one is aborted by some peers.
+   *
+   * @throws AssociationEndedError when the client is closed; CancelledError; what `work` throws
+   */
+  async withTransferPlace<T>(work: (place: TransferPlace) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#withPlace('transfer', work, signal);
+  }
+
+  /**
+   * The same, of the room that nobody else wants now; for who makes room again soon after {@link isWaitedFor} says so.
+   *
+   * @returns null when there is none; `work` is not run then
+   */
+  async withSparePlace<T>(
+    work: (place: TransferPlace) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T | null> {
+    return this.hasSpareRoom ? this.#withPlace('spare', work, signal) : null;
+  }
+
+  /** How many associations the node may have at once. */
+  get maxAssociations(): number {
+    return this.#options.maxAssociations;
+  }
+
+  /** Whether a spare place is to be had now, if need be by ending an association that nobody uses. */
+  get hasSpareRoom(): boolean {
+    const { query, transfer, spare } = this.#count;
+    const used = query + transfer + spare - this.#idle.size;
+    return !this.#closed && this.#waiting.length === 0 && used < this.#options.maxAssociations;
+  }
+
+  /** Whether somebody waits for an association who has more right to it than a spare transfer. */
+  get isWaitedFor(): boolean {
+    return this.#waiting.some(({ use }) => use !== 'spare');
   }
 
   /** Ends the idle associations and waits for them. Those lent out end with their work. */
@@ -114,20 +160,40 @@ export class NodeClient {
     await Promise.all(this.#releases);
   }
 
+  async #withPlace<T>(
+    use: 'transfer' | 'spare',
+    work: (place: TransferPlace) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    await this.#slot(use, signal);
+    try {
+      return await work({
+        withAssociation: async (contexts, workOn, ending) =>
+          endingAfter(await this.#request(contexts, ending), workOn),
+      });
+    } finally {
+      this.#freeSlot(use);
+    }
+  }
+
   /** The association outlives the work that it is opened for, so it must not be tied to that work's signal. */
   async #openPooled(signal: AbortSignal | undefined): Promise<Association> {
     const opening = new AbortController();
     const endOfOpening = whenAborted(signal, () => opening.abort());
     try {
       const handedOn = await this.#slot('query', opening.signal);
-      return handedOn ?? (await this.#request('query', QUERY_RETRIEVE_CONTEXTS, opening.signal));
+      if (handedOn !== null) return handedOn;
+      return await this.#request(QUERY_RETRIEVE_CONTEXTS, opening.signal).catch((error: unknown) => {
+        this.#freeSlot('query');
+        throw error;
+      });
     } finally {
       endOfOpening();
     }
   }
 
-  /** In a slot that the caller has. */
-  async #request(use: Use, contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
+  /** In a slot that the caller has, and frees. */
+  async #request(contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
     const { node, callingAeTitle, timeouts, observer } = this.#options;
     const options: AssociationOptions = {
       node,
@@ -137,12 +203,7 @@ export class NodeClient {
       ...(signal === undefined ? {} : { signal }),
       ...(observer === undefined ? {} : { observer }),
     };
-    try {
-      return await Association.request(options);
-    } catch (error) {
-      this.#freeSlot(use);
-      throw error;
-    }
+    return Association.request(options);
   }
 
   /**
@@ -192,9 +253,10 @@ export class NodeClient {
   }
 
   #hasRoom(use: Use): boolean {
+    const { query, transfer, spare } = this.#count;
     const { maxAssociations, keptForQueries = 0 } = this.#options;
-    if (this.#count.query + this.#count.transfer >= maxAssociations) return false;
-    return use === 'query' || this.#count.transfer < Math.max(1, maxAssociations - keptForQueries);
+    if (query + transfer + spare >= maxAssociations) return false;
+    return use !== 'transfer' || transfer < Math.max(1, maxAssociations - keptForQueries);
   }
 
   #freeSlot(use: Use): void {

@@ -12,9 +12,9 @@ import type { RetrieveResult, RetrieveSelection } from './scu/retrieve.js';
 const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
 
 export interface RelayOptions {
-  /** What to ask the source for, one C-GET each. */
-  readonly selections: readonly RetrieveSelection[];
-  /** SOP Instance UIDs to pass on; others that the source sends are taken and dropped. */
+  /** What to ask the source for, one C-GET each; the next one is taken when the one before it has ended. */
+  readonly selections: Iterable<RetrieveSelection>;
+  /** SOP Instance UIDs to pass on, looked up as they come; others that the source sends are taken and dropped. */
   readonly wanted: ReadonlySet<string>;
   /** Goes into the project's private element; null leaves data sets as they are. */
   readonly projectName: string | null;

@@ -3,10 +3,8 @@ import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
   IDENTIFIER_TRANSFER_SYNTAXES,
   isWarning,
-  MAX_PRESENTATION_CONTEXTS,
   relay,
   Status,
-  STORAGE_CLASSES,
   STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_GET,
   type Association,
@@ -14,7 +12,9 @@ import {
   type NodeClient,
   type RetrieveSelection,
 } from '../dimse/index.js';
+import { Lane, portionOf, Portions } from './delivery-lanes.js';
 import type { JourneyParts } from './parts.js';
+import { sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
 
 /** What anon has acknowledged, and what it will not get on this attempt. */
@@ -53,48 +53,6 @@ export async function deliverStudy(
   return run.finish();
 }
 
-/** SOP classes that share a pair of associations, and the instances to ask for on it. */
-interface Group {
-  readonly sopClassUids: readonly string[];
-  readonly sopInstanceUids: readonly SopInstanceUid[];
-  /** The node does not tell SOP classes: these are guesses, and what does not come may come with the next group. */
-  readonly guessed: boolean;
-}
-
-/** Every class in every transfer syntax, one to a context, beside the one for C-GET (PS3.8 9.3.2.2: 128 at most). */
-const CLASSES_PER_ASSOCIATION = Math.floor(
-  (MAX_PRESENTATION_CONTEXTS - 1) / STORAGE_TRANSFER_SYNTAXES.length,
-);
-
-function sopClassGroups(contents: StudyContents): Group[] {
-  const byClass = new Map<string, SopInstanceUid[]>();
-  for (const instances of contents.series.values())
-    for (const { sopInstanceUid, sopClassUid } of instances.values()) {
-      const uids = byClass.get(sopClassUid) ?? [];
-      byClass.set(sopClassUid, uids);
-      uids.push(sopInstanceUid);
-    }
-  const untold = byClass.get('') ?? [];
-  byClass.delete('');
-  const groups: Group[] = [];
-  const known = [...byClass];
-  for (let at = 0; at < known.length; at += CLASSES_PER_ASSOCIATION) {
-    const some = known.slice(at, at + CLASSES_PER_ASSOCIATION);
-    groups.push({
-      sopClassUids: some.map(([sopClassUid]) => sopClassUid),
-      sopInstanceUids: some.flatMap(([, uids]) => uids),
-      guessed: false,
-    });
-  }
-  for (let at = 0; untold.length > 0 && at < STORAGE_CLASSES.length; at += CLASSES_PER_ASSOCIATION)
-    groups.push({
-      sopClassUids: STORAGE_CLASSES.slice(at, at + CLASSES_PER_ASSOCIATION),
-      sopInstanceUids: untold,
-      guessed: true,
-    });
-  return groups;
-}
-
 class DeliveryRun {
   readonly #request: DeliveryRequest;
   readonly #raw: NodeClient;
@@ -120,9 +78,31 @@ class DeliveryRun {
     this.#signal = signal;
   }
 
-  async deliver(group: Group): Promise<void> {
-    const left = this.#unsettled(group.sopInstanceUids);
-    if (left.length > 0) await this.#deliverAll(group, left);
+  /**
+   * Relays the instances in portions; those that raw did not send are asked for again, and when nothing came at all in
+   * smaller portions, so that one instance that can't be sent does not keep back the others. Each round settles an
+   * instance or halves the portions, which bounds the rounds.
+   */
+  async deliver(group: SopClassGroup): Promise<void> {
+    let left = this.#unsettled(group.sopInstanceUids);
+    const lanes = Math.min(this.#raw.maxAssociations, this.#anon.maxAssociations);
+    let size = portionOf(left.length, lanes, this.#parts.settings.moveBatch);
+    while (left.length > 0) {
+      throwIfCancelled(this.#signal, 'delivery');
+      const portions = new Portions(left, size);
+      await this.#relayAll(group, portions);
+      const still = this.#unsettled(left);
+      if (group.guessed) return;
+      if (still.length === left.length) {
+        if (size === 1) {
+          for (const uid of still)
+            this.#refused.set(uid, `the raw store did not send it${portions.endOf(uid)}`);
+          return;
+        }
+        size = Math.ceil(Math.min(size, left.length) / 2);
+      }
+      left = still;
+    }
   }
 
   finish(): Delivery {
@@ -136,50 +116,55 @@ class DeliveryRun {
     };
   }
 
-  /**
-   * Relays the instances; when raw stops before it has sent them all, those left are asked for again, and when
-   * nothing comes at all in halves, so that one instance that can't be sent does not keep back the others. Each
-   * call settles an instance or halves the list, which bounds the calls by twice the instances.
-   */
-  async #deliverAll(group: Group, uids: readonly SopInstanceUid[]): Promise<void> {
-    throwIfCancelled(this.#signal, 'delivery');
-    const status = await this.#relay(group, uids);
-    const left = this.#unsettled(uids);
-    if (left.length === 0 || group.guessed) return;
-    if (left.length < uids.length) return this.#deliverAll(group, left);
-    const [only, second] = left;
-    if (only !== undefined && second === undefined) {
-      this.#refused.set(only, `the raw store did not send it${status}`);
-      return;
-    }
-    const middle = Math.ceil(left.length / 2);
-    await this.#deliverAll(group, left.slice(0, middle));
-    await this.#deliverAll(group, left.slice(middle));
+  /** Over as many lanes as there is room and work for. @throws what ended the first lane that failed */
+  async #relayAll(group: SopClassGroup, portions: Portions): Promise<void> {
+    const failures: unknown[] = [];
+    const running: Promise<void>[] = [];
+    const start = (isSpare: boolean): void => {
+      const lane = new Lane(isSpare, portions, this.#raw, this.#anon);
+      const recruit = (): void => {
+        if (lane.wantsHelp) start(true);
+      };
+      running.push(
+        this.#relay(group, lane, recruit).catch((error: unknown) => {
+          failures.push(error);
+          portions.stop(); // what has been asked for is finished, nothing new is begun
+        }),
+      );
+    };
+    start(false);
+    for (const lane of running) await lane; // which may have added others
+    if (failures.length > 0) throw failures[0];
   }
 
-  /** One pair of associations. @returns how the last C-GET ended, in words for a reason */
-  async #relay(group: Group, uids: readonly SopInstanceUid[]): Promise<string> {
+  /** One pair of associations. */
+  async #relay(group: SopClassGroup, lane: Lane, recruit: () => void): Promise<void> {
     const proposals = group.sopClassUids.flatMap((abstractSyntax) =>
       STORAGE_TRANSFER_SYNTAXES.map((syntax) => ({ abstractSyntax, transferSyntaxes: [syntax] })),
     );
-    return this.#anon.withAssociation(
-      proposals,
-      async (sink) => {
-        const accepted = this.#acceptedBy(sink, group);
-        if (accepted.length === 0) return '';
-        const get = { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES };
-        return this.#raw.withAssociation(
-          [get, ...accepted],
-          (source) => this.#relayBetween(source, sink, uids),
-          this.#signal,
-        );
-      },
-      this.#signal,
+    const signal = this.#signal;
+    await lane.withPlaces(
+      (raw, anon) =>
+        anon.withAssociation(
+          proposals,
+          async (sink) => {
+            const accepted = this.#acceptedBy(sink, group);
+            if (accepted.length === 0) return;
+            const get = { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES };
+            await raw.withAssociation(
+              [get, ...accepted],
+              (source) => this.#relayBetween(source, sink, lane, recruit),
+              signal,
+            );
+          },
+          signal,
+        ),
+      signal,
     );
   }
 
   /** What anon takes, as proposals to raw. Instances of a class that it takes in no transfer syntax are refused here. */
-  #acceptedBy(sink: Association, group: Group): ContextProposal[] {
+  #acceptedBy(sink: Association, group: SopClassGroup): ContextProposal[] {
     const accepted = [...sink.contexts].map(({ abstractSyntax, transferSyntax }) => ({
       abstractSyntax,
       transferSyntaxes: [transferSyntax],
@@ -196,12 +181,14 @@ class DeliveryRun {
   async #relayBetween(
     source: Association,
     sink: Association,
-    uids: readonly SopInstanceUid[],
-  ): Promise<string> {
+    lane: Lane,
+    recruit: () => void,
+  ): Promise<void> {
     const { settings } = this.#parts;
-    const wanted = new Set(this.#unsettled(uids));
+    const wanted = new Set<SopInstanceUid>();
+    const asked: (readonly SopInstanceUid[])[] = [];
     const results = await relay(source, sink, {
-      selections: this.#selections(wanted),
+      selections: this.#selectionsOn(lane, wanted, asked, recruit),
       wanted,
       projectName: settings.projectTag ? this.#request.projectName : null,
       silenceMs: settings.transferTimeoutMs,
@@ -210,10 +197,24 @@ class DeliveryRun {
       onResponse: (uid, status, bytes) => this.#onResponse(uid as SopInstanceUid, status, bytes),
       onUnsendable: (uid, reason) => this.#refused.set(uid as SopInstanceUid, reason),
     });
-    const last = results.at(-1);
-    return last === undefined
-      ? ''
-      : `: C-GET ended with 0x${last.status.toString(16).padStart(4, '0').toUpperCase()}`;
+    results.forEach(({ status }, index) => lane.ended(asked[index] ?? [], status));
+  }
+
+  /** What the lane asks raw for, until nothing is left for it. */
+  *#selectionsOn(
+    lane: Lane,
+    wanted: Set<SopInstanceUid>,
+    asked: (readonly SopInstanceUid[])[],
+    recruit: () => void,
+  ): Generator<RetrieveSelection> {
+    for (const portion of lane.portions()) {
+      recruit();
+      for (const uid of portion) wanted.add(uid);
+      for (const selection of this.#selections(new Set(portion))) {
+        asked.push(portion);
+        yield selection;
+      }
+    }
   }
 
   /** The fewest C-GETs that name just what is wanted. */

@@ -64,7 +64,7 @@ describe('The configuration', () => {
         moveBatch: 100,
         associations: { archive: 2, raw: 3, anon: 3 },
       },
-      delivery: { enabled: true, projectTag: true },
+      delivery: { enabled: true, projectTag: true, earlyAck: true, earlyCommand: true },
       log: { level: 'info', identifiers: 'hashed' },
       exportRootDir: './exports',
       ftps: null,

@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { deliverySides } from '../../bench/delivery.js';
 
+import { cEcho, VERIFICATION, withAssociation } from '../../src/dimse/index.js';
+import type { NodeAddress } from '../support/dcmtk.js';
+
 describe('Delivery between two Orthancs as they come', () => {
   it('does not take the 44 ms per image that DCMTK and a delayed acknowledgement cost', async () => {
     const images = 60;
@@ -17,4 +20,38 @@ describe('Delivery between two Orthancs as they come', () => {
       await close();
     }
   });
+
+  it('leaves both of them a thread for others: a C-ECHO takes less than a second all the while', async () => {
+    const { sides, raw, anon, close } = await deliverySides({ instances: 150, rows: 128, cols: 128 });
+    try {
+      const [ours] = sides;
+      const delivery = { running: true };
+      const delivered = ours!.run().finally(() => (delivery.running = false));
+      const times: number[] = [];
+      const echoes = async (): Promise<void> => {
+        while (delivery.running) for (const node of [raw, anon]) times.push(await echoTime(node));
+      };
+      await Promise.all([delivered, echoes()]);
+      await ours!.check();
+      expect(times.length, 'C-ECHOs').to.be.above(4);
+      expect(Math.max(...times), 'ms').to.be.below(1000);
+    } finally {
+      await close();
+    }
+  });
 });
+
+/** On an association of its own, which is what needs a thread. */
+async function echoTime({ aeTitle, host, port }: NodeAddress): Promise<number> {
+  const startedAt = performance.now();
+  await withAssociation(
+    {
+      node: { aeTitle, host, port },
+      callingAeTitle: 'OTHER',
+      timeouts: { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
+      contexts: [{ abstractSyntax: VERIFICATION, transferSyntaxes: ['1.2.840.10008.1.2'] }],
+    },
+    (association) => cEcho(association, 10_000),
+  );
+  return performance.now() - startedAt;
+}

@@ -89,7 +89,12 @@ export interface Config {
     readonly moveBatch: number;
     readonly associations: { readonly archive: number; readonly raw: number; readonly anon: number };
   };
-  readonly delivery: { readonly enabled: boolean; readonly projectTag: boolean };
+  readonly delivery: {
+    readonly enabled: boolean;
+    readonly projectTag: boolean;
+    readonly earlyAck: boolean;
+    readonly earlyCommand: boolean;
+  };
   readonly log: { readonly level: LogLevel; readonly identifiers: 'hashed' | 'plain' };
   readonly exportRootDir: string;
   /** null = not wholly configured. */

@@ -57,7 +57,12 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
       shutdownGraceMs: reader.defaulted(variables.shutdownGraceMs),
     },
     limits: limitsOf(reader),
-    delivery: { enabled: delivers, projectTag: reader.defaulted(variables.projectTag) },
+    delivery: {
+      enabled: delivers,
+      projectTag: reader.defaulted(variables.projectTag),
+      earlyAck: reader.defaulted(variables.earlyAck),
+      earlyCommand: reader.defaulted(variables.earlyCommand),
+    },
     log: {
       level: reader.defaulted(variables.logLevel),
       identifiers: reader.defaulted(variables.logIdentifiers),

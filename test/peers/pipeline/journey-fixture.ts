@@ -38,6 +38,7 @@ export interface Journey {
 export async function startJourney(
   nodes: { readonly archive: NodeAddress; readonly raw: NodeAddress; readonly anon: NodeAddress | null },
   settings: Partial<JourneySettings> = {},
+  associations: { readonly raw: number; readonly anon: number } = { raw: 3, anon: 2 },
 ): Promise<Journey> {
   const clients: NodeClient[] = [];
   const client = ({ aeTitle, host, port }: DicomNode, maxAssociations: number): NodeClient => {
@@ -61,8 +62,8 @@ export async function startJourney(
   const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), limiter, moveLevel: 'IMAGE' };
   const parts: JourneyParts = {
     archives: { primary: archive, secondary: null },
-    raw: client(nodes.raw, 3),
-    anon: nodes.anon === null ? null : client(nodes.anon, 2),
+    raw: client(nodes.raw, associations.raw),
+    anon: nodes.anon === null ? null : client(nodes.anon, associations.anon),
     settings: { ...SETTINGS, ...settings },
     studyLock: new KeyedLock(),
     log: silentLogger,
