@@ -263,8 +263,7 @@ export const variables = {
     'PIXL_EMBEDDED_DIR',
     kinds.path,
     './pixl-data',
-    'Folder in which embedded parts keep their data.',
-    NOT_YET,
+    'Folder in which the embedded database, queue and stores keep their data; its whole path at most 88 bytes.',
   ),
   cliRetryMs: general.defaulted(
     'CLI_RETRY_SECONDS',

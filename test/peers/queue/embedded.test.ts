@@ -146,7 +146,7 @@ describe('the queue in an embedded database, when its server goes', () => {
   });
 
   it('loses no confirmed message over kill -9 at random points', async function () {
-    this.timeout(180_000);
+    this.timeout(240_000);
     const SEED = 4_711;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {
@@ -155,7 +155,7 @@ describe('the queue in an embedded database, when its server goes', () => {
       for (let round = 0; round < 20; round += 1) {
         const program = await startProgram('embedded-queue-main', { folder, round });
         const lines = (): string[] => program.log().split('\n').slice(0, -1);
-        const until = round % 5 === 4 ? 0 : random(2, 150);
+        const until = round % 5 === 4 ? 0 : random(2, 60);
         if (until === 0) await sleep(random(50, 1_500));
         else
           await eventually(() => expect(lines().length, `seed ${SEED}`).to.be.above(until), {
@@ -187,7 +187,7 @@ describe('the queue in an embedded database, when its server goes', () => {
         'no try was burnt',
       ).to.deep.equal([]);
       for (const text of texts(rows.map(({ body }) => ({ content: body })))) finished.add(text);
-      expect(sent.size).to.be.above(100);
+      expect(sent.size).to.be.above(50);
       expect(
         [...sent].filter((n) => !finished.has(n)),
         'lost',
