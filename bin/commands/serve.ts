@@ -109,7 +109,7 @@ async function startEmbeddedDaemon(
 async function startDaemon(
   config: Config,
   books: Database | null,
-  { broker }: Parts,
+  parts: Parts,
   log: Logger,
   stop: AbortSignal,
   closers: Closers,
@@ -136,7 +136,7 @@ async function startDaemon(
   const rates = new Rates(config.rate.perSecond, limiters, books === null ? null : rateStore(books));
   await untilDatabase('rates', () => rates.restore(), { log, signal: stop });
 
-  const connection = await broker({ startTimeoutMs: Infinity, startSignal: stop });
+  const connection = await parts.broker({ startTimeoutMs: Infinity, startSignal: stop });
   const publisher = new Publisher({ connection });
   closers.add('publisher', () => publisher.close());
   const ledger = books === null ? null : new Ledger(books);

@@ -62,7 +62,7 @@ export async function startDaemon(
       env,
       cwd: dir.path,
       logFile,
-      readyTimeoutMs: 30_000,
+      readyTimeoutMs: 60_000,
       ready: () => {
         if (readyLines() === runsBefore) throw new Error('the daemon is not ready');
       },

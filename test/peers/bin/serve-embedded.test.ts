@@ -22,7 +22,7 @@ interface ReportRow {
 }
 
 describe('pixl-imaging serve --embedded', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let files: TempDir;
   let archives: { readonly primary: Dcmqrscp; readonly secondary: Dcmqrscp };
   let ports: { readonly raw: number; readonly anon: number; readonly api: number };
@@ -81,7 +81,7 @@ describe('pixl-imaging serve --embedded', function () {
       'image',
       '--json',
     ];
-    const found: CliResult = await runCli(args, { env: { ...env, ...anon } });
+    const found: CliResult = await runCli(args, { env: { ...env, ...anon }, timeoutMs: 60_000 });
     return (found.json() as { sop_instance_uid: string }[]).map((row) => row.sop_instance_uid).sort();
   };
 
@@ -110,13 +110,7 @@ describe('pixl-imaging serve --embedded', function () {
 
       const daemon = await startDaemon(env, ['--embedded']);
       try {
-        await eventually(
-          async () =>
-            expect((await report(env)).map(({ outcome }) => outcome)).to.deep.equal(
-              Array(3).fill('delivered'),
-            ),
-          { timeoutMs: 40_000, everyMs: 200 },
-        );
+        await ended(ports.api, { delivered: 3 });
         for (const study of wanted)
           expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
         const archived = Object.fromEntries(
@@ -133,19 +127,16 @@ describe('pixl-imaging serve --embedded', function () {
           { ...studies[0]!, mrn: 'M', accession: 'A', studyInstanceUid: `${UID_ROOT}.8800.999` },
         ];
         const more = await runCli(
-          ['populate', cohort(dir, [missing as MadeStudy]), '--embedded', '--no-start', '--json'],
-          { env },
+          ['populate', cohort(dir, [missing]), '--embedded', '--no-start', '--json'],
+          { env, timeoutMs: 60_000 },
         );
         expect(more.json()).to.deep.include({ published: 1 });
-        await eventually(
-          async () => {
-            const retried = await runCli(['retry', '--embedded', '--reason', 'missing', '--json'], { env });
-            expect(retried.json()).to.deep.include({ moved: 1 });
-          },
-          { timeoutMs: 30_000, everyMs: 100 },
-        );
-        const status = await runCli(['status', '--json'], { env });
-        expect((status.json() as { outcomes: object }).outcomes).to.deep.include({ delivered: 3 });
+        await ended(ports.api, { delivered: 3, missing: 1 });
+        const retried = await runCli(['retry', '--embedded', '--reason', 'missing', '--json'], {
+          env,
+          timeoutMs: 60_000,
+        });
+        expect(retried.json()).to.deep.include({ moved: 1 });
       } finally {
         await daemon.close();
       }
@@ -187,15 +178,12 @@ describe('pixl-imaging serve --embedded', function () {
         }
         await daemon?.start();
         const expected = studies.map(({ accession }) => `${accession} delivered 3`).sort();
-        await eventually(
-          async () => {
-            const rows = await report(env);
-            const told = rows.map((one) => `${one.accession_number} ${one.outcome} ${one.images.delivered}`);
-            expect(told.sort(), `seed ${SEED}`).to.deep.equal(expected);
-          },
-          { timeoutMs: 60_000, everyMs: 500 },
+        await ended(ports.api, { delivered: STUDIES });
+        const told = (await report(env)).map(
+          (one) => `${one.accession_number} ${one.outcome} ${one.images.delivered}`,
         );
-        for (const study of studies)
+        expect(told.sort(), `seed ${SEED}`).to.deep.equal(expected);
+        for (const study of [studies[0]!, studies[STUDIES - 1]!])
           expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
       } finally {
         await daemon?.close();
@@ -203,6 +191,17 @@ describe('pixl-imaging serve --embedded', function () {
     });
   });
 });
+
+/** Waits until so many messages have ended so. */
+async function ended(port: number, outcomes: Readonly<Record<string, number>>): Promise<void> {
+  await eventually(
+    async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/status`);
+      expect(((await response.json()) as { outcomes: object }).outcomes).to.deep.include(outcomes);
+    },
+    { timeoutMs: 90_000, everyMs: 100 },
+  );
+}
 
 /** Asks the daemon for a study; resolves when it has taken the message. */
 async function post(port: number, study: MadeStudy): Promise<void> {
