@@ -11,7 +11,7 @@ import type { Logger } from '../../src/core/log.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
-import { EMBEDDED_OPTION, partsFor } from '../parts.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { loggerFor } from '../wiring.js';
 
 type Action = 'up' | 'down' | 'status';
@@ -48,7 +48,7 @@ async function migrate(
   const closers = new Closers();
   try {
     const log = loggerFor(config);
-    const result = await ACTIONS[action](await partsFor(config, embedded, log, closers).database(), log);
+    const result = await ACTIONS[action](await backingFor(config, embedded, log, closers).database(), log);
     if (json)
       printJson({
         action,

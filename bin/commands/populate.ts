@@ -26,7 +26,7 @@ import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
-import { EMBEDDED_OPTION, partsFor } from '../parts.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -158,10 +158,10 @@ class Population {
     const api = this.#options.start ? new ApiClient(this.#config.api) : null;
     // Who is not there, or knows no such queue, is found out before anything is published.
     for (const queue of this.#options.queues ?? [null]) await api?.rate(queue);
-    const parts = partsFor(this.#config, this.#options.embedded === true, this.#log, this.#closers);
-    const db = await parts.database();
+    const backing = backingFor(this.#config, this.#options.embedded === true, this.#log, this.#closers);
+    const db = await backing.database();
     if (!this.#config.skipMigrations) await migrateUp(db, this.#log);
-    const connection = await parts.broker({ startTimeoutMs: START_TIMEOUT_MS });
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     for (const queue of this.#queues) await declareQueue(connection, queue);
     const publisher = new Publisher({ connection });
     this.#closers.add('publisher', () => publisher.close());

@@ -4,7 +4,7 @@ import { ENDINGS, Ledger, type Ending, type Transfer, type TransferFilter } from
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printLine, write } from '../output.js';
-import { EMBEDDED_OPTION, partsFor } from '../parts.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { csvLine, REPORT_CSV_COLUMNS, transferCsv, transferJson } from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -37,7 +37,7 @@ async function report(options: ReportOptions): Promise<ExitCode> {
   const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
-    const ledger = new Ledger(await partsFor(config, embedded, loggerFor(config), closers).database());
+    const ledger = new Ledger(await backingFor(config, embedded, loggerFor(config), closers).database());
     const filter = {
       ...(project === undefined ? {} : { project }),
       ...(outcome === undefined ? {} : { outcome }),

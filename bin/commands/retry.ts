@@ -5,7 +5,7 @@ import { declareQueue, retryFailed, type FailedMessage } from '../../src/queue/i
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
-import { EMBEDDED_OPTION, partsFor } from '../parts.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { loggerFor } from '../wiring.js';
 
@@ -37,8 +37,8 @@ async function retry(options: RetryOptions): Promise<ExitCode> {
   const config = readConfig();
   const closers = new Closers();
   try {
-    const parts = partsFor(config, options.embedded === true, loggerFor(config), closers);
-    const connection = await parts.broker({ startTimeoutMs: START_TIMEOUT_MS });
+    const backing = backingFor(config, options.embedded === true, loggerFor(config), closers);
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     // Before the daemon's first start there is no failed queue; that is nothing to move, and no failure.
     await declareQueue(connection, config.queues.failed);
     const result = await cancelledBySignals(

@@ -37,7 +37,7 @@ import {
 import { withEmbeddedStores } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { partsFor, servedParts, type Parts } from '../parts.js';
+import { backingFor, servedBacking, type Backing } from '../backing.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
 import { version } from '../version.js';
@@ -89,9 +89,9 @@ async function startUsualDaemon(
   stop: AbortSignal,
   closers: Closers,
 ): Promise<string> {
-  const parts = partsFor(config, false, log, closers);
-  const books = await openBooks(config, parts, log, stop);
-  return startDaemon(config, books, parts, log, stop, closers);
+  const backing = backingFor(config, false, log, closers);
+  const books = await openBooks(config, backing, log, stop);
+  return startDaemon(config, books, backing, log, stop, closers);
 }
 
 /** On nothing but a folder. @returns the URL of the HTTP API */
@@ -101,15 +101,15 @@ async function startEmbeddedDaemon(
   stop: AbortSignal,
   closers: Closers,
 ): Promise<string> {
-  const parts = await servedParts(config, log, closers, stop);
+  const backing = await servedBacking(config, log, closers, stop);
   const whole = await withEmbeddedStores(config, log, closers);
-  return startDaemon(whole, await parts.database(), parts, log, stop, closers);
+  return startDaemon(whole, await backing.database(), backing, log, stop, closers);
 }
 
 async function startDaemon(
   config: Config,
   books: Database | null,
-  parts: Parts,
+  backing: Backing,
   log: Logger,
   stop: AbortSignal,
   closers: Closers,
@@ -136,7 +136,7 @@ async function startDaemon(
   const rates = new Rates(config.rate.perSecond, limiters, books === null ? null : rateStore(books));
   await untilDatabase('rates', () => rates.restore(), { log, signal: stop });
 
-  const connection = await parts.broker({ startTimeoutMs: Infinity, startSignal: stop });
+  const connection = await backing.broker({ startTimeoutMs: Infinity, startSignal: stop });
   const publisher = new Publisher({ connection });
   closers.add('publisher', () => publisher.close());
   const ledger = books === null ? null : new Ledger(books);
@@ -227,7 +227,7 @@ function follow(gate: Gate, consumer: QueueConsumer): void {
 /** The database, its schema up to date; null when none is configured. */
 async function openBooks(
   config: Config,
-  parts: Parts,
+  backing: Backing,
   log: Logger,
   stop: AbortSignal,
 ): Promise<Database | null> {
@@ -235,7 +235,7 @@ async function openBooks(
     log.warn({}, 'no database is configured: outcomes are in the log alone, and rates are not kept');
     return null;
   }
-  const books = await parts.database();
+  const books = await backing.database();
   if (!config.skipMigrations)
     await untilDatabase('migrate', () => migrateUp(books, log), { log, signal: stop });
   return books;

@@ -13,7 +13,7 @@ import { ApiClient } from '../api-client.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
-import { partsFor } from '../parts.js';
+import { backingFor } from '../backing.js';
 import { loggerFor } from '../wiring.js';
 import { queueList, QUEUES_OPTION, rateSetText, setRates, withKnownQueues } from './rate-command.js';
 
@@ -71,8 +71,8 @@ async function purge(
 ): Promise<readonly Purged[]> {
   const closers = new Closers();
   try {
-    const parts = partsFor(config, embedded, loggerFor(config), closers);
-    const connection = await parts.broker({ startTimeoutMs: START_TIMEOUT_MS });
+    const backing = backingFor(config, embedded, loggerFor(config), closers);
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     const results: Purged[] = [];
     for (const queue of queues) {
       let purged = 0;

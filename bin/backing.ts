@@ -16,7 +16,7 @@ import { broker } from './broker.js';
 import { database } from './database.js';
 
 /** The database and the broker that a command works with: the configured ones, or the embedded database for both. */
-export interface Parts {
+export interface Backing {
   /** The configuration must have been read with `database` as a need, unless the parts are embedded. */
   database(): Promise<Database>;
   /** What `start` holds is as in BrokerOptions; it is of no meaning to embedded parts. */
@@ -33,34 +33,34 @@ export const EMBEDDED_OPTION = [
 const FOLDER_WAIT_MS = 20_000;
 const FOLDER_POLL_MS = 200;
 
-/** Parts that `closers` owns, each opened when it is first asked for. */
-export function partsFor(config: Config, embedded: boolean, log: Logger, closers: Closers): Parts {
+/** What `closers` owns, each opened when it is first asked for. */
+export function backingFor(config: Config, embedded: boolean, log: Logger, closers: Closers): Backing {
   if (!embedded)
     return {
       database: () => Promise.resolve(database(config, log, closers)),
       broker: (start) => broker(config, log, closers, start),
     };
   let opened: Promise<Database> | undefined;
-  return embeddedParts(config, log, closers, () => (opened ??= joinOrServe(config, log, closers)));
+  return embeddedBacking(config, log, closers, () => (opened ??= joinOrServe(config, log, closers)));
 }
 
 /** The daemon's: the database is this process' own. @throws EmbeddedFolderInUseError, EmbeddedDatabaseError, CancelledError */
-export async function servedParts(
+export async function servedBacking(
   config: Config,
   log: Logger,
   closers: Closers,
   signal: AbortSignal,
-): Promise<Parts> {
+): Promise<Backing> {
   const opened = await serveFolder(config, log, closers, FOLDER_WAIT_MS, signal);
-  return embeddedParts(config, log, closers, () => Promise.resolve(opened));
+  return embeddedBacking(config, log, closers, () => Promise.resolve(opened));
 }
 
-function embeddedParts(
+function embeddedBacking(
   { embeddedDir }: Config,
   log: Logger,
   closers: Closers,
   opened: () => Promise<Database>,
-): Parts {
+): Backing {
   return {
     database: opened,
     broker: async () => {
