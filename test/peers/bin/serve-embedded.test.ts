@@ -160,7 +160,7 @@ describe('pixl-imaging serve --embedded', function () {
   });
 
   it('loses no accepted message over kill -9 at twenty random points', async function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
     const SEED = 31_337;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {

@@ -177,7 +177,7 @@ describe('The embedded database', function () {
   });
 
   it('keeps every committed transaction, whole, over kill -9 at random points', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const SEED = 20_231_207;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {

@@ -146,7 +146,7 @@ describe('the queue in an embedded database, when its server goes', () => {
   });
 
   it('loses no confirmed message over kill -9 at random points', async function () {
-    this.timeout(240_000);
+    this.timeout(600_000);
     const SEED = 4_711;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {
