@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './commands/check-env.js';
+import { addDoctorCommand } from './commands/doctor.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
 import { addFindCommand } from './commands/find.js';
@@ -49,6 +50,7 @@ async function main(): Promise<ExitCode> {
     addPullCommand,
     addFindCommand,
     addEchoCommand,
+    addDoctorCommand,
     addReportCommand,
     addRetryCommand,
     addMigrateCommand,

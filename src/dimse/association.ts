@@ -101,6 +101,8 @@ const UNSENT_HIGH_BYTES = 512 * 1024;
 export class Association {
   readonly #timeouts: AcceptorTimeouts;
   readonly #contexts = new Map<number, AcceptedContext>();
+  /** Abstract syntaxes of which the peer takes us as SCP. */
+  readonly #asScp = new Set<string>();
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
   readonly #outstanding: Outstanding;
@@ -134,6 +136,8 @@ export class Association {
     const rq = associateRq(options);
     const established = (ac: AssociateAcPdu): void => {
       association.#negotiated(ac, rq);
+      for (const { sopClassUid, scp } of ac.userInformation.roleSelections)
+        if (scp) association.#asScp.add(sopClassUid);
       association.#limitTo(ac);
     };
     await association.#open(socket, { kind: 'requestor', rq }, established, signal);
@@ -197,6 +201,11 @@ export class Association {
       )
         return context;
     return null;
+  }
+
+  /** Did the peer take us as SCP of it (PS3.7 D.3.3.4)? Without that it can't send us any in a C-GET. */
+  isScpOf(abstractSyntax: string): boolean {
+    return this.#asScp.has(abstractSyntax);
   }
 
   /** @throws NoPresentationContextError when no context was accepted for it */

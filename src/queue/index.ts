@@ -31,7 +31,14 @@ export {
   retryDelayMs,
   type RetryPolicy,
 } from './retry-policy.js';
-export { declareDelayQueue, declareQueue, purgeQueue, queueDepth } from './queues.js';
+export {
+  declareDelayQueue,
+  declareQueue,
+  examineDelayQueue,
+  examineQueue,
+  purgeQueue,
+  queueDepth,
+} from './queues.js';
 export { connectBroker } from './rabbitmq/broker.js';
 export type { BrokerOptions, BrokerTls } from './rabbitmq/connection.js';
 export { openTableBroker, type TableBrokerOptions } from './embedded/table-broker.js';

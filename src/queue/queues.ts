@@ -1,4 +1,5 @@
-import type { BrokerConnection, QueueDepth } from './broker.js';
+import { delayQueueName, type BrokerConnection, type QueueDepth } from './broker.js';
+import { BrokerRefusedError } from './errors.js';
 
 /**
  * Makes a work queue (durable, priorities 0 to 5) unless it is there.
@@ -22,6 +23,43 @@ export function declareDelayQueue(
   delayMs: number,
 ): Promise<string> {
   return connection.declareDelayQueue(queue, delayMs);
+}
+
+/**
+ * Is a work queue there, and as we would declare it? Makes none.
+ *
+ * @returns null when there is no such queue
+ * @throws QueueMismatchError when it is there with other properties.
+ */
+export async function examineQueue(connection: BrokerConnection, queue: string): Promise<QueueDepth | null> {
+  return depthIfThere(connection, queue, () => declareQueue(connection, queue));
+}
+
+/** The same for a delay queue of `queue`. */
+export async function examineDelayQueue(
+  connection: BrokerConnection,
+  queue: string,
+  delayMs: number,
+): Promise<QueueDepth | null> {
+  const declareIt = (): Promise<unknown> => declareDelayQueue(connection, queue, delayMs);
+  return depthIfThere(connection, delayQueueName(queue, delayMs), declareIt);
+}
+
+/** A passive declaration compares no properties; an active one does, and would make a queue that is not there. */
+async function depthIfThere(
+  connection: BrokerConnection,
+  queue: string,
+  compare: () => Promise<unknown>,
+): Promise<QueueDepth | null> {
+  let depth: QueueDepth;
+  try {
+    depth = await queueDepth(connection, queue);
+  } catch (error) {
+    if (error instanceof BrokerRefusedError && error.replyCode === 404) return null;
+    throw error;
+  }
+  await compare();
+  return depth;
 }
 
 /**

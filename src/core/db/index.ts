@@ -22,6 +22,7 @@ export {
   type TransferFilter,
 } from './ledger.js';
 export {
+  checkCohortTables,
   migrateDown,
   migrateUp,
   migrationStatus,
@@ -29,4 +30,6 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
+export { lackingPrivileges } from './privileges.js';
+export { requestedStudies } from './requested-studies.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';

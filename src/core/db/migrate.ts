@@ -118,8 +118,12 @@ async function appliedSteps(queries: Queries): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Half a schema is worse than none: tables as an older PIXL left them are named before anything is added to them. */
-async function checkCohortTables(queries: Queries): Promise<void> {
+/**
+ * Half a schema is worse than none: tables as an older PIXL left them are named before anything is added to them.
+ *
+ * @throws SchemaMismatchError
+ */
+export async function checkCohortTables(queries: Queries): Promise<void> {
   for (const table of ['extract', 'image'] as const) {
     const { rows } = await queries.query<{ name: string }>(
       'SELECT column_name::text AS name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2',
