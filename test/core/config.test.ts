@@ -69,6 +69,7 @@ describe('The configuration', () => {
       exportRootDir: './exports',
       ftps: null,
       embeddedDir: './pixl-data',
+      embeddedStores: { raw: { host: '127.0.0.1', port: 11112 }, anon: { host: '127.0.0.1', port: 11113 } },
       cliRetryMs: 300_000,
     });
   });

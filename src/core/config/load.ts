@@ -110,12 +110,13 @@ function nodeOf(reader: EnvironmentReader, name: NodeName, needed: boolean): Nod
   return aeTitle === null || host === null || port === null ? null : { name, aeTitle, host, port, tls };
 }
 
-/** The host's default is the name of a container, which is no address to listen on. */
+/** The defaults are a container's name and one port for both: nothing to listen on, also when a copied sample sets them. */
 function embeddedStoreOf(reader: EnvironmentReader, name: 'raw' | 'anon'): ListenAddress {
-  const { host, port } = variables[name];
+  const host = reader.defaulted(variables[name].host);
+  const port = reader.defaulted(variables[name].port);
   return {
-    host: reader.isSet(host) ? reader.defaulted(host) : '127.0.0.1',
-    port: reader.isSet(port) ? reader.defaulted(port) : EMBEDDED_PORTS[name],
+    host: host === variables[name].host.defaultText ? '127.0.0.1' : host,
+    port: String(port) === variables[name].port.defaultText ? EMBEDDED_PORTS[name] : port,
   };
 }
 
