@@ -6,6 +6,8 @@ import { addCheckEnvCommand } from './commands/check-env.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
+import { addConsumeCommand } from './commands/consume.js';
+import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addNodeCommand } from './commands/node.js';
@@ -18,6 +20,7 @@ import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addUpdateCommand } from './commands/update.js';
+import { addUploadStudyCommand } from './commands/upload-study.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
@@ -47,12 +50,15 @@ async function main(): Promise<ExitCode> {
     addStatusCommand,
     addPopulateCommand,
     addEstimateCommand,
+    addExportPatientDataCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
     addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addUploadStudyCommand,
+    addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
     addNodeCommand,

@@ -94,8 +94,8 @@ async function examineDeployment(config: Config, testStudy: StudyInstanceUid | n
       connectBroker: () =>
         (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
       database: config.database === null ? null : database(config, silentLogger, closers),
-      tryFtps: (ftps, signal) =>
-        checkSafeHaven(safeHavenSettings(ftps), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
+      tryFtps: (signal) =>
+        checkSafeHaven(safeHavenSettings(config), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
       askDaemon: () => askDaemon(config),
     });
     return await examine(checks, CHECK_TIMEOUT_MS);

@@ -1,18 +1,21 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import {
   badRowText,
-  countExported,
   populateCohort,
   readCohort,
+  readExtractSummary,
   type Cohort,
   type PopulateResult,
+  type PopulateRetries,
 } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
 import { migrateUp, type Database } from '../../src/core/db/index.js';
 import { CancelledError } from '../../src/core/errors.js';
+import { ParquetExport } from '../../src/core/exports/index.js';
 import type { Logger } from '../../src/core/log.js';
 import {
   declareQueue,
@@ -25,7 +28,7 @@ import { ApiClient } from '../api-client.js';
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printRemark } from '../output.js';
+import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
@@ -98,9 +101,10 @@ async function populate(path: string, options: PopulateCommandOptions): Promise<
   try {
     const cohort = await read(path, options, closers);
     if (options.dryRun === true) {
-      print(options, cohort, null, null);
+      print(options, cohort, null);
       return Exit.Done;
     }
+    await copyToExports(path, config);
     return await cancelledBySignals(
       (signal) => new Population(config, options, rate, cohort, closers, signal).run(),
       closers,
@@ -123,6 +127,19 @@ async function read(path: string, options: PopulateCommandOptions, closers: Clos
   } finally {
     bar.stop();
   }
+}
+
+/** The public part of an extract, as PIXL's populate copies it; a CSV has none. */
+async function copyToExports(path: string, { exportRootDir }: Config): Promise<void> {
+  if (!statSync(path).isDirectory()) return;
+  const { projectName, timestamp } = readExtractSummary(path);
+  const { files, bytes, copied } = await new ParquetExport(
+    projectName,
+    timestamp,
+    exportRootDir,
+  ).copyToExports(path);
+  const what = `${files} public ${files === 1 ? 'file' : 'files'} (${bytesText(bytes)})`;
+  printRemark(copied ? `${what} copied to the exports` : `${what} in the exports already`);
 }
 
 /** One run against the database, the broker and the daemon. */
@@ -166,20 +183,18 @@ class Population {
     const publisher = new Publisher({ connection });
     this.#closers.add('publisher', () => publisher.close());
 
-    const first = await this.#publish(db, publisher);
-    if (!first.isComplete) return this.#cancelled();
-    if (api === null) {
-      print(this.#options, this.#cohort, first, null);
-      return Exit.Done;
-    }
-    await setRates(api, this.#rate, this.#options.queues);
-    const exported = await this.#retry(db, publisher, connection);
-    if (this.#signal.aborted) return this.#cancelled();
-    print(this.#options, this.#cohort, first, exported);
-    return exported === null || exported >= this.#cohort.counts.messages ? Exit.Done : Exit.Incomplete;
+    const result = await this.#populate(db, publisher, connection, api);
+    if (!result.isComplete) throw new CancelledError('populate');
+    print(this.#options, this.#cohort, result);
+    return result.exported === null || result.exported >= result.messages ? Exit.Done : Exit.Incomplete;
   }
 
-  async #publish(db: Database, publisher: Publisher): Promise<PopulateResult> {
+  async #populate(
+    db: Database,
+    publisher: Publisher,
+    connection: BrokerConnection,
+    api: ApiClient | null,
+  ): Promise<PopulateResult> {
     const bar = new CountBar('publishing', 'messages');
     const properties = { priority: this.#options.priority, contentType: 'application/json' };
     try {
@@ -187,11 +202,10 @@ class Population {
         database: db,
         queues: this.#queues,
         publish: async (queue, bodies) => {
-          await publisher.publishAll(
-            queue,
-            bodies.map((body) => ({ body, properties })),
-          );
+          const messages = bodies.map((body) => ({ body, properties }));
+          await publisher.publishAll(queue, messages, { maxUnconfirmed: bodies.length });
         },
+        retries: api === null ? null : this.#retries(connection, api, bar),
         onProgress: (done, total) => bar.show(done, total),
         signal: this.#signal,
       });
@@ -200,21 +214,19 @@ class Population {
     }
   }
 
-  /** As PIXL's CLI: while each round brings more, what is not exported is asked for again. @returns how many are */
-  async #retry(db: Database, publisher: Publisher, connection: BrokerConnection): Promise<number | null> {
-    if (this.#options.numRetries === 0) return null;
-    let last = 0;
-    for (let round = 1; ; round += 1) {
-      await this.#untilQueuesAreEmpty(connection);
-      await this.#pause(this.#config.cliRetryMs);
-      if (this.#signal.aborted) return null;
-      const exported = await countExported(this.#cohort, db);
-      const { messages } = this.#cohort.counts;
-      printRemark(`${exported} of ${messages} studies are exported`);
-      if (exported >= messages || exported === last || round > this.#options.numRetries) return exported;
-      last = exported;
-      await this.#publish(db, publisher);
-    }
+  #retries(connection: BrokerConnection, api: ApiClient, bar: CountBar): PopulateRetries {
+    return {
+      most: this.#options.numRetries,
+      start: async () => {
+        await setRates(api, this.#rate, this.#options.queues);
+      },
+      wait: async () => {
+        bar.stop();
+        await this.#untilQueuesAreEmpty(connection);
+        await this.#pause(this.#config.cliRetryMs);
+      },
+      onCounted: (exported, total) => printRemark(`${exported} of ${total} studies are exported`),
+    };
   }
 
   async #untilQueuesAreEmpty(connection: BrokerConnection): Promise<void> {
@@ -228,18 +240,9 @@ class Population {
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#signal }).catch(() => undefined);
   }
-
-  #cancelled(): ExitCode {
-    throw new CancelledError('populate');
-  }
 }
 
-function print(
-  options: PopulateCommandOptions,
-  cohort: Cohort,
-  result: PopulateResult | null,
-  exported: number | null,
-): void {
+function print(options: PopulateCommandOptions, cohort: Cohort, result: PopulateResult | null): void {
   const { counts, projects } = cohort;
   if (options.json === true) {
     printJson({
@@ -252,7 +255,7 @@ function print(
       published: result?.published ?? 0,
       already_exported: result?.alreadyExported ?? null,
       done_before: result?.doneBefore ?? null,
-      exported,
+      exported: result?.exported ?? null,
     });
     return;
   }
@@ -263,7 +266,7 @@ function print(
   if (result === null) return;
   const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
   printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);
-  if (exported !== null) printLine(`${exported} exported now`);
+  if (result.exported !== null) printLine(`${result.exported} exported now`);
 }
 
 function priority(text: string): number {

@@ -11,7 +11,7 @@ import { loggerFor } from '../wiring.js';
 
 interface ReportOptions {
   readonly project?: string;
-  readonly outcome?: Ending;
+  readonly outcome?: readonly Ending[];
   readonly json?: true;
   readonly csv?: true;
   readonly embedded?: true;
@@ -22,11 +22,14 @@ export function addReportCommand(program: Command, done: (code: ExitCode) => voi
     .command('report')
     .description('The ledger: every message that came to an end, with its outcome, counts and reason.')
     .option('--project <name>', 'only messages of this project')
-    .addOption(new Option('--outcome <outcome>', 'only messages that ended so').choices(ENDINGS))
+    .addOption(new Option('--outcome <outcomes...>', 'only messages that ended so, or so').choices(ENDINGS))
     .option('--json', 'print JSON')
     .option('--csv', 'print CSV, a cohort that populate takes')
     .option(...EMBEDDED_OPTION)
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging report --outcome missing --csv > missing.csv')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
+    )
     .action(async (options: ReportOptions) => done(await report(options)));
 }
 
@@ -40,7 +43,7 @@ async function report(options: ReportOptions): Promise<ExitCode> {
     const ledger = new Ledger(await backingFor(config, embedded, loggerFor(config), closers).database());
     const filter = {
       ...(project === undefined ? {} : { project }),
-      ...(outcome === undefined ? {} : { outcome }),
+      ...(outcome === undefined ? {} : { outcomes: outcome }),
     };
     if (options.json === true) await printAsJson(ledger, filter);
     else if (options.csv === true) await printAsCsv(ledger, filter);

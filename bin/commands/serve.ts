@@ -36,6 +36,8 @@ import {
 } from '../../src/queue/index.js';
 import { withEmbeddedStores } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
+import { patientDataExporter } from '../export-patient-data.js';
+import { dicomExporter } from '../export-study.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { backingFor, servedBacking, type Backing } from '../backing.js';
 import { messagePublisher } from '../publish-messages.js';
@@ -198,6 +200,8 @@ async function startDaemon(
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
       rates,
+      exportDicom: dicomExporter(config, { anon: parts.anon, database: books, log, signal: stop }, closers),
+      exportPatientData: patientDataExporter(config, log, stop),
       status: () =>
         collectStatus({
           queues,

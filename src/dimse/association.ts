@@ -17,6 +17,7 @@ import {
 import { Outstanding, type DimseObserver } from './message/outstanding.js';
 import { UpperLayer, type UpperLayerRole } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './upper-layer/implementation.js';
 import { openTransport, type TlsSettings } from './upper-layer/transport.js';
 
 /** A DICOM application entity that we talk to. */
@@ -76,10 +77,6 @@ export interface AcceptOptions {
   readonly answer: (rq: AssociateRqPdu) => AssociateAcPdu | AssociateRjPdu;
   readonly observer?: DimseObserver;
 }
-
-/** PS3.7 D.3.3.2. Made once from a UUID (PS3.5 B.2). */
-export const IMPLEMENTATION_CLASS_UID = '2.25.66251414575850078813842364029817556888';
-export const IMPLEMENTATION_VERSION_NAME = 'PIXL_IMAGING_0';
 
 export const MAX_PRESENTATION_CONTEXTS = 128;
 

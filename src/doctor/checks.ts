@@ -1,4 +1,4 @@
-import { secondaryArchive, type Config, type FtpsConfig, type NodeConfig } from '../core/config/index.js';
+import { secondaryArchive, type Config, type NodeConfig } from '../core/config/index.js';
 import { variables } from '../core/config/variables.js';
 import { requestedStudies, type CohortImage, type Database } from '../core/db/index.js';
 import { isOpen, parseAllowedHours } from '../core/hours.js';
@@ -30,7 +30,7 @@ export interface DoctorParts {
   /** null = none is configured. */
   readonly database: Database | null;
   /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
-  readonly tryFtps: (ftps: FtpsConfig, signal: AbortSignal) => Promise<void>;
+  readonly tryFtps: (signal: AbortSignal) => Promise<void>;
   readonly askDaemon: () => Promise<DaemonAnswer>;
   /** One image of it may be moved to raw, to see whether an archive knows raw; null = none is named. */
   readonly testStudy: StudyInstanceUid | null;
@@ -121,5 +121,5 @@ function ftpsLine({ config: { ftps }, tryFtps }: DoctorParts): Check {
       'FTPS',
       `not configured: ${host.name}, ${username.name} and ${password.name} are not all set`,
     );
-  return ftpsCheck(ftps, (signal) => tryFtps(ftps, signal));
+  return ftpsCheck(ftps, tryFtps);
 }

@@ -2,8 +2,6 @@ import * as kinds from './kinds.js';
 import { archive, store } from './node-variables.js';
 import { sectionOf, type Variable } from './variable.js';
 
-/** What is not built yet; take the mark away with the change that begins to use the variable. */
-const NOT_YET = { notYet: true } as const;
 const SECRET = { secret: true } as const;
 
 const own = sectionOf('Our own DICOM node');
@@ -223,7 +221,6 @@ export const variables = {
     kinds.path,
     './exports',
     'Folder that the extracts are exported to.',
-    NOT_YET,
   ),
   ftps: {
     host: exports_.optional('FTP_HOST', kinds.host, 'Host of the FTPS server.'),

@@ -92,14 +92,12 @@ class PostgresDatabase implements Database {
     return this.#withConnection((queries) => inTransaction(queries, 'BEGIN', () => work(queries)));
   }
 
-  async session<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    const connection = await this.#connect(NO_LIMIT_MS);
+  async session<T>(work: (queries: Queries) => Promise<T>, limitMs?: number): Promise<T> {
+    const connection = await this.#connect(limitMs ?? NO_LIMIT_MS);
     try {
-      return await inTransaction(connection, 'BEGIN', async () => {
-        await connection.query('SET LOCAL statement_timeout = 0');
-        await connection.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-        return work(connection);
-      });
+      await connection.query(`SET statement_timeout = ${limitMs ?? 0}`);
+      await connection.query('SET idle_in_transaction_session_timeout = 0');
+      return await work(connection);
     } finally {
       connection.destroy();
     }

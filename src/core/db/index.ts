@@ -11,7 +11,18 @@ export {
 } from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
-export { addImages, exportedStudies, findOrCreateExtract, markExported, type CohortImage } from './images.js';
+export { HeldLocks, type LockName } from './held-locks.js';
+export {
+  addImages,
+  exportedImages,
+  exportedStudies,
+  exportOnce,
+  findExportable,
+  findOrCreateExtract,
+  type CohortImage,
+  type ExportableStudy,
+  type ExportedImage,
+} from './images.js';
 export {
   ENDINGS,
   Ledger,

@@ -94,10 +94,19 @@ export function migrationStatus(database: Database): Promise<MigrationStatus> {
   return statusOf(database);
 }
 
+/** The lock is the transaction's, not the session's: on the embedded database all clients have one session. */
 async function locked<T>(database: Database, work: (queries: Queries) => Promise<T>): Promise<T> {
   return database.session(async (queries) => {
-    await queries.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-    return work(queries);
+    await queries.query('BEGIN');
+    try {
+      await queries.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+      const result = await work(queries);
+      await queries.query('COMMIT');
+      return result;
+    } catch (error) {
+      await queries.query('ROLLBACK').catch(() => undefined); // on a lost connection there is nothing to take back
+      throw error;
+    }
   });
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Status } from '../../../src/api/index.js';
-import { Ledger, migrateUp } from '../../../src/core/db/index.js';
+import { addImages, findOrCreateExtract, Ledger, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli } from '../../support/cli.js';
@@ -12,6 +12,7 @@ import { sharedLab, type Lab } from '../../support/lab.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
 import { MOVES, startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
 import { orNull, shapeFaults, type Shape } from '../../support/shape.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
@@ -24,6 +25,8 @@ type Code = 0 | 1 | 2 | 3 | 4;
 interface Call {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What is done before it runs. */
+  readonly first?: () => Promise<void>;
   /** What is done from outside while it runs. */
   readonly meanwhile?: (running: ReturnType<typeof startCli>) => Promise<void>;
 }
@@ -78,6 +81,7 @@ describe('Every command', function () {
   let files: TempDir;
   let study: MadeStudy;
   let liar: ScriptedArchive;
+  let haven: Proftpd;
   let books: DatabaseAddress;
   let empty: DatabaseAddress;
   let cohort: string;
@@ -86,6 +90,7 @@ describe('Every command', function () {
 
   before(async () => {
     lab = await sharedLab();
+    haven = await sharedProftpd();
     files = tempDir('commands');
     study = await makeStudy(files.path, {
       ...{ uidRoot: '1.2.826.0.1.3680043.8.498.7502', study: 1, mrn: 'CMDMRN', accession: 'CMDACC' },
@@ -348,6 +353,27 @@ describe('Every command', function () {
         2: () => ({ args: ['retry', '--limit', '0'] }),
       },
     },
+    'upload-study': {
+      json: {
+        call: () => ({
+          args: ['upload-study', ...byUid(), '--project', 'P'],
+          env: haven.env('implicit'),
+          first: inAnonAndProject,
+        }),
+        shape: {
+          keys: { project: 'string', study_uid: 'string', path: 'string', images: 'number', bytes: 'number' },
+        },
+      },
+      ends: {
+        1: () => ({
+          args: ['upload-study', ...byUid(), '--project', 'P'],
+          env: { ...haven.env('implicit'), FTP_USER_PASSWORD: 'wrong' },
+          first: inAnonAndProject,
+        }),
+        2: () => ({ args: ['upload-study', ...byUid(), '--project', 'P'] }), // there is no safe haven
+        3: () => ({ args: ['upload-study', ...NOWHERE, '--project', 'P'], env: haven.env('implicit') }),
+      },
+    },
     migrate: {
       json: {
         call: () => ({ args: ['migrate'], env: databaseEnv(empty) }),
@@ -375,12 +401,28 @@ describe('Every command', function () {
     },
   };
 
+  const inAnonAndProject = async (): Promise<void> => {
+    await lab.anon.load(study.files);
+    await withDatabaseAt(books, async (database) => {
+      await database.query('TRUNCATE pixl_pipeline.extract CASCADE');
+      const { mrn, accession: accessionNumber, studyInstanceUid: studyUid } = study;
+      const image = { mrn, accessionNumber, studyUid, studyDate: '2023-04-05', pseudoPatientId: null };
+      await addImages(database, await findOrCreateExtract(database, 'p'), [image]);
+    });
+  };
+
   let freeApiPort: string;
   beforeEach(async () => {
     freeApiPort = String(await freePort());
   });
 
-  async function run({ args, env = {}, meanwhile }: Call): Promise<Awaited<ReturnType<typeof runCli>>> {
+  async function run({
+    args,
+    env = {},
+    first,
+    meanwhile,
+  }: Call): Promise<Awaited<ReturnType<typeof runCli>>> {
+    await first?.();
     const running = startCli(args, { env: { ...sound, ...env }, timeoutMs: 60_000 });
     await meanwhile?.(running);
     return running.ended;

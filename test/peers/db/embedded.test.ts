@@ -36,7 +36,13 @@ describe('The embedded database', function () {
       const results = await Promise.all([1, 2, 3].map(() => migrateUp(database, silentLogger)));
       expect(results.filter(({ changed }) => changed.length > 0)).to.have.length(1);
       const extract = await findOrCreateExtract(database, 'p');
-      const study = { accessionNumber: 'A', mrn: 'M', studyDate: '2023-01-01', studyUid: '1.2.3' };
+      const study = {
+        accessionNumber: 'A',
+        mrn: 'M',
+        studyDate: '2023-01-01',
+        studyUid: '1.2.3',
+        pseudoPatientId: null,
+      };
       expect(await addImages(database, extract, [study, study])).to.equal(1);
       const ledger = new Ledger(database);
       await ledger.record(deliveredEntry(messageNumbered(1)));
