@@ -27,7 +27,7 @@ const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
 /**
  * Gives the one backend to many clients, one at a time: to each until its transaction ends, or without one until its
  * statement does. So no statement of another ever falls into a transaction, and what a session keeps beyond its
- * transactions (SET, session-level advisory locks, temporary tables) belongs to all; this program uses none of it.
+ * transactions (SET, session-level advisory locks, temporary tables) belongs to all (docs/adr/0012-embedded-database-and-queue.md).
  */
 export class Turns {
   readonly #engine: Engine;
