@@ -25,12 +25,11 @@ import {
   type BrokerConnection,
 } from '../../src/queue/index.js';
 import { ApiClient } from '../api-client.js';
-import { broker } from '../broker.js';
 import { CountBar } from '../count-bar.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -45,6 +44,7 @@ interface PopulateCommandOptions {
   readonly dryRun?: true;
   readonly skipBadRows?: true;
   readonly json?: true;
+  readonly embedded?: true;
 }
 
 /** Somebody is waiting at the terminal: a broker that is away is told soon. */
@@ -79,6 +79,7 @@ export function addPopulateCommand(program: Command, done: (code: ExitCode) => v
     )
     .option('--dry-run', 'read and count the cohort; change nothing anywhere')
     .option('--skip-bad-rows', 'go on without rows that no message can be made of')
+    .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -91,7 +92,8 @@ export function addPopulateCommand(program: Command, done: (code: ExitCode) => v
 }
 
 async function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
-  const config = options.dryRun === true ? readConfig() : readConfig('database');
+  const isConfigured = options.dryRun !== true && options.embedded !== true;
+  const config = isConfigured ? readConfig('database') : readConfig();
   const rate = options.rate ?? config.rate.perSecond;
   if (options.start && rate === 0)
     throw new UsageError('a rate of 0 starts nothing; name another with --rate');
@@ -173,11 +175,10 @@ class Population {
     const api = this.#options.start ? new ApiClient(this.#config.api) : null;
     // Who is not there, or knows no such queue, is found out before anything is published.
     for (const queue of this.#options.queues ?? [null]) await api?.rate(queue);
-    const db = database(this.#config, this.#log, this.#closers);
+    const backing = backingFor(this.#config, this.#options.embedded === true, this.#log, this.#closers);
+    const db = await backing.database();
     if (!this.#config.skipMigrations) await migrateUp(db, this.#log);
-    const connection = await broker(this.#config, this.#log, this.#closers, {
-      startTimeoutMs: START_TIMEOUT_MS,
-    });
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     for (const queue of this.#queues) await declareQueue(connection, queue);
     const publisher = new Publisher({ connection });
     this.#closers.add('publisher', () => publisher.close());

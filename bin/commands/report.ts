@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { ENDINGS, Ledger, type Ending, type Transfer, type TransferFilter } from '../../src/core/db/index.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printLine, write } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { csvLine, REPORT_CSV_COLUMNS, transferCsv, transferJson } from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -14,6 +14,7 @@ interface ReportOptions {
   readonly outcome?: readonly Ending[];
   readonly json?: true;
   readonly csv?: true;
+  readonly embedded?: true;
 }
 
 export function addReportCommand(program: Command, done: (code: ExitCode) => void): void {
@@ -24,6 +25,7 @@ export function addReportCommand(program: Command, done: (code: ExitCode) => voi
     .addOption(new Option('--outcome <outcomes...>', 'only messages that ended so, or so').choices(ENDINGS))
     .option('--json', 'print JSON')
     .option('--csv', 'print CSV, a cohort that populate takes')
+    .option(...EMBEDDED_OPTION)
     .addHelpText(
       'after',
       '\nExample:\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
@@ -34,10 +36,11 @@ export function addReportCommand(program: Command, done: (code: ExitCode) => voi
 async function report(options: ReportOptions): Promise<ExitCode> {
   if (options.json === true && options.csv === true) throw new UsageError('--json or --csv, not both');
   const { project, outcome } = options;
-  const config = readConfig('database');
+  const embedded = options.embedded === true;
+  const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
-    const ledger = new Ledger(database(config, loggerFor(config), closers));
+    const ledger = new Ledger(await backingFor(config, embedded, loggerFor(config), closers).database());
     const filter = {
       ...(project === undefined ? {} : { project }),
       ...(outcome === undefined ? {} : { outcomes: outcome }),

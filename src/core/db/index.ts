@@ -1,5 +1,14 @@
 export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
 export type { Database, Queries, QueryResult } from './database.js';
+export {
+  embeddedSettings,
+  EmbeddedDatabaseError,
+  EmbeddedFolderInUseError,
+  isEmbeddedServed,
+  startEmbeddedServer,
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+} from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
 export { HeldLocks, type LockName } from './held-locks.js';
