@@ -82,6 +82,7 @@ describe('The embedded database', function () {
       const other = openDatabase(server.settings, { log: silentLogger });
       const gone = failureOf(
         other.session(async (queries) => {
+          await queries.query('BEGIN');
           await queries.query('INSERT INTO t VALUES (1)');
           await failureOf(queries.query('SELECT broken'));
           throw new Error('gone'); // a session's connection is destroyed
