@@ -4,14 +4,16 @@
  *
  *   npm run bench -- [rounds]
  *   npm run bench -- rate [seconds [rates]]     the image rate instead, see rate.ts
+ *   npm run bench -- node [instances]           the embedded node instead, see node.ts
+ *   npm run bench -- populate [rows]            the populating of a cohort, see populate.ts
  */
 import { closeLongLived } from '../test/support/long-lived.js';
 import { deliverySides } from './delivery.js';
 import { measure, report } from './measure.js';
 
-if (process.argv[2] === 'rate') {
-  process.argv.splice(2, 1);
-  await import('./rate.js');
+if (['rate', 'populate', 'node'].includes(process.argv[2] ?? '')) {
+  const [name] = process.argv.splice(2, 1);
+  await import(`./${name ?? ''}.js`);
 } else await benchDelivery();
 
 async function benchDelivery(): Promise<void> {

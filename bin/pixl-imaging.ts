@@ -10,6 +10,7 @@ import { addConsumeCommand } from './commands/consume.js';
 import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addNodeCommand } from './commands/node.js';
 import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
 import { addReportCommand } from './commands/report.js';
@@ -19,6 +20,7 @@ import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addUpdateCommand } from './commands/update.js';
+import { addUploadStudyCommand } from './commands/upload-study.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
@@ -55,9 +57,11 @@ async function main(): Promise<ExitCode> {
     addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addUploadStudyCommand,
     addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
+    addNodeCommand,
   ])
     add(program, done);
   try {

@@ -41,6 +41,7 @@ const REASONS: Readonly<Record<number, string>> = {
   403: 'The Host header names another machine, or the request comes from a page of another site.',
   404: 'There is no such queue, or no such extract.',
   406: 'The rate is negative or not a number.',
+  409: 'The study has been exported already.',
   413: 'The body is too large, or holds too many messages.',
   415: 'The body is not application/json.',
   422: 'The body holds something else than it should.',
@@ -134,6 +135,19 @@ export const statusSchema = {
       },
     },
     outcomes: { type: 'object', additionalProperties: count },
+  },
+} as const;
+
+export const exportedStudySchema = {
+  description: 'It is there.',
+  type: 'object',
+  required: ['project', 'study_uid', 'path', 'images', 'bytes'],
+  properties: {
+    project: { type: 'string', description: "The project's slug." },
+    study_uid: { type: 'string', description: 'The pseudonymous Study Instance UID.' },
+    path: { type: 'string', description: 'Where it is in the safe haven.' },
+    images: { type: 'integer', minimum: 1 },
+    bytes: { type: 'integer', minimum: 1, description: 'Size of the zip.' },
   },
 } as const;
 

@@ -9,6 +9,7 @@ export {
   type ContextProposal,
   type DicomNode,
 } from './association.js';
+export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export * from './errors.js';
 export {
   describeStatus,
@@ -32,11 +33,12 @@ export {
 export type { DimseObserver } from './message/outstanding.js';
 export { relay, type RelayOptions } from './relay.js';
 export { cEcho } from './scu/c-echo.js';
-export { cGet } from './scu/c-get.js';
+export { cGet, type IncomingInstance } from './scu/c-get.js';
 export { cMove, type MoveOptions } from './scu/c-move.js';
 export type { RetrieveResult, RetrieveSelection, SubOperations } from './scu/retrieve.js';
 export { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 export {
+  isCompressed,
   STORAGE_CLASSES,
   STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_FIND,
@@ -44,4 +46,6 @@ export {
   STUDY_ROOT_MOVE,
   VERIFICATION,
 } from './sop-classes.js';
+export { startNode, type NodeOptions, type NodeTls, type RunningNode } from './scp/node.js';
+export type { NodeTimeouts } from './scp/operation.js';
 export type { TlsSettings } from './upper-layer/transport.js';

@@ -53,6 +53,7 @@ export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
         return Promise.resolve();
       },
     },
+    exportDicom: () => Promise.reject(new Error('no study is exported here')),
     exportPatientData: (projectName, extractDatetime) => {
       exports.push({ projectName, extractDatetime });
       return Promise.resolve({ files: [], bytes: 0, leftOut: [] });

@@ -64,7 +64,8 @@ const TABLE: readonly { readonly of: RegExp; readonly may: readonly RegExp[] }[]
 
 /** A package belongs to the folders that are named; pipeline has none at all. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
-  amqplib: /^src\/queue\//,
+  '@electric-sql/pglite': /^src\/core\/db\/embedded\//,
+  amqplib: /^src\/queue\/rabbitmq\//,
   dcmjs: /^src\/dimse\//,
   'dcmjs-dimse': /^src\/dimse\//,
   fastify: /^src\/api\//,

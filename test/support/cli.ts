@@ -31,6 +31,7 @@ export interface CliResult {
 
 /** A command that runs. */
 export interface RunningCli {
+  readonly pid: number | undefined;
   stdout(): string;
   stderr(): string;
   kill(signal: NodeJS.Signals): void;
@@ -80,7 +81,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     process.off('exit', killNow);
     dir.remove();
   });
-  return { stdout, stderr, kill: (signal) => void child.kill(signal), ended };
+  return { pid: child.pid, stdout, stderr, kill: (signal) => void child.kill(signal), ended };
 }
 
 /** Runs a command to its end, whatever its exit code. */

@@ -230,6 +230,7 @@ function rowOf(
       procedure_occurrence_id: id,
       project_name: projectName,
       extract_generated_timestamp: timestamp,
+      participant_id: '', // an extract has none, and PIXL takes none
     },
     placeOf: (field) => {
       const [[file, number], name] = origins[field] ?? [procedureOrigin, null];

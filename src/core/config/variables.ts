@@ -2,8 +2,6 @@ import * as kinds from './kinds.js';
 import { archive, store } from './node-variables.js';
 import { sectionOf, type Variable } from './variable.js';
 
-/** What is not built yet; take the mark away with the change that begins to use the variable. */
-const NOT_YET = { notYet: true } as const;
 const SECRET = { secret: true } as const;
 
 const own = sectionOf('Our own DICOM node');
@@ -255,8 +253,7 @@ export const variables = {
     'PIXL_EMBEDDED_DIR',
     kinds.path,
     './pixl-data',
-    'Folder in which embedded parts keep their data.',
-    NOT_YET,
+    'Folder in which the embedded database, queue and stores keep their data; its whole path at most 88 bytes.',
   ),
   cliRetryMs: general.defaulted(
     'CLI_RETRY_SECONDS',

@@ -1,14 +1,26 @@
 export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
 export type { Database, Queries, QueryResult } from './database.js';
+export {
+  embeddedSettings,
+  EmbeddedDatabaseError,
+  EmbeddedFolderInUseError,
+  isEmbeddedServed,
+  startEmbeddedServer,
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+} from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
+export { HeldLocks, type LockName } from './held-locks.js';
 export {
   addImages,
   exportedImages,
   exportedStudies,
+  exportOnce,
+  findExportable,
   findOrCreateExtract,
-  markExported,
   type CohortImage,
+  type ExportableStudy,
   type ExportedImage,
 } from './images.js';
 export {

@@ -110,6 +110,54 @@ export class FtpsSizeError extends PixlError {
   }
 }
 
+/** The study is in the safe haven already, or another process put it there meanwhile. */
+export class AlreadyExportedError extends PixlError {
+  readonly code = 'ALREADY_EXPORTED';
+  readonly retry = 'never';
+
+  constructor() {
+    super('the study has been exported already');
+  }
+}
+
+/** No row of the project's studies has this UID, neither as the cohort nor as the anonymising store knows it. */
+export class NotInProjectError extends PixlError {
+  readonly code = 'NOT_IN_PROJECT';
+  readonly retry = 'never';
+
+  constructor() {
+    super('the project has no such study');
+  }
+}
+
+/** The anonymising store lists no image of the study. */
+export class NotAnonymisedError extends PixlError {
+  readonly code = 'NOT_ANONYMISED';
+  readonly retry = 'later';
+  readonly peer: string;
+
+  constructor(peer: string) {
+    super(`${peer}: lists no image of the study`);
+    this.peer = peer;
+  }
+}
+
+/** The anonymising store lists images that it did not send. Nothing of the study was exported. */
+export class ExportIncompleteError extends PixlError {
+  readonly code = 'EXPORT_INCOMPLETE';
+  readonly retry = 'later';
+  readonly peer: string;
+  readonly listed: number;
+  readonly missing: readonly string[];
+
+  constructor(peer: string, listed: number, missing: readonly string[]) {
+    super(`${peer}: did not send ${missing.length} of ${listed} images that it lists`);
+    this.peer = peer;
+    this.listed = listed;
+    this.missing = missing;
+  }
+}
+
 /** OpenSSL's verification results as Node.js names them. */
 const CERTIFICATE_PROBLEMS: Readonly<Record<string, FtpsTlsProblem>> = {
   CERT_HAS_EXPIRED: 'expired',

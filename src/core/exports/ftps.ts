@@ -38,11 +38,17 @@ export interface SafeHaven {
    *
    * @param open called for each try when the server is ready
    * @param onBytes told of each piece that was sent; may sum to more than the file when it is tried again
+   * @param place called when all of the file is there: gives it its name by calling `rename`, or throws
    * @returns the size in bytes
    * @throws FtpsConnectionError, FtpsTlsError, FtpsLoginError, FtpsStorageFullError, FtpsReplyError, FtpsSizeError,
    *   CancelledError; what the stream fails with, after which nothing is tried again
    */
-  put(path: RemotePath, open: () => Readable, onBytes?: (bytes: number) => void): Promise<number>;
+  put(
+    path: RemotePath,
+    open: () => Readable,
+    onBytes?: (bytes: number) => void,
+    place?: (rename: () => Promise<void>) => Promise<void>,
+  ): Promise<number>;
 }
 
 const SILENCE_MS = 60_000;
@@ -113,9 +119,10 @@ class FtpsSafeHaven implements SafeHaven {
     path: RemotePath,
     open: () => Readable,
     onBytes: (bytes: number) => void = () => undefined,
+    place: (rename: () => Promise<void>) => Promise<void> = (rename) => rename(),
   ): Promise<number> {
     const before = this.#turn;
-    const work = before.then(() => this.#withRetries(() => this.#putOnce(path, open, onBytes)));
+    const work = before.then(() => this.#withRetries(() => this.#putOnce(path, open, onBytes, place)));
     this.#turn = work.catch(() => undefined); // its caller gets the error
     return work;
   }
@@ -153,7 +160,12 @@ class FtpsSafeHaven implements SafeHaven {
     return work();
   }
 
-  async #putOnce(path: RemotePath, open: () => Readable, onBytes: (bytes: number) => void): Promise<number> {
+  async #putOnce(
+    path: RemotePath,
+    open: () => Readable,
+    onBytes: (bytes: number) => void,
+    place: (rename: () => Promise<void>) => Promise<void>,
+  ): Promise<number> {
     const client = await this.#connected();
     await this.#makeFolders(client, path);
     const temporary = temporaryPath(path, randomBytes(6).toString('hex'));
@@ -163,7 +175,7 @@ class FtpsSafeHaven implements SafeHaven {
       );
       const held = await this.#ask(client, 'SIZE', () => client.size(temporary));
       if (held !== bytes) throw new FtpsSizeError(this.#peer, bytes, held);
-      await this.#ask(client, 'RNTO', () => rename(client, temporary, path));
+      await place(() => this.#ask(client, 'RNTO', () => rename(client, temporary, path)));
       return bytes;
     } catch (error) {
       await this.#discard(temporary);

@@ -6,12 +6,16 @@ export { writeParquet, type ParquetColumn, type ParquetRecord } from './parquet-
 export type { ParquetType, ParquetValue } from './parquet-values.js';
 export { LINKER_COLUMNS, type LinkerCounts } from './radiology-linker.js';
 export {
+  AlreadyExportedError,
+  ExportIncompleteError,
   FtpsConnectionError,
   FtpsLoginError,
   FtpsReplyError,
   FtpsSizeError,
   FtpsStorageFullError,
   FtpsTlsError,
+  NotAnonymisedError,
+  NotInProjectError,
   type FtpsTlsProblem,
 } from './errors.js';
 export {
@@ -24,3 +28,4 @@ export {
 } from './ftps.js';
 export type { UploadedFile, UploadProgress, UploadResult } from './upload-extract.js';
 export { remotePath, type RemotePath } from './remote-path.js';
+export { zipStream, type ZipEntries, type ZipStream } from './zip-stream.js';

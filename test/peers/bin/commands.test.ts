@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Status } from '../../../src/api/index.js';
-import { Ledger, migrateUp } from '../../../src/core/db/index.js';
+import { addImages, findOrCreateExtract, Ledger, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli } from '../../support/cli.js';
@@ -10,8 +10,10 @@ import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
+import { fixture } from '../../support/fixtures.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
 import { MOVES, startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
 import { orNull, shapeFaults, type Shape } from '../../support/shape.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
@@ -24,6 +26,8 @@ type Code = 0 | 1 | 2 | 3 | 4;
 interface Call {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What is done before it runs. */
+  readonly first?: () => Promise<void>;
   /** What is done from outside while it runs. */
   readonly meanwhile?: (running: ReturnType<typeof startCli>) => Promise<void>;
 }
@@ -78,6 +82,7 @@ describe('Every command', function () {
   let files: TempDir;
   let study: MadeStudy;
   let liar: ScriptedArchive;
+  let haven: Proftpd;
   let books: DatabaseAddress;
   let empty: DatabaseAddress;
   let cohort: string;
@@ -86,6 +91,7 @@ describe('Every command', function () {
 
   before(async () => {
     lab = await sharedLab();
+    haven = await sharedProftpd();
     files = tempDir('commands');
     study = await makeStudy(files.path, {
       ...{ uidRoot: '1.2.826.0.1.3680043.8.498.7502', study: 1, mrn: 'CMDMRN', accession: 'CMDACC' },
@@ -101,6 +107,7 @@ describe('Every command', function () {
     const row = (accession: string): string => `1,CMDMRN,${accession},P,2023-12-07T14:08:58,2023-04-05,,p`;
     writeFileSync(cohort, `${[HEADING, row('CMDACC'), row('CMDNOWHERE')].join('\n')}\n`);
     writeFileSync(join(files.path, 'lost.csv'), `${[HEADING, row('CMDNOWHERE')].join('\n')}\n`);
+    writeFileSync(join(files.path, 'handler.mjs'), "export const handler = () => ({ kind: 'done' });\n");
     writeFileSync(join(files.path, 'sample'), 'NOBODY_SETS_THIS=1\n');
   });
   after(() => files.remove());
@@ -132,6 +139,10 @@ describe('Every command', function () {
   const archiveDown = (): Record<string, string> => ({ PRIMARY_DICOM_SOURCE_PORT: down() });
   const databaseDown = (): Record<string, string> => ({ PIXL_DB_PORT: down() });
   const badValue = { LOG_LEVEL: 'loud' };
+  const exportEnv = (): Record<string, string> => ({
+    ...haven.env('implicit'),
+    HOST_EXPORT_ROOT_DIR: join(files.path, 'exports'),
+  });
 
   /** Of a command that talks to the daemon, with the ends that all of them have. */
   const overHttp = (args: readonly string[], shape: Shape): Command => ({
@@ -348,6 +359,61 @@ describe('Every command', function () {
         2: () => ({ args: ['retry', '--limit', '0'] }),
       },
     },
+    'upload-study': {
+      json: {
+        call: () => ({
+          args: ['upload-study', ...byUid(), '--project', 'P'],
+          env: haven.env('implicit'),
+          first: inAnonAndProject,
+        }),
+        shape: {
+          keys: { project: 'string', study_uid: 'string', path: 'string', images: 'number', bytes: 'number' },
+        },
+      },
+      ends: {
+        1: () => ({
+          args: ['upload-study', ...byUid(), '--project', 'P'],
+          env: { ...haven.env('implicit'), FTP_USER_PASSWORD: 'wrong' },
+          first: inAnonAndProject,
+        }),
+        2: () => ({ args: ['upload-study', ...byUid(), '--project', 'P'] }), // there is no safe haven
+        3: () => ({ args: ['upload-study', ...NOWHERE, '--project', 'P'], env: haven.env('implicit') }),
+      },
+    },
+    'export-patient-data': {
+      json: {
+        call: () => ({ args: ['export-patient-data', fixture('omop')], env: exportEnv() }),
+        shape: {
+          keys: {
+            ...{ project: 'string', extract: 'string', bytes: 'number', left_out: ANY_TEXTS },
+            linker: { keys: { procedures: 'number', linked: 'number', rows: 'number' } },
+            files: { listOf: { keys: { path: 'string', bytes: 'number' } } },
+          },
+        },
+      },
+      ends: {
+        1: () => ({
+          args: ['export-patient-data', fixture('omop')],
+          env: { ...exportEnv(), FTP_USER_PASSWORD: 'wrong' },
+        }),
+        2: () => ({ args: ['export-patient-data', fixture('omop')] }), // there is no safe haven
+      },
+    },
+    consume: {
+      json: null,
+      ends: {
+        0: () => ({
+          args: ['consume', '--queue', broker.queue(), '--handler', join(files.path, 'handler.mjs')],
+          meanwhile: async (running) => {
+            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), {
+              timeoutMs: 20_000,
+            });
+            running.kill('SIGTERM');
+          },
+        }),
+        2: () => ({ args: ['consume', '--queue', 'ehr', '--handler', join(files.path, 'nowhere.mjs')] }),
+      },
+    },
     migrate: {
       json: {
         call: () => ({ args: ['migrate'], env: databaseEnv(empty) }),
@@ -363,6 +429,22 @@ describe('Every command', function () {
         2: () => ({ args: ['migrate', 'sideways'] }),
       },
     },
+    node: {
+      json: {
+        call: () => ({
+          args: ['node', '--aet', 'NODE', '--port', '0', '--dir', join(files.path, 'node')],
+          meanwhile: async (running) => {
+            await eventually(() => expect(running.stdout()).to.match(/^}$/m), { timeoutMs: 30_000 });
+            running.kill('SIGTERM');
+          },
+        }),
+        shape: { keys: { aet: 'string', host: 'string', port: 'number', dir: 'string', images: 'number' } },
+      },
+      ends: {
+        1: () => ({ args: ['node', '--aet', 'NODE', '--port', '0', '--dir', cohort] }), // a file
+        2: () => ({ args: ['node', '--aet', 'NODE', '--port', 'x', '--dir', join(files.path, 'node')] }),
+      },
+    },
     'check-env': {
       json: {
         call: () => ({ args: ['check-env', '--sample-env-file', join(files.path, 'sample')] }),
@@ -375,12 +457,28 @@ describe('Every command', function () {
     },
   };
 
+  const inAnonAndProject = async (): Promise<void> => {
+    await lab.anon.load(study.files);
+    await withDatabaseAt(books, async (database) => {
+      await database.query('TRUNCATE pixl_pipeline.extract CASCADE');
+      const { mrn, accession: accessionNumber, studyInstanceUid: studyUid } = study;
+      const image = { mrn, accessionNumber, studyUid, studyDate: '2023-04-05', pseudoPatientId: null };
+      await addImages(database, await findOrCreateExtract(database, 'p'), [image]);
+    });
+  };
+
   let freeApiPort: string;
   beforeEach(async () => {
     freeApiPort = String(await freePort());
   });
 
-  async function run({ args, env = {}, meanwhile }: Call): Promise<Awaited<ReturnType<typeof runCli>>> {
+  async function run({
+    args,
+    env = {},
+    first,
+    meanwhile,
+  }: Call): Promise<Awaited<ReturnType<typeof runCli>>> {
+    await first?.();
     const running = startCli(args, { env: { ...sound, ...env }, timeoutMs: 60_000 });
     await meanwhile?.(running);
     return running.ended;

@@ -178,7 +178,13 @@ describe('pixl-imaging doctor', function () {
         await withDatabaseMigrated(address);
         const extract = await findOrCreateExtract(cohort, 'doctor');
         const { mrn, accession: accessionNumber } = study;
-        const asked = { mrn, accessionNumber, studyDate: '2023-01-01', studyUid: null };
+        const asked = {
+          mrn,
+          accessionNumber,
+          studyDate: '2023-01-01',
+          studyUid: null,
+          pseudoPatientId: null,
+        };
         await addImages(cohort, extract, [asked, { ...asked, mrn: 'DOC*' }]);
         const { red, line } = await diagnosed(databaseEnv(address));
         expect(red).to.deep.equal([]);

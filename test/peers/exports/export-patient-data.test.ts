@@ -42,7 +42,7 @@ function extractIn(folder: string, project: string, files: Readonly<Record<strin
 /** The two studies of the fixture, entered as populate does. */
 async function enterStudies(database: Database): Promise<void> {
   await migrateUp(database, silentLogger);
-  const study = { mrn: '987654321', studyDate: '2020-05-23', studyUid: null };
+  const study = { mrn: '987654321', studyDate: '2020-05-23', studyUid: null, pseudoPatientId: null };
   const images = ['AA12345601', 'AA12345605'].map((accessionNumber) => ({ ...study, accessionNumber }));
   await addImages(database, await findOrCreateExtract(database, SLUG), images);
 }
