@@ -10,6 +10,7 @@ import { addConsumeCommand } from './commands/consume.js';
 import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addDemoCommand } from './commands/demo.js';
 import { addNodeCommand } from './commands/node.js';
 import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
@@ -62,6 +63,7 @@ async function main(): Promise<ExitCode> {
     addMigrateCommand,
     addCheckEnvCommand,
     addNodeCommand,
+    addDemoCommand,
   ])
     add(program, done);
   try {

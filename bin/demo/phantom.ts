@@ -51,7 +51,7 @@ function paint(
       const y = (row + 0.5) * pixel - width / 2 - centre[1];
       const u = (x * cos + y * sin) / radii[0];
       const v = (y * cos - x * sin) / radii[1];
-      if (u * u + v * v < left) values[row * size + column]! += density;
+      if (u * u + v * v < left) values[row * size + column] = (values[row * size + column] ?? 0) + density;
     }
 }
 
@@ -65,15 +65,17 @@ export function shadow(
   const values = new Float64Array(size * size);
   const pixel = width / size;
   for (const { centre, radii, density } of body) {
-    const [across, along] = from === 'front' ? [0, 1] : [1, 0];
-    const [middle, reach, depth] = [centre[across]!, radii[across]!, radii[along]!];
+    const [across, along] = from === 'front' ? ([0, 1] as const) : ([1, 0] as const);
+    const [middle, reach, depth] = [centre[across], radii[across], radii[along]];
     for (let row = 0; row < size; row += 1) {
       const v = (width / 2 - (row + 0.5) * pixel - centre[2]) / radii[2];
       if (v * v >= 1) continue;
       for (let column = 0; column < size; column += 1) {
         const u = ((column + 0.5) * pixel - width / 2 - middle) / reach;
         const left = 1 - u * u - v * v;
-        if (left > 0) values[row * size + column]! += 2 * depth * density * Math.sqrt(left);
+        if (left <= 0) continue;
+        const met = 2 * depth * density * Math.sqrt(left);
+        values[row * size + column] = (values[row * size + column] ?? 0) + met;
       }
     }
   }

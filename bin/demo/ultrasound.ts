@@ -30,8 +30,9 @@ function smoothed(values: Float64Array, size: number): Float64Array {
   const smooth = new Float64Array(values.length);
   for (let at = 0; at < values.length; at += 1) {
     const column = at % size;
-    const [left, right] = [column > 0 ? values[at - 1]! : 0, column < size - 1 ? values[at + 1]! : 0];
-    smooth[at] = (left + 2 * values[at]! + right) / 4;
+    const left = column > 0 ? (values[at - 1] ?? 0) : 0;
+    const right = column < size - 1 ? (values[at + 1] ?? 0) : 0;
+    smooth[at] = (left + 2 * (values[at] ?? 0) + right) / 4;
   }
   return smooth;
 }

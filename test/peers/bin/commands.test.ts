@@ -414,6 +414,7 @@ describe('Every command', function () {
         2: () => ({ args: ['consume', '--queue', 'ehr', '--handler', join(files.path, 'nowhere.mjs')] }),
       },
     },
+    demo: { json: null, ends: { 2: () => ({ args: ['demo', '--dir'] }) } }, // the others: demo.test.ts
     migrate: {
       json: {
         call: () => ({ args: ['migrate'], env: databaseEnv(empty) }),
