@@ -1,0 +1,36 @@
+import { expect } from 'chai';
+import { anchorsOf, capitalsNamed, errorCodes, exists, filesNamed, linksOf, page, pages, variables } from './mentions.js';
+
+/** Whose words in capitals are codes of errors, variables of ours, or these. */
+const HELD = ['docs/failure-modes.md', 'docs/security.md', 'docs/operations.md'];
+const OTHERS = /^(SIG[A-Z]+|SHA256|TMPDIR|TCP_NODELAY|NODE_EXTRA_CA_CERTS|LOGIN|NULL)$/;
+
+describe('The pages of the documentation', () => {
+  for (const path of pages()) {
+    it(`lead nowhere that there is not (${path})`, () => {
+      const lost = linksOf(path).filter(
+        ({ file, anchor }) =>
+          !exists(file) || (anchor !== null && file.endsWith('.md') && !anchorsOf(file).includes(anchor)),
+      );
+      expect(lost.map(({ link }) => link)).to.deep.equal([]);
+    });
+
+    it(`name only files that there are (${path})`, () => {
+      expect(filesNamed(page(path)).filter((file) => !exists(file))).to.deep.equal([]);
+    });
+  }
+
+  for (const path of HELD)
+    it(`name only codes and variables that there are (${path})`, () => {
+      const known = new Set([...errorCodes(), ...variables()]);
+      const named = capitalsNamed(page(path));
+      expect(named).not.to.deep.equal([]);
+      expect(named.filter((word) => !known.has(word) && !OTHERS.test(word))).to.deep.equal([]);
+    });
+
+  it('are all to be found from the README', () => {
+    const linked = linksOf('README.md').map(({ file }) => file);
+    const own = pages().filter((path) => /^docs\/[^/]+\.md$/.test(path));
+    expect(linked).to.include.members(own);
+  });
+});
