@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Script } from 'node:vm';
 import { exists, page, variables } from '../docs/mentions.js';
 import { deployFile, deployYaml, mapping, texts } from './files.js';
 
@@ -67,7 +68,7 @@ describe('deploy/Dockerfile', () => {
     const [node, flag, script] = JSON.parse(check!) as string[];
     expect([node, flag]).to.deep.equal(['node', '-e']);
     expect(script).to.contain('/heart-beat');
-    expect(() => new Function(script!), 'a script that can be read').not.to.throw();
+    expect(() => new Script(script!), 'a script that can be read').not.to.throw();
   });
 });
 
