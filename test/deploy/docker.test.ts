@@ -8,7 +8,9 @@ const PLAIN_IMAGE = /^[a-z0-9-]+(\/[a-z0-9-]+)?:[\w.-]+$/;
 
 /** The instructions of the Dockerfile, continued lines joined. */
 function instructions(): { readonly name: string; readonly rest: string }[] {
-  const text = deployFile('Dockerfile').replaceAll(/^#.*\n/gm, '').replaceAll(/\\\n\s*/g, '');
+  const text = deployFile('Dockerfile')
+    .replaceAll(/^#.*\n/gm, '')
+    .replaceAll(/\\\n\s*/g, '');
   return text
     .split('\n')
     .filter((line) => line !== '')

@@ -82,12 +82,17 @@ const KEY = /^([A-Za-z0-9_.-]+):(?: +(.*))?$/;
 
 function scalar(line: Line, text: string): Yaml {
   if (text === '{}') return {};
-  if (/^\[.*\]$/.test(text)) return text.slice(1, -1).split(', ').map((item) => scalar(line, item));
+  if (/^\[.*\]$/.test(text))
+    return text
+      .slice(1, -1)
+      .split(', ')
+      .map((item) => scalar(line, item));
   const quoted = /^'((?:[^']|'')*)'$/.exec(text)?.[1];
   if (quoted !== undefined) return quoted.replaceAll("''", "'");
   if (/^"(?:[^"\\])*"$/.test(text)) return text.slice(1, -1);
   // `${…}` is Compose's; what else begins so, or holds ": " or " #", YAML would take for something else.
-  if (/^[&*!|>%@`"'{}[\],?]|^- |: |:$|\t/.test(text.replaceAll(/\$\{[^}]*\}/g, ''))) throw wrong(line, 'a value that is not plain');
+  if (/^[&*!|>%@`"'{}[\],?]|^- |: |:$|\t/.test(text.replaceAll(/\$\{[^}]*\}/g, '')))
+    throw wrong(line, 'a value that is not plain');
   return text;
 }
 

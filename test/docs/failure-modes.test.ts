@@ -39,7 +39,10 @@ describe('docs/failure-modes.md', () => {
   it('says of each way to die what is seen, safe, comes back, is to be done, and what shows it', () => {
     expect(sections()).to.have.length.above(40);
     for (const { title, items } of sections()) {
-      expect(items.map(({ name }) => name), title).to.deep.equal(ITEMS);
+      expect(
+        items.map(({ name }) => name),
+        title,
+      ).to.deep.equal(ITEMS);
       for (const { text } of items) expect(text, title).not.to.equal('');
     }
   });

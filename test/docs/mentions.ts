@@ -10,12 +10,18 @@ export function page(path: string): string {
 /** The README, the changelog and every page below docs/, by their paths in the project. */
 export function pages(): string[] {
   const docs = readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' });
-  return ['README.md', 'CHANGELOG.md', ...docs.filter((file) => file.endsWith('.md')).map((file) => join('docs', file))];
+  return [
+    'README.md',
+    'CHANGELOG.md',
+    ...docs.filter((file) => file.endsWith('.md')).map((file) => join('docs', file)),
+  ];
 }
 
 /** The files of the project that a text names in code spans: tests, sources, scripts, what is deployed. */
 export function filesNamed(text: string): string[] {
-  return [...text.matchAll(/`((?:test|src|bin|scripts|deploy|bench|fixtures|docs)\/[\w./-]*\.\w+)`/g)].map(([, path]) => path!);
+  return [...text.matchAll(/`((?:test|src|bin|scripts|deploy|bench|fixtures|docs)\/[\w./-]*\.\w+)`/g)].map(
+    ([, path]) => path!,
+  );
 }
 
 /** The words in capitals that a text has in code spans: error codes and variables. */
@@ -35,7 +41,9 @@ export function errorCodes(): Set<string> {
 }
 
 /** Where the links of a page lead that stay in the project: the file, and the heading in it. */
-export function linksOf(path: string): { readonly link: string; readonly file: string; readonly anchor: string | null }[] {
+export function linksOf(
+  path: string,
+): { readonly link: string; readonly file: string; readonly anchor: string | null }[] {
   return [...page(path).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link!)
     .filter((link) => !/^[a-z]+:/.test(link))

@@ -1,9 +1,20 @@
 import { expect } from 'chai';
-import { anchorsOf, capitalsNamed, errorCodes, exists, filesNamed, linksOf, page, pages, variables } from './mentions.js';
+import {
+  anchorsOf,
+  capitalsNamed,
+  errorCodes,
+  exists,
+  filesNamed,
+  linksOf,
+  page,
+  pages,
+  variables,
+} from './mentions.js';
 
-/** Whose words in capitals are codes of errors, variables of ours, or these. */
+/** Pages whose words in capitals are codes of errors or variables of ours, or else stand below. */
 const HELD = ['docs/failure-modes.md', 'docs/security.md', 'docs/operations.md'];
-const OTHERS = /^(SIG[A-Z]+|SHA256|TMPDIR|TCP_NODELAY|NODE_EXTRA_CA_CERTS|LOGIN|NULL)$/;
+/** Signals, the variable of Node's temporary folder, checks of `doctor`, AE titles. */
+const OTHERS = /^(SIG[A-Z]+|TMPDIR|FTPS|HTTP|PIXL_RAW|PIXL_ANON)$/;
 
 describe('The pages of the documentation', () => {
   for (const path of pages()) {
