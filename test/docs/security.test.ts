@@ -16,7 +16,7 @@ const ours = (JSON.parse(page('package.json')) as { readonly dependencies: Reado
   .dependencies;
 
 describe('docs/security.md', () => {
-  it('says truly that the program evaluates nothing and starts no process', () => {
+  it('says truly that the program evaluates nothing, and starts no process but in the demo', () => {
     const files = ['src', 'bin'].flatMap((folder) =>
       readdirSync(join(projectRoot, folder), { recursive: true, encoding: 'utf8' })
         .filter((file) => file.endsWith('.ts'))
@@ -28,7 +28,7 @@ describe('docs/security.md', () => {
         readFileSync(join(projectRoot, file), 'utf8'),
       ),
     );
-    expect(guilty).to.deep.equal([]);
+    expect(guilty).to.deep.equal(['bin/demo/program.ts']);
   });
 
   it('counts the packages as they are', () => {
