@@ -7,6 +7,7 @@ import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addNodeCommand } from './commands/node.js';
 import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
 import { addReportCommand } from './commands/report.js';
@@ -52,6 +53,7 @@ async function main(): Promise<ExitCode> {
     addRetryCommand,
     addMigrateCommand,
     addCheckEnvCommand,
+    addNodeCommand,
   ])
     add(program, done);
   try {

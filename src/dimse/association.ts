@@ -10,11 +10,12 @@ import { pDataHeader, PDV_HEADER_LENGTH } from './upper-layer/encode.js';
 import {
   APPLICATION_CONTEXT_NAME,
   type AssociateAcPdu,
+  type AssociateRjPdu,
   type AssociateRqPdu,
   type RoleSelection,
 } from './upper-layer/pdu.js';
 import { Outstanding, type DimseObserver } from './message/outstanding.js';
-import { UpperLayer } from './upper-layer/provider.js';
+import { UpperLayer, type UpperLayerRole } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
 import { openTransport, type TlsSettings } from './upper-layer/transport.js';
 
@@ -61,6 +62,21 @@ export interface AssociationOptions {
   readonly observer?: DimseObserver;
 }
 
+/** All in milliseconds. */
+export interface AcceptorTimeouts {
+  /** From the connection to the A-ASSOCIATE-RQ, and the longest wait for a release. */
+  readonly acseMs: number;
+  /** How long the peer may leave our writes unread. */
+  readonly writeMs: number;
+}
+
+export interface AcceptOptions {
+  readonly timeouts: AcceptorTimeouts;
+  /** Accepts or rejects (PS3.8 7.1.1); called once, when the request is there. */
+  readonly answer: (rq: AssociateRqPdu) => AssociateAcPdu | AssociateRjPdu;
+  readonly observer?: DimseObserver;
+}
+
 /** PS3.7 D.3.3.2. Made once from a UUID (PS3.5 B.2). */
 export const IMPLEMENTATION_CLASS_UID = '2.25.66251414575850078813842364029817556888';
 export const IMPLEMENTATION_VERSION_NAME = 'PIXL_IMAGING_0';
@@ -78,18 +94,18 @@ const SHORTEST_PDATA_SENT = 256;
 const UNSENT_HIGH_BYTES = 512 * 1024;
 
 /**
- * An association that we requested (PS3.8 7): negotiated, then a two-way stream of DIMSE messages, ended by
- * A-RELEASE or A-ABORT. What comes in waits in an inbox of bounded size, which slows the peer down when full.
+ * An association that we requested or accepted (PS3.8 7): negotiated, then a two-way stream of DIMSE messages, ended
+ * by A-RELEASE or A-ABORT. What comes in waits in an inbox of bounded size, which slows the peer down when full.
  * One reader and one writer at a time.
  */
 export class Association {
-  readonly peer: string;
-  readonly #options: AssociationOptions;
+  readonly #timeouts: AcceptorTimeouts;
   readonly #contexts = new Map<number, AcceptedContext>();
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
   readonly #outstanding: Outstanding;
   readonly #waiters = new Set<() => void>();
+  #peer: string;
   #upperLayer: UpperLayer | null = null;
   #ended: PixlError | null = null;
   #maxDataLength = SHORTEST_PDATA_SENT;
@@ -97,10 +113,10 @@ export class Association {
   /** The data set of the command that was received last has not been read to its end. */
   #dataSetLeft = false;
 
-  private constructor(options: AssociationOptions) {
-    this.#options = options;
-    this.#outstanding = new Outstanding(options.observer);
-    this.peer = nodeName(options.node);
+  private constructor(peer: string, timeouts: AcceptorTimeouts, observer: DimseObserver | undefined) {
+    this.#peer = peer;
+    this.#timeouts = timeouts;
+    this.#outstanding = new Outstanding(observer);
   }
 
   /**
@@ -112,9 +128,49 @@ export class Association {
   static async request(options: AssociationOptions): Promise<Association> {
     if (options.contexts.length === 0 || options.contexts.length > MAX_PRESENTATION_CONTEXTS)
       throw new InternalError(`${options.contexts.length} presentation contexts; 1 to 128 can be proposed`);
-    const association = new Association(options);
-    await association.#open();
+    const { node, timeouts, observer, signal } = options;
+    const association = new Association(nodeName(node), timeouts, observer);
+    const socket = await association.#connect(options);
+    const rq = associateRq(options);
+    const established = (ac: AssociateAcPdu): void => {
+      association.#negotiated(ac, rq);
+      association.#limitTo(ac);
+    };
+    await association.#open(socket, { kind: 'requestor', rq }, established, signal);
     return association;
+  }
+
+  /**
+   * Waits on a connection that was accepted for the A-ASSOCIATE-RQ, and answers it.
+   *
+   * @throws AssociationEndedError when the answer is a rejection; TimeoutError, ConnectionError,
+   *   AssociationAbortedError, ProtocolError
+   */
+  static async accept(socket: Socket, options: AcceptOptions): Promise<Association> {
+    const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    const association = new Association(address, options.timeouts, options.observer);
+    const answer = (rq: AssociateRqPdu): { reply: AssociateAcPdu | AssociateRjPdu; peer: string } => {
+      association.#peer = `${rq.callingAeTitle} (${address})`;
+      const reply = options.answer(rq);
+      if (reply.type === 'A-ASSOCIATE-AC') {
+        association.#limitTo(rq);
+        association.#negotiated(reply, rq);
+      }
+      return { reply, peer: association.#peer };
+    };
+    const role = {
+      kind: 'acceptor',
+      maximumLength: OUR_MAXIMUM_LENGTH,
+      requestMs: options.timeouts.acseMs,
+      answer,
+    } as const;
+    await association.#open(socket, role, () => undefined);
+    return association;
+  }
+
+  /** The name under which errors speak of the other side. */
+  get peer(): string {
+    return this.#peer;
   }
 
   /** Open for messages: neither released nor aborted by either side. */
@@ -202,11 +258,14 @@ export class Association {
   ): Promise<Extract<MessageEvent, { kind: 'command' }>> {
     const remaining = countdown(timeoutMs);
     while (this.#dataSetLeft) await this.#takeData(operation, remaining());
-    const event = await this.#take(operation, remaining());
-    if (event.kind !== 'command') throw this.protocolError('a data set without a command');
-    this.#dataSetLeft = event.hasDataSet;
-    this.#outstanding.received(event.command);
-    return event;
+    return this.#asCommand(await this.#take(operation, remaining()));
+  }
+
+  /** The next command if it has arrived whole; for what may interrupt work, as a C-CANCEL-RQ does (PS3.7 9.3.2.3). */
+  receivedCommand(): Extract<MessageEvent, { kind: 'command' }> | null {
+    if (this.#dataSetLeft) return null;
+    const event = this.#inbox.take();
+    return event === null ? null : this.#asCommand(event);
   }
 
   /**
@@ -264,7 +323,7 @@ export class Association {
   async release(): Promise<void> {
     this.beginRelease();
     try {
-      await this.#until(() => (this.#ended === null ? null : true), 'release', this.#options.timeouts.acseMs);
+      await this.#until(() => (this.#ended === null ? null : true), 'release', this.#timeouts.acseMs);
     } catch {
       // Silence; the abort ends it. An association that has ended in order is not touched by it.
     }
@@ -285,8 +344,14 @@ export class Association {
     return error;
   }
 
-  async #connect(): Promise<Socket> {
-    const { node, timeouts, signal } = this.#options;
+  #asCommand(event: MessageEvent): Extract<MessageEvent, { kind: 'command' }> {
+    if (event.kind !== 'command') throw this.protocolError('a data set without a command');
+    this.#dataSetLeft = event.hasDataSet;
+    this.#outstanding.received(event.command);
+    return event;
+  }
+
+  async #connect({ node, timeouts, signal }: AssociationOptions): Promise<Socket> {
     try {
       return await openTransport(this.peer, node, timeouts.connectMs, signal);
     } catch (error) {
@@ -295,11 +360,14 @@ export class Association {
     }
   }
 
-  async #open(): Promise<void> {
-    const { timeouts, signal } = this.#options;
-    const socket = await this.#connect();
-    const upperLayer = new UpperLayer(this.peer, socket, this.#associateRq(), {
-      established: (ac) => this.#negotiate(ac),
+  async #open(
+    socket: Socket,
+    role: UpperLayerRole,
+    established: (ac: AssociateAcPdu) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const upperLayer = new UpperLayer(this.peer, socket, role, {
+      established,
       pdv: (piece) => this.#onPdv(piece),
       ended: (reason) => {
         this.#ended = reason;
@@ -314,48 +382,29 @@ export class Association {
     socket.once('close', () => signal?.removeEventListener('abort', onAbort));
     if (signal?.aborted === true) onAbort();
     try {
-      await this.#until(() => this.#endedOr(upperLayer.state === 'Sta6'), 'A-ASSOCIATE', timeouts.acseMs);
+      const established = (): true | null => this.#endedOr(upperLayer.state === 'Sta6');
+      await this.#until(established, 'A-ASSOCIATE', this.#timeouts.acseMs);
     } catch (error) {
       await this.abort();
       throw error;
     }
   }
 
-  #associateRq(): AssociateRqPdu {
-    const { node, callingAeTitle, contexts } = this.#options;
-    const roles = new Map<string, RoleSelection>();
-    for (const { abstractSyntax, asScp } of contexts)
-      if (asScp === true) roles.set(abstractSyntax, { sopClassUid: abstractSyntax, scu: false, scp: true });
-    return {
-      type: 'A-ASSOCIATE-RQ',
-      calledAeTitle: node.aeTitle,
-      callingAeTitle,
-      applicationContextName: APPLICATION_CONTEXT_NAME,
-      presentationContexts: contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
-        id: 2 * index + 1,
-        abstractSyntax,
-        transferSyntaxes,
-      })),
-      userInformation: {
-        maximumLength: OUR_MAXIMUM_LENGTH,
-        implementationClassUid: IMPLEMENTATION_CLASS_UID,
-        implementationVersionName: IMPLEMENTATION_VERSION_NAME,
-        roleSelections: [...roles.values()],
-      },
-    };
-  }
-
-  #negotiate(ac: AssociateAcPdu): void {
+  /** The contexts that both sides know now. */
+  #negotiated(ac: AssociateAcPdu, rq: AssociateRqPdu): void {
     for (const { id, result, transferSyntax } of ac.presentationContexts) {
-      const proposal = this.#options.contexts[(id - 1) / 2];
+      const proposal = rq.presentationContexts.find((one) => one.id === id);
       // A transfer syntax that was never offered can't be used, so the context counts as refused.
       if (result === 'acceptance' && proposal?.transferSyntaxes.includes(transferSyntax) === true)
         this.#contexts.set(id, { id, abstractSyntax: proposal.abstractSyntax, transferSyntax });
     }
-    const { maximumLength } = ac.userInformation;
+  }
+
+  /** What the peer takes at most in a P-DATA-TF (PS3.8 D.1). */
+  #limitTo({ type, userInformation: { maximumLength } }: AssociateRqPdu | AssociateAcPdu): void {
     const theirs = maximumLength === 0 ? Infinity : maximumLength;
     if (theirs < SHORTEST_PDATA_SENT)
-      throw new PduError(`A-ASSOCIATE-AC: a maximum length of ${maximumLength} bytes`);
+      throw new PduError(`${type}: a maximum length of ${maximumLength} bytes`);
     this.#maxDataLength = Math.min(theirs, LONGEST_PDATA_SENT) - PDV_HEADER_LENGTH;
   }
 
@@ -375,7 +424,7 @@ export class Association {
     const upperLayer = this.#requireUpperLayer();
     if (upperLayer.unsentBytes <= UNSENT_HIGH_BYTES) return;
     const room = (): true | null => this.#endedOr(upperLayer.unsentBytes <= UNSENT_HIGH_BYTES);
-    await this.#until(room, 'write', this.#options.timeouts.writeMs);
+    await this.#until(room, 'write', this.#timeouts.writeMs);
   }
 
   /** The next piece of the data set of the command that was received last. */
@@ -436,6 +485,29 @@ export class Association {
     if (this.#upperLayer === null) throw new InternalError('association before its connection');
     return this.#upperLayer;
   }
+}
+
+function associateRq({ node, callingAeTitle, contexts }: AssociationOptions): AssociateRqPdu {
+  const roles = new Map<string, RoleSelection>();
+  for (const { abstractSyntax, asScp } of contexts)
+    if (asScp === true) roles.set(abstractSyntax, { sopClassUid: abstractSyntax, scu: false, scp: true });
+  return {
+    type: 'A-ASSOCIATE-RQ',
+    calledAeTitle: node.aeTitle,
+    callingAeTitle,
+    applicationContextName: APPLICATION_CONTEXT_NAME,
+    presentationContexts: contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
+      id: 2 * index + 1,
+      abstractSyntax,
+      transferSyntaxes,
+    })),
+    userInformation: {
+      maximumLength: OUR_MAXIMUM_LENGTH,
+      implementationClassUid: IMPLEMENTATION_CLASS_UID,
+      implementationVersionName: IMPLEMENTATION_VERSION_NAME,
+      roleSelections: [...roles.values()],
+    },
+  };
 }
 
 /** What is left of a time that runs from now. */

@@ -125,6 +125,27 @@ export class DimseStatusError extends PixlError {
 }
 
 /**
+ * The Identifier of a C-FIND-RQ that we, as SCP, can't answer (PS3.4 C.4.1.1.4). The fields are what the response says:
+ * Status, Offending Element (0000,0901), Error Comment (0000,0902).
+ */
+export class QueryError extends PixlError {
+  readonly code = 'QUERY_REFUSED';
+  readonly retry = 'never';
+  readonly status: number;
+  /** Group and element in one number; null where none is to blame. */
+  readonly offendingElement: number | null;
+  /** At most 64 characters (VR LO), and nothing of what was asked for. */
+  readonly errorComment: string;
+
+  constructor(status: number, offendingElement: number | null, errorComment: string) {
+    super(`C-FIND-RQ: ${errorComment}: ${describeStatus('C-FIND', status)}`);
+    this.status = status;
+    this.offendingElement = offendingElement;
+    this.errorComment = errorComment.slice(0, 64);
+  }
+}
+
+/**
  * The head of a data set (PS3.5 7.1) can't be read, or is too long to be held. Nothing of the data set has been
  * passed on. It reads the same the next time.
  */
@@ -148,5 +169,32 @@ export class DataSetDeflateError extends PixlError {
   constructor(problem: string, cause?: unknown) {
     super(`deflated data set: ${problem}`, { cause });
     this.problem = problem;
+  }
+}
+
+/** An instance that the node did not take, with the status that its C-STORE-RSP says so with (PS3.4 B.2.3). */
+export class InstanceRefusedError extends PixlError {
+  readonly code = 'INSTANCE_REFUSED';
+  readonly status: number;
+  readonly problem: string;
+
+  constructor(status: number, problem: string, cause?: unknown) {
+    super(`C-STORE: ${describeStatus('C-STORE', status)}: ${problem}`, { cause });
+    this.status = status;
+    this.problem = problem;
+  }
+
+  get retry(): Retry {
+    return retryOfStatus(this.status);
+  }
+}
+
+/** The embedded node could not start: its port is taken, or its folder can't be used. */
+export class NodeStartError extends PixlError {
+  readonly code = 'NODE_START';
+  readonly retry = 'never';
+
+  constructor(problem: string, cause?: unknown) {
+    super(`embedded node: ${problem}`, { cause });
   }
 }

@@ -35,4 +35,6 @@ export {
   STUDY_ROOT_MOVE,
   VERIFICATION,
 } from './sop-classes.js';
+export { startNode, type NodeOptions, type NodeTls, type RunningNode } from './scp/node.js';
+export type { NodeTimeouts } from './scp/operation.js';
 export type { TlsSettings } from './upper-layer/transport.js';

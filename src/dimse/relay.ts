@@ -5,7 +5,7 @@ import { DataSetHeadError } from './errors.js';
 import { Status } from './message/status.js';
 import { RelayChannel, type RelayedInstance } from './relay-channel.js';
 import { cGet, type IncomingInstance } from './scu/c-get.js';
-import { receiveResponse } from './scu/response.js';
+import { cStoreAll, type OutgoingInstance } from './scu/c-store.js';
 import type { RetrieveResult, RetrieveSelection } from './scu/retrieve.js';
 
 /** Bytes of instances that the source has been told are taken while the sink has not confirmed them. */
@@ -149,64 +149,33 @@ class SinkSide {
   }
 
   async run(): Promise<void> {
-    // The response to the instance before; received while the channel is waited for.
-    let response: Promise<void> = Promise.resolve();
-    for (;;) {
-      const item = await this.#channel.take().catch(async (error: unknown) => {
-        await response; // what the sink still says counts, whatever became of the source
-        throw error;
-      });
-      if (item === null) break;
-      if (item.kind !== 'begin') throw new InternalError('relay: data before an instance');
-      await this.#begun(response);
-      const { instance } = item;
-      const messageId = this.#sink.nextMessageId();
-      await this.#sink.sendCommand(
-        instance.context.id,
-        {
-          type: 'C-STORE-RQ',
-          messageId,
-          affectedSopClassUid: instance.sopClassUid,
-          affectedSopInstanceUid: instance.sopInstanceUid,
-          priority: 0,
-        },
-        true,
-      );
-      await response; // the data set goes out only when the response before it has been read whole
-      const bytes = await this.#sendDataSet(instance);
-      response = this.#receiveResponse(instance, messageId, bytes);
-      // Thrown where it is awaited, above or below; who waits for something else meanwhile is to know at once.
-      response.catch((error: unknown) => this.#channel.fail(asError(error)));
-    }
-    await this.#begun(response);
-    if (this.#options.earlyCommand) this.#sink.beginRelease();
-    await response;
+    const { earlyCommand, silenceMs, onResponse } = this.#options;
+    await cStoreAll(this.#sink, this.#instances(), {
+      earlyCommand,
+      silenceMs,
+      onResponse: ({ sopInstanceUid }, status, bytes) => {
+        onResponse(sopInstanceUid, status, bytes);
+        this.#channel.confirm(status);
+      },
+      onFailure: (error) => this.#channel.fail(asError(error)),
+    });
   }
 
-  /** Waits for the response, or with early command only for its beginning. */
-  async #begun(response: Promise<void>): Promise<void> {
-    if (!this.#options.earlyCommand) return response;
-    await Promise.race([response, this.#sink.commandBegun('C-STORE-RSP', this.#options.silenceMs)]);
-  }
-
-  async #sendDataSet(instance: RelayedInstance): Promise<number> {
-    const dataSet = this.#sink.openDataSet(instance.context.id);
-    let bytes = 0;
+  async *#instances(): AsyncGenerator<OutgoingInstance, void, undefined> {
     for (;;) {
       const item = await this.#channel.take();
-      if (item?.kind === 'end') break;
-      if (item?.kind !== 'data') throw new InternalError('relay: an instance without an end');
-      bytes += item.data.length;
-      await dataSet.write(item.data);
+      if (item === null) return;
+      if (item.kind !== 'begin') throw new InternalError('relay: data before an instance');
+      yield { ...item.instance, dataSet: this.#dataSet() };
     }
-    await dataSet.end();
-    return bytes;
   }
 
-  async #receiveResponse(instance: RelayedInstance, messageId: number, bytes: number): Promise<void> {
-    const { silenceMs, onResponse } = this.#options;
-    const { command } = await receiveResponse(this.#sink, 'C-STORE-RSP', messageId, silenceMs);
-    onResponse(instance.sopInstanceUid, command.status, bytes);
-    this.#channel.confirm(command.status);
+  async *#dataSet(): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      const item = await this.#channel.take();
+      if (item?.kind === 'end') return;
+      if (item?.kind !== 'data') throw new InternalError('relay: an instance without an end');
+      yield item.data;
+    }
   }
 }

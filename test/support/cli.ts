@@ -33,6 +33,7 @@ export interface CliResult {
 export interface RunningCli {
   stdout(): string;
   stderr(): string;
+  readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** @throws when it takes longer than it may; it is killed then. */
   readonly ended: Promise<CliResult>;
@@ -80,7 +81,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     process.off('exit', killNow);
     dir.remove();
   });
-  return { stdout, stderr, kill: (signal) => void child.kill(signal), ended };
+  return { stdout, stderr, pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), ended };
 }
 
 /** Runs a command to its end, whatever its exit code. */

@@ -111,17 +111,25 @@ function keyArguments(keys: Readonly<Record<string, string>>): string[] {
   return Object.entries(keys).flatMap(([key, value]) => ['-k', value === '' ? key : `${key}=${value}`]);
 }
 
-/** C-FIND, study root. Each answer is a map from keyword to value, padding removed. */
+export interface FindResult {
+  /** Each a map from keyword to value, padding removed. */
+  readonly answers: Record<string, string>[];
+  /** The final status, as findscu words it: `Success`, `Error: DataSetDoesNotMatchSOPClass`. */
+  readonly final: string;
+  readonly log: string;
+}
+
+/** C-FIND, study root unless told otherwise. A failure of the query is a result, not an error. */
 export async function findscu(
   node: NodeAddress,
   keys: Readonly<Record<string, string>>,
-  options: { readonly args?: readonly string[] } = {},
-): Promise<{ answers: Record<string, string>[]; log: string }> {
+  options: { readonly args?: readonly string[]; readonly model?: 'patient root' | 'study root' } = {},
+): Promise<FindResult> {
   const result = await run(
     'findscu',
     [
       '-v',
-      '-S',
+      options.model === 'patient root' ? '-P' : '-S',
       '-aet',
       CALLING,
       '-aec',
@@ -141,14 +149,14 @@ export async function findscu(
     const answer: Record<string, string> = {};
     for (const line of part.split('\n')) {
       const found =
-        /\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|(\(no value available\))) +# +\d+, ?\d+ (\w+)/.exec(
+        /\([0-9a-f]{4},[0-9a-f]{4}\) \w\w (?:\[(.*)\]|\(no value available\)|(\S+)) +# +\d+, ?\d+ (\w+)/.exec(
           line,
         );
-      if (found) answer[found[3]!] = (found[1] ?? '').replace(/[\0 ]+$/, '');
+      if (found) answer[found[3]!] = (found[1] ?? found[2] ?? '').replace(/[\0 ]+$/, '');
     }
     answers.push(answer);
   }
-  return { answers, log };
+  return { answers, final: /Received Final Find Response \((.*)\)/.exec(log)?.[1] ?? '', log };
 }
 
 /** One C-MOVE response; a counter that is not in it is undefined. */

@@ -62,26 +62,36 @@ export function* nextElement(held: HeldBytes, at: number, encoding: Encoding): W
   return header;
 }
 
+/** What becomes of the bytes of an element that has been walked over. */
+export type Passed = 'kept' | 'released';
+
 /**
  * Where the element ends: by its length, or for an undefined length behind its delimiter (PS3.5 7.5). The bytes of
- * its value may not all be held yet.
+ * its value may not all have come yet.
  *
- * @throws DataSetHeadError (while walking) when it is malformed, or ends beyond {@link MAX_HEAD_LENGTH}
+ * @param passed `released`: they are not needed, so the element may be of any length
+ * @throws DataSetHeadError (while walking) when it is malformed, or when more than {@link MAX_HEAD_LENGTH} bytes would
+ *   have to be held
  */
-export function* endOfElement(held: HeldBytes, header: ElementHeader, encoding: Encoding): Walk<number> {
-  if (header.length !== UNDEFINED_LENGTH) return withinHead(header.valueAt + header.length);
+export function* endOfElement(
+  held: HeldBytes,
+  header: ElementHeader,
+  encoding: Encoding,
+  passed: Passed = 'kept',
+): Walk<number> {
+  if (header.length !== UNDEFINED_LENGTH) return pass(held, header.valueAt + header.length, passed);
   const levels: Level[] = [levelOf(header, encoding)];
   let at = header.valueAt;
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const inner = yield* headerAt(held, at, level.encoding);
-    at = inner.valueAt;
+    at = pass(held, inner.valueAt, passed);
     if (inner.tag === (level.kind === 'elements' ? ITEM_DELIMITATION : SEQUENCE_DELIMITATION)) {
       if (inner.length !== 0) throw new DataSetHeadError('a delimiter that has a length');
       levels.pop();
       continue;
     }
     checkPlace(inner, level);
-    if (inner.length !== UNDEFINED_LENGTH) at = withinHead(at + inner.length);
+    if (inner.length !== UNDEFINED_LENGTH) at = pass(held, at + inner.length, passed);
     else if (level.kind === 'elements') levels.push(levelOf(inner, level.encoding));
     else levels.push({ kind: 'elements', encoding: level.encoding });
     if (levels.length > 2 * MAX_SEQUENCE_DEPTH)
@@ -133,7 +143,7 @@ function* headerAt(held: HeldBytes, at: number, encoding: Encoding): Walk<Elemen
 const isLetter = (code: number): boolean => code >= 0x41 && code <= 0x5a;
 
 function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
-  const end = withinHead(at + length);
+  const end = withinHead(held, at + length);
   while (held.length < end) {
     if (held.ended) throw new DataSetHeadError('it ends inside an element');
     yield;
@@ -141,10 +151,13 @@ function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
   return held.view(at, length);
 }
 
-function withinHead(position: number): number {
-  if (position > MAX_HEAD_LENGTH)
-    throw new DataSetHeadError(
-      `more than ${MAX_HEAD_LENGTH} bytes before the place of the project's element`,
-    );
+function pass(held: HeldBytes, position: number, passed: Passed): number {
+  if (passed === 'released') held.release(position);
+  return withinHead(held, position);
+}
+
+function withinHead(held: HeldBytes, position: number): number {
+  if (position - held.released > MAX_HEAD_LENGTH)
+    throw new DataSetHeadError(`more than ${MAX_HEAD_LENGTH} bytes that have to be held`);
   return position;
 }

@@ -40,12 +40,12 @@ export function readUInt32(bytes: Buffer, at: number, { bigEndian }: Encoding): 
 export const MAX_SHORT_FORM_LENGTH = 0xfffe;
 
 /**
- * Encodes an element of VR LO (PS3.5 7.1.2, 7.1.3).
+ * Encodes an element whose VR has a 16-bit length (PS3.5 7.1.2, 7.1.3).
  *
  * @param tag group and element in one number: 0x000d0010 is (000D,0010)
  * @param value of even length, {@link MAX_SHORT_FORM_LENGTH} bytes at most
  */
-export function encodeLo(tag: number, value: Buffer, encoding: Encoding): Buffer {
+export function encodeElement(tag: number, vr: string, value: Buffer, encoding: Encoding): Buffer {
   const bytes = Buffer.allocUnsafe(8 + value.length);
   const group = tag >>> 16;
   const element = tag & 0xffff;
@@ -58,7 +58,7 @@ export function encodeLo(tag: number, value: Buffer, encoding: Encoding): Buffer
   }
   if (!encoding.explicit) bytes.writeUInt32LE(value.length, 4);
   else {
-    bytes.write('LO', 4, 'latin1');
+    bytes.write(vr, 4, 'latin1');
     if (encoding.bigEndian) bytes.writeUInt16BE(value.length, 6);
     else bytes.writeUInt16LE(value.length, 6);
   }

@@ -24,6 +24,7 @@ export class HeldBytes {
   #block: Buffer = NO_BLOCK;
   #blockUsed = 0;
   #openFrom: number | null = null;
+  #released = 0;
 
   get length(): number {
     return this.#length;
@@ -34,9 +35,27 @@ export class HeldBytes {
     return this.#ended;
   }
 
+  /** What comes before this position is not held any more. */
+  get released(): number {
+    return this.#released;
+  }
+
+  /** Gives up the bytes before a position, those that have yet to come too. They can't be read again. */
+  release(before: number): void {
+    if (before <= this.#released) return;
+    this.#released = before;
+    let count = 0;
+    while (count < this.#pieces.length && (this.#starts[count + 1] ?? this.#length) <= before) count += 1;
+    this.#pieces.splice(0, count);
+    this.#starts.splice(0, count);
+    if (this.#pieces.length === 0) this.#openFrom = null;
+    this.#cursor = 0;
+  }
+
   push(piece: Buffer): void {
     if (piece.length === 0) return;
-    if (piece.length < SMALL_PIECE) this.#pushSmall(piece);
+    if (this.#length + piece.length <= this.#released) this.#openFrom = null;
+    else if (piece.length < SMALL_PIECE) this.#pushSmall(piece);
     else {
       this.#openFrom = null;
       this.#add(piece);

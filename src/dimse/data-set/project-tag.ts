@@ -2,7 +2,7 @@ import { DataSetDeflateError, DataSetHeadError } from '../errors.js';
 import { encodeText } from './character-set.js';
 import { deflated, inflated } from './deflated.js';
 import { endOfElement, nextElement, valueOf, type ElementHeader, type Walk } from './element-walker.js';
-import { encodeLo, encodingOf, isDeflated, type Encoding } from './encoding.js';
+import { encodeElement, encodingOf, isDeflated, type Encoding } from './encoding.js';
 import { HeldBytes, type Edit } from './held-bytes.js';
 
 const PRIVATE_CREATOR = Buffer.from('UCLH PIXL', 'latin1');
@@ -133,7 +133,7 @@ function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string)
     header = yield* nextElement(held, at, encoding);
   }
   const value = encodeText('project_name', projectName, characterSet);
-  edits.push({ at, removed: 0, inserted: encodeLo(tag, value, encoding) });
+  edits.push({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
   return edits;
 }
 
@@ -152,9 +152,6 @@ function lowestFreeBlock(creators: readonly Creator[]): number {
 }
 
 function creatorElement(block: number, encoding: Encoding): Buffer {
-  return encodeLo(
-    GROUP + block,
-    encodeText('private creator', PRIVATE_CREATOR.toString('latin1'), ''),
-    encoding,
-  );
+  const value = encodeText('private creator', PRIVATE_CREATOR.toString('latin1'), '');
+  return encodeElement(GROUP + block, 'LO', value, encoding);
 }

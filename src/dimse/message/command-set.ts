@@ -12,6 +12,9 @@ interface StoreRq {
   readonly affectedSopClassUid: string;
   readonly affectedSopInstanceUid: string;
   readonly priority: number;
+  /** Of the C-MOVE that this is a sub-operation of (PS3.7 9.3.1.1). */
+  readonly moveOriginatorAeTitle?: string;
+  readonly moveOriginatorMessageId?: number;
 }
 interface StoreRsp {
   readonly type: 'C-STORE-RSP';
@@ -19,6 +22,7 @@ interface StoreRsp {
   readonly affectedSopClassUid?: string;
   readonly affectedSopInstanceUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
 }
 interface FindRq {
   readonly type: 'C-FIND-RQ';
@@ -31,6 +35,9 @@ interface FindRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  /** The first one that is to blame: group and element in one number. */
+  readonly offendingElement?: number;
+  readonly errorComment?: string;
 }
 interface GetRq {
   readonly type: 'C-GET-RQ';
@@ -49,6 +56,7 @@ interface RetrieveRsp {
   readonly messageIdBeingRespondedTo: number;
   readonly affectedSopClassUid?: string;
   readonly status: number;
+  readonly errorComment?: string;
   readonly numberOfRemainingSubOperations?: number;
   readonly numberOfCompletedSubOperations?: number;
   readonly numberOfFailedSubOperations?: number;
@@ -106,11 +114,15 @@ const ELEMENTS = {
   moveDestination: { element: 0x0600, vr: 'AE' },
   priority: { element: 0x0700, vr: 'US' },
   status: { element: 0x0900, vr: 'US' },
+  offendingElement: { element: 0x0901, vr: 'AT' },
+  errorComment: { element: 0x0902, vr: 'LO' },
   affectedSopInstanceUid: { element: 0x1000, vr: 'UI' },
   numberOfRemainingSubOperations: { element: 0x1020, vr: 'US' },
   numberOfCompletedSubOperations: { element: 0x1021, vr: 'US' },
   numberOfFailedSubOperations: { element: 0x1022, vr: 'US' },
   numberOfWarningSubOperations: { element: 0x1023, vr: 'US' },
+  moveOriginatorAeTitle: { element: 0x1030, vr: 'AE' },
+  moveOriginatorMessageId: { element: 0x1031, vr: 'US' },
 } as const;
 type Keyword = keyof typeof ELEMENTS;
 
@@ -128,12 +140,12 @@ const COMMANDS: Readonly<
   'C-STORE-RQ': {
     field: 0x0001,
     required: ['affectedSopClassUid', 'messageId', 'affectedSopInstanceUid'],
-    optional: ['priority'],
+    optional: ['priority', 'moveOriginatorAeTitle', 'moveOriginatorMessageId'],
   },
   'C-STORE-RSP': {
     field: 0x8001,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid', 'affectedSopInstanceUid'],
+    optional: ['affectedSopClassUid', 'affectedSopInstanceUid', 'errorComment'],
   },
   'C-GET-RQ': { field: 0x0010, required: ['affectedSopClassUid', 'messageId'], optional: ['priority'] },
   'C-GET-RSP': { field: 0x8010, ...retrieveResponse() },
@@ -141,7 +153,7 @@ const COMMANDS: Readonly<
   'C-FIND-RSP': {
     field: 0x8020,
     required: ['messageIdBeingRespondedTo', 'status'],
-    optional: ['affectedSopClassUid'],
+    optional: ['affectedSopClassUid', 'offendingElement', 'errorComment'],
   },
   'C-MOVE-RQ': {
     field: 0x0021,
@@ -163,6 +175,7 @@ function retrieveResponse(): { required: readonly Keyword[]; optional: readonly 
     required: ['messageIdBeingRespondedTo', 'status'],
     optional: [
       'affectedSopClassUid',
+      'errorComment',
       'numberOfRemainingSubOperations',
       'numberOfCompletedSubOperations',
       'numberOfFailedSubOperations',
@@ -210,7 +223,8 @@ function us(value: number): Buffer {
 }
 
 function encodeValue(keyword: Keyword, value: Value): Buffer {
-  if (typeof value === 'number') return us(value);
+  if (typeof value === 'number')
+    return ELEMENTS[keyword].vr === 'AT' ? Buffer.concat([us(value >>> 16), us(value & 0xffff)]) : us(value);
   const odd = value.length % 2 === 1;
   return Buffer.from(odd ? value + (ELEMENTS[keyword].vr === 'UI' ? '\0' : ' ') : value, 'latin1');
 }
@@ -278,6 +292,8 @@ function decodeValue(keyword: Keyword, elements: ReadonlyMap<number, Buffer>): V
       throw new CommandSetError(`element (0000,${hex(element)}): ${bytes.length} bytes for a US`);
     return bytes.readUInt16LE();
   }
+  // Several values are allowed, and nothing depends on them.
+  if (vr === 'AT') return bytes.length < 4 ? null : bytes.readUInt16LE(0) * 0x10000 + bytes.readUInt16LE(2);
   const text = bytes.toString('latin1').replace(/[\0 ]+$/, '');
   if (vr === 'UI' && !isUid(text)) throw new CommandSetError(`element (0000,${hex(element)}) is not a UID`);
   return vr === 'AE' ? text.trim() : text;

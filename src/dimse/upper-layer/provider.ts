@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { PixlError } from '../../core/errors.js';
+import { TimeoutError, type PixlError } from '../../core/errors.js';
 import {
   AssociationAbortedError,
   AssociationEndedError,
@@ -8,14 +8,20 @@ import {
 } from '../errors.js';
 import { PduError } from './decode.js';
 import { encodePdu } from './encode.js';
-import type { AssociateAcPdu, AssociateRqPdu, ControlPdu, ProviderAbortReason } from './pdu.js';
+import type {
+  AssociateAcPdu,
+  AssociateRjPdu,
+  AssociateRqPdu,
+  ControlPdu,
+  ProviderAbortReason,
+} from './pdu.js';
 import { PduReader, type PdvPiece, type ReadEvent } from './reader.js';
 import { transportError } from './transport.js';
-import { transition, type Action, type Event, type State } from './state-machine.js';
+import { transition, type Action, type Event, type State, type Transition } from './state-machine.js';
 
 /** What the upper layer tells its user (PS3.8 7: the indications and confirmations). Called synchronously, in wire order. */
 export interface UpperLayerUser {
-  /** A-ASSOCIATE confirmation, accepted. */
+  /** A-ASSOCIATE confirmation, accepted; on the acceptor's side its own answer, on its way. */
   established(ac: AssociateAcPdu): void;
   /** P-DATA indication, piece by piece. @throws PduError when the piece can't be; the association is then aborted */
   pdv(piece: PdvPiece): void;
@@ -25,36 +31,61 @@ export interface UpperLayerUser {
   changed(): void;
 }
 
+/** Which side of the association we are. */
+export type UpperLayerRole =
+  | { readonly kind: 'requestor'; readonly rq: AssociateRqPdu }
+  | {
+      readonly kind: 'acceptor';
+      /** The longest P-DATA-TF variable field that the answer will say that we take (PS3.8 D.1). */
+      readonly maximumLength: number;
+      /** How long the A-ASSOCIATE-RQ may take. */
+      readonly requestMs: number;
+      /**
+       * A-ASSOCIATE indication and response in one.
+       *
+       * @returns what is answered, and the name under which errors speak of the peer from now on
+       * @throws PduError when the request can't be
+       */
+      readonly answer: (rq: AssociateRqPdu) => {
+        readonly reply: AssociateAcPdu | AssociateRjPdu;
+        readonly peer: string;
+      };
+    };
+
 /** How long an aborted or released connection may take to close (PS3.8 9.1.5). */
 const ARTIM_MS = 5_000;
 
 /**
- * One transport connection under the state machine of PS3.8 9.2, on the requestor's side. The bytes that come in
- * take one synchronous path from the socket through the reader to the user: nothing can overtake anything.
+ * One transport connection under the state machine of PS3.8 9.2. The bytes that come in take one synchronous path
+ * from the socket through the reader to the user: nothing can overtake anything.
  */
 export class UpperLayer {
-  readonly #peer: string;
+  #peer: string;
   readonly #socket: Socket;
+  readonly #role: UpperLayerRole;
   readonly #user: UpperLayerUser;
   readonly #reader: PduReader;
   readonly #closed: Promise<void>;
-  #state: State = 'Sta4';
+  #state: State;
   #isEstablished = false;
   #ended: PixlError | null = null;
   #socketError: NodeJS.ErrnoException | null = null;
   #artim: NodeJS.Timeout | null = null;
 
   /**
-   * Takes over a connected socket and sends the A-ASSOCIATE-RQ.
+   * Takes over a connected socket, and sends the A-ASSOCIATE-RQ or waits for it.
    *
    * @param peer the name under which errors speak of the other side
-   * @param maximumLength what the request says that we take (PS3.8 D.1)
    */
-  constructor(peer: string, socket: Socket, rq: AssociateRqPdu, user: UpperLayerUser) {
+  constructor(peer: string, socket: Socket, role: UpperLayerRole, user: UpperLayerUser) {
     this.#peer = peer;
     this.#socket = socket;
+    this.#role = role;
     this.#user = user;
-    this.#reader = new PduReader(rq.userInformation.maximumLength);
+    this.#state = role.kind === 'requestor' ? 'Sta4' : 'Sta1';
+    this.#reader = new PduReader(
+      role.kind === 'requestor' ? role.rq.userInformation.maximumLength : role.maximumLength,
+    );
     this.#closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#handle('transport connection closed');
@@ -69,7 +100,8 @@ export class UpperLayer {
       this.#socketError = error;
     });
     socket.on('end', () => this.#onHalfClose());
-    this.#handle('transport connection confirmed', rq);
+    if (role.kind === 'requestor') this.#handle('transport connection confirmed', role.rq);
+    else this.#handle('transport connection indicated');
   }
 
   get state(): State {
@@ -144,7 +176,7 @@ export class UpperLayer {
 
   /** The one place where the table is asked. @returns false where it has no entry: a local request that may not be */
   #handle(event: Event, pdu?: ControlPdu): boolean {
-    const step = transition(this.#state, event, { isRequestor: true, acceptable: true });
+    const step = this.#transition(event);
     if (step === null) return false;
     this.#state = step.next;
     this.#perform(step.action, pdu);
@@ -152,7 +184,15 @@ export class UpperLayer {
     return true;
   }
 
-  /** PS3.8 tables 9-6 to 9-9; those of an acceptor (AE-5 to AE-8, AR-10) can't come up. */
+  /** AE-6 finds every request acceptable: whether it is, the answer says. */
+  #transition(event: Event): Transition | null {
+    return transition(this.#state, event, {
+      isRequestor: this.#role.kind === 'requestor',
+      acceptable: true,
+    });
+  }
+
+  /** PS3.8 tables 9-6 to 9-9. */
   #perform(action: Action, pdu?: ControlPdu): void {
     switch (action) {
       case 'AE-2':
@@ -166,15 +206,37 @@ export class UpperLayer {
         if (pdu?.type === 'A-ASSOCIATE-RJ') this.#finish(new AssociationRejectedError(this.#peer, pdu));
         this.#closeTransport();
         break;
+      case 'AE-5':
+        if (this.#role.kind === 'acceptor') this.#startArtim(this.#role.requestMs);
+        break;
+      case 'AE-6':
+        this.#stopArtim();
+        if (pdu?.type === 'A-ASSOCIATE-RQ') this.#answer(pdu);
+        break;
+      case 'AE-7':
+        this.#isEstablished = true;
+        if (pdu?.type === 'A-ASSOCIATE-AC') {
+          this.#send(encodePdu(pdu));
+          this.#user.established(pdu);
+        }
+        break;
+      case 'AE-8':
+        if (pdu?.type === 'A-ASSOCIATE-RJ') {
+          this.#finish(new AssociationEndedError(this.#peer, `rejected by us: ${pdu.reason}`));
+          this.#send(encodePdu(pdu));
+        }
+        this.#startArtim(ARTIM_MS);
+        break;
       case 'AR-1':
         this.#send(encodePdu({ type: 'A-RELEASE-RQ' }));
         break;
       case 'AR-2':
-        // An SCU has no reason to keep an association that the peer wants to end.
+        // Nobody here has a reason to keep an association that the peer wants to end.
         this.#finish(new AssociationEndedError(this.#peer, 'released by the peer'));
         this.#handle('A-RELEASE response');
         break;
       case 'AR-8': // not over before the peer has answered our request too
+      case 'AR-10':
         this.#handle('A-RELEASE response');
         break;
       case 'AR-3':
@@ -182,18 +244,20 @@ export class UpperLayer {
         this.#closeTransport();
         break;
       case 'AR-4':
+        this.#finish(new AssociationEndedError(this.#peer, 'released'));
         this.#send(encodePdu({ type: 'A-RELEASE-RP' }));
-        this.#startArtim();
+        this.#startArtim(ARTIM_MS);
         break;
       case 'AR-9':
         this.#send(encodePdu({ type: 'A-RELEASE-RP' }));
         break;
-      case 'AA-1':
+      case 'AA-1': // asked for here, or by something else than an A-ASSOCIATE-RQ at the beginning
+        this.#finish(this.#unexpected(pdu));
         this.#sendAbort('service-user');
         break;
       case 'AA-7':
       case 'AA-8':
-        this.#finish(new ProtocolError(this.#peer, `${pdu?.type ?? 'P-DATA-TF'} was not to be expected`));
+        this.#finish(this.#unexpected(pdu));
         this.#sendAbort('unexpected PDU');
         break;
       case 'AA-3':
@@ -204,9 +268,13 @@ export class UpperLayer {
         this.#finish(this.#connectionLost('connection lost'));
         break;
       case 'AA-2':
+        if (pdu?.type === 'A-ABORT') this.#finish(new AssociationAbortedError(this.#peer, pdu));
         this.#closeTransport();
         break;
       case 'AA-5':
+        this.#finish(this.#connectionLost('closed before an A-ASSOCIATE-RQ'));
+        this.#stopArtim();
+        break;
       case 'AR-5':
         this.#stopArtim();
         break;
@@ -216,22 +284,28 @@ export class UpperLayer {
       case 'AR-6':
       case 'AA-6': // ignored
       case 'AE-1': // done by openTransport
-      case 'AE-5':
-      case 'AE-6':
-      case 'AE-7':
-      case 'AE-8':
-      case 'AR-10':
         break;
     }
+  }
+
+  #answer(rq: AssociateRqPdu): void {
+    if (this.#role.kind !== 'acceptor') return;
+    const { reply, peer } = this.#role.answer(rq);
+    this.#peer = peer;
+    this.#handle(`A-ASSOCIATE response ${reply.type === 'A-ASSOCIATE-AC' ? 'accept' : 'reject'}`, reply);
+  }
+
+  #unexpected(pdu: ControlPdu | undefined): ProtocolError {
+    return new ProtocolError(this.#peer, `${pdu?.type ?? 'P-DATA-TF'} was not to be expected`);
   }
 
   /** Event 19, with the A-ABORT reason that fits. */
   #invalid(error: PduError): void {
     this.#finish(new ProtocolError(this.#peer, error.message, error));
-    const step = transition(this.#state, 'invalid PDU received', { isRequestor: true, acceptable: true });
+    const step = this.#transition('invalid PDU received');
     if (step === null) return;
     this.#state = step.next;
-    this.#sendAbort(error.abortReason);
+    this.#sendAbort(step.action === 'AA-1' ? 'service-user' : error.abortReason);
   }
 
   #onHalfClose(): void {
@@ -263,7 +337,7 @@ export class UpperLayer {
     );
     this.#socket.end();
     this.#socket.resume(); // so that its close is seen
-    this.#startArtim();
+    this.#startArtim(ARTIM_MS);
   }
 
   #closeTransport(): void {
@@ -272,15 +346,16 @@ export class UpperLayer {
       return;
     }
     this.#socket.end(() => this.#socket.destroy());
-    this.#startArtim(); // a peer that does not read lets nothing be flushed
+    this.#startArtim(ARTIM_MS); // a peer that does not read lets nothing be flushed
   }
 
-  #startArtim(): void {
+  #startArtim(ms: number): void {
     this.#stopArtim();
     this.#artim = setTimeout(() => {
+      if (this.#state === 'Sta2') this.#finish(new TimeoutError(this.#peer, 'A-ASSOCIATE-RQ', ms));
       this.#handle('ARTIM expired');
       this.#socket.destroy();
-    }, ARTIM_MS);
+    }, ms);
   }
 
   #stopArtim(): void {

@@ -162,8 +162,8 @@ describe('The head of a data set', () => {
       fits.length + encode(OURS, EXPLICIT).length,
     );
     for (const length of [MAX_HEAD_LENGTH, 0xfffffffe]) {
-      await expectRefused(header(0x000b1001, 'OB', length, EXPLICIT), EXPLICIT.uid, 'before the place');
-      await expectRefused(header(0x000b1001, '', length, IMPLICIT), IMPLICIT.uid, 'before the place');
+      await expectRefused(header(0x000b1001, 'OB', length, EXPLICIT), EXPLICIT.uid, 'have to be held');
+      await expectRefused(header(0x000b1001, '', length, IMPLICIT), IMPLICIT.uid, 'have to be held');
     }
   });
 

@@ -11,6 +11,7 @@ import { hexBytes } from '../../support/upper-layer-bytes.js';
 import { decodeCommand, encodeCommand } from '../../support/wire.js';
 
 const us = fc.integer({ min: 0, max: 0xffff });
+const tags = fc.integer({ min: 0, max: 0xffffffff });
 
 /** A command of any type: its required elements, and any of its optional ones. */
 const commands: fc.Arbitrary<CommandSet> = ((): fc.Arbitrary<CommandSet> => {
@@ -33,7 +34,7 @@ const commands: fc.Arbitrary<CommandSet> = ((): fc.Arbitrary<CommandSet> => {
     fc.record({ ...of('C-STORE-RQ'), ...rq, ...priority, affectedSopInstanceUid: uids }),
     fc.record({ ...of('C-CANCEL-RQ'), messageIdBeingRespondedTo: us }),
     fc.record({ ...of('C-ECHO-RSP'), ...rsp }, { requiredKeys: [...must] }),
-    fc.record({ ...of('C-FIND-RSP'), ...rsp }, { requiredKeys: [...must] }),
+    fc.record({ ...of('C-FIND-RSP'), ...rsp, offendingElement: tags }, { requiredKeys: [...must] }),
     fc.record({ ...of('C-STORE-RSP'), ...rsp, affectedSopInstanceUid: uids }, { requiredKeys: [...must] }),
     fc.record({ ...of('C-GET-RSP'), ...rsp, ...counters }, { requiredKeys: [...must] }),
     fc.record({ ...of('C-MOVE-RSP'), ...rsp, ...counters }, { requiredKeys: [...must] }),

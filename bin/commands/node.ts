@@ -1,0 +1,146 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { InvalidValueError } from '../../src/core/errors.js';
+import { aeTitle } from '../../src/core/ids.js';
+import { createLogger } from '../../src/core/log.js';
+import { startNode, type DicomNode, type NodeTls } from '../../src/dimse/index.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printJson, printLine } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+import { UsageError } from '../usage-error.js';
+
+interface NodeCommandOptions {
+  readonly aet: string;
+  readonly port: string;
+  readonly dir: string;
+  readonly host: string;
+  readonly peer: readonly string[];
+  readonly allow: readonly string[];
+  readonly maxAssociations: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
+  readonly quiet?: true;
+  readonly json?: true;
+}
+
+export function addNodeCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('node')
+    .description('A DICOM node on a folder: takes what is stored to it, and is queried and retrieved from.')
+    .requiredOption('--aet <title>', 'its AE title; nothing else is answered to')
+    .requiredOption('--port <port>', 'its TCP port; 0 takes any that is free')
+    .requiredOption('--dir <folder>', 'where it keeps what is stored; made if need be')
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--peer <title=host:port...>', 'nodes that a C-MOVE may name as destination', [])
+    .option(
+      '--allow <title...>',
+      'calling AE titles to let in; default everybody, on a loopback address alone',
+      [],
+    )
+    .option('--max-associations <number>', 'associations at a time', '32')
+    .option('--tls-cert <file>', 'DICOM over TLS: its certificate, PEM')
+    .option('--tls-key <file>', 'and the key of that')
+    .option('--tls-ca <file>', 'peers must show a certificate that this authority has signed')
+    .option('--quiet', 'log warnings and errors alone')
+    .option('--json', 'print where it listens as JSON')
+    .addHelpText(
+      'after',
+      '\nIt ends at SIGTERM or SIGINT, in order. The log is JSON lines on standard error.' +
+        "\n`--allow '*'` lets everybody in on any address." +
+        '\n\nExample:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113',
+    )
+    .action(async (options: NodeCommandOptions) => done(await node(options)));
+}
+
+async function node(options: NodeCommandOptions): Promise<ExitCode> {
+  const settings = settingsOf(options);
+  const closers = new Closers();
+  try {
+    await cancelledBySignals(async (stop) => {
+      const log = createLogger({ level: options.quiet === true ? 'warn' : 'info' });
+      const running = await startNode({ ...settings, log });
+      closers.add('node', () => running.close());
+      const { aeTitle: aet, host, port, instances: images } = running;
+      if (options.json === true) printJson({ aet, host, port, dir: settings.folder, images });
+      else printLine(`${aet} listens on ${host}:${port}, with ${images} images in ${settings.folder}`);
+      if (!stop.aborted) await once(stop, 'abort');
+    }, closers);
+    return Exit.Done;
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+function settingsOf(options: NodeCommandOptions): Parameters<typeof startNode>[0] {
+  const everybody = options.allow.includes('*');
+  const tls = tlsOf(options);
+  if (!isLoopback(options.host) && options.allow.length === 0 && tls?.ca === undefined)
+    throw new UsageError('--host is no loopback address: say with --allow or --tls-ca who is let in');
+  return {
+    aeTitle: title('--aet', options.aet),
+    host: options.host,
+    port: wholeNumber('--port', options.port, 0, 65_535),
+    folder: resolve(options.dir),
+    peers: options.peer.map(peerOf),
+    maxAssociations: wholeNumber('--max-associations', options.maxAssociations, 1, 10_000),
+    ...(options.allow.length === 0 || everybody
+      ? {}
+      : { allowed: options.allow.map((one) => title('--allow', one)) }),
+    ...(tls === null ? {} : { tls }),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}
+
+function tlsOf({ tlsCert, tlsKey, tlsCa }: NodeCommandOptions): NodeTls | null {
+  if (tlsCert === undefined && tlsKey === undefined && tlsCa === undefined) return null;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new UsageError('--tls-cert and --tls-key go together, --tls-ca with both');
+  return {
+    cert: pem('--tls-cert', tlsCert),
+    key: pem('--tls-key', tlsKey),
+    ...(tlsCa === undefined ? {} : { ca: pem('--tls-ca', tlsCa) }),
+  };
+}
+
+function pem(option: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new UsageError(
+      `${option}: ${file} can't be read: ${(error as NodeJS.ErrnoException).code ?? 'unexpected'}`,
+    );
+  }
+}
+
+function peerOf(text: string): DicomNode {
+  const [, aet = '', host = '', port = ''] = /^([^=]+)=(.+):(\d+)$/.exec(text) ?? [];
+  if (aet === '') throw new UsageError(`--peer: "${text}" is not AET=host:port`);
+  return {
+    aeTitle: title('--peer', aet),
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: wholeNumber('--peer', port, 1, 65_535),
+  };
+}
+
+function title(option: string, text: string): string {
+  try {
+    return aeTitle(text);
+  } catch (error) {
+    if (error instanceof InvalidValueError) throw new UsageError(`${option}: ${error.message}`);
+    throw error;
+  }
+}
+
+function wholeNumber(option: string, text: string, from: number, to: number): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < from || number > to)
+    throw new UsageError(`${option}: "${text}" is not a whole number from ${from} to ${to}`);
+  return number;
+}

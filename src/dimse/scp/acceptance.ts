@@ -1,0 +1,106 @@
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, OUR_MAXIMUM_LENGTH } from '../association.js';
+import { IDENTIFIER_TRANSFER_SYNTAXES } from '../message/identifier.js';
+import { isQueryRetrieve, isStorageClass, VERIFICATION } from '../sop-classes.js';
+import { PduError } from '../upper-layer/decode.js';
+import {
+  APPLICATION_CONTEXT_NAME,
+  type AssociateAcPdu,
+  type AssociateRjPdu,
+  type AssociateRqPdu,
+  type PresentationContextReply,
+  type ProposedPresentationContext,
+  type RoleSelection,
+} from '../upper-layer/pdu.js';
+
+/** Whom the node lets in, and in what. */
+export interface AcceptancePolicy {
+  readonly aeTitle: string;
+  /** Calling AE titles; null lets everybody in. */
+  readonly allowed: ReadonlySet<string> | null;
+  /** The transfer syntaxes in which the store holds instances of a class, the most frequent first. */
+  readonly heldTransferSyntaxes: (sopClassUid: string) => readonly string[];
+}
+
+/**
+ * The answer to an A-ASSOCIATE-RQ (PS3.8 7.1.1, PS3.7 D.3).
+ *
+ * @param hasRoom one association more is within the node's limit
+ * @throws PduError when two contexts have the same ID (PS3.8 9.3.2.2)
+ */
+export function answerTo(
+  rq: AssociateRqPdu,
+  policy: AcceptancePolicy,
+  hasRoom: boolean,
+): AssociateAcPdu | AssociateRjPdu {
+  const rejection = rejectionOf(rq, policy, hasRoom);
+  if (rejection !== null) return rejection;
+  const ids = new Set(rq.presentationContexts.map(({ id }) => id));
+  if (ids.size < rq.presentationContexts.length) throw new PduError('two presentation contexts with one ID');
+  const roleSelections = rq.userInformation.roleSelections.flatMap(acceptedRole);
+  const scpClasses = new Set(roleSelections.filter(({ scp }) => scp).map(({ sopClassUid }) => sopClassUid));
+  return {
+    type: 'A-ASSOCIATE-AC',
+    calledAeTitle: rq.calledAeTitle,
+    callingAeTitle: rq.callingAeTitle,
+    applicationContextName: APPLICATION_CONTEXT_NAME,
+    presentationContexts: rq.presentationContexts.map((proposal) =>
+      reply(proposal, scpClasses.has(proposal.abstractSyntax) ? policy : null),
+    ),
+    userInformation: {
+      maximumLength: OUR_MAXIMUM_LENGTH,
+      implementationClassUid: IMPLEMENTATION_CLASS_UID,
+      implementationVersionName: IMPLEMENTATION_VERSION_NAME,
+      roleSelections,
+    },
+  };
+}
+
+function rejectionOf(rq: AssociateRqPdu, policy: AcceptancePolicy, hasRoom: boolean): AssociateRjPdu | null {
+  const byUser = { type: 'A-ASSOCIATE-RJ', result: 'rejected-permanent', source: 'service-user' } as const;
+  if (rq.applicationContextName !== APPLICATION_CONTEXT_NAME)
+    return { ...byUser, reason: 'application context name not supported' };
+  if (rq.calledAeTitle !== policy.aeTitle) return { ...byUser, reason: 'called AE title not recognized' };
+  if (policy.allowed?.has(rq.callingAeTitle) === false)
+    return { ...byUser, reason: 'calling AE title not recognized' };
+  if (hasRoom) return null;
+  return {
+    type: 'A-ASSOCIATE-RJ',
+    result: 'rejected-transient',
+    source: 'service-provider (presentation)',
+    reason: 'local limit exceeded',
+  };
+}
+
+/** PS3.7 D.3.3.4: of what was proposed; the requestor can be SCP of storage classes alone, for C-GET. */
+function acceptedRole({ sopClassUid, scu, scp }: RoleSelection): RoleSelection[] {
+  if (isStorageClass(sopClassUid)) return [{ sopClassUid, scu, scp }];
+  return isQueryRetrieve(sopClassUid) || sopClassUid === VERIFICATION
+    ? [{ sopClassUid, scu, scp: false }]
+    : [];
+}
+
+/** @param toSend the requestor is SCP of the class and will be sent what the store holds, as it is held */
+function reply(
+  proposal: ProposedPresentationContext,
+  toSend: AcceptancePolicy | null,
+): PresentationContextReply {
+  const { id, abstractSyntax, transferSyntaxes } = proposal;
+  const [first = ''] = transferSyntaxes;
+  const control = abstractSyntax === VERIFICATION || isQueryRetrieve(abstractSyntax);
+  if (!control && !isStorageClass(abstractSyntax))
+    return { id, result: 'abstract-syntax-not-supported', transferSyntax: first };
+  const chosen = control
+    ? transferSyntaxes.find((one) => IDENTIFIER_TRANSFER_SYNTAXES.includes(one))
+    : storageSyntax(transferSyntaxes, toSend?.heldTransferSyntaxes(abstractSyntax) ?? []);
+  if (chosen === undefined) return { id, result: 'transfer-syntaxes-not-supported', transferSyntax: first };
+  return { id, result: 'acceptance', transferSyntax: chosen };
+}
+
+/** Any will do. What the store holds goes first, then the order of the requestor, in which private ones are the last. */
+function storageSyntax(proposed: readonly string[], held: readonly string[]): string | undefined {
+  return (
+    held.find((one) => proposed.includes(one)) ??
+    proposed.find((one) => one.startsWith('1.2.840.10008.')) ??
+    proposed[0]
+  );
+}

@@ -1,0 +1,236 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { describeError } from '../../core/errors.js';
+import { silentLogger, type Logger } from '../../core/log.js';
+import { Association, type DicomNode } from '../association.js';
+import { AssociationEndedError, NodeStartError } from '../errors.js';
+import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from '../upper-layer/pdu.js';
+import { answerTo, type AcceptancePolicy } from './acceptance.js';
+import { FileStore } from './file-store.js';
+import type { NodeParts, NodeTimeouts } from './operation.js';
+import { Session, type Requestor } from './session.js';
+
+/** DICOM over TLS (PS3.15 B.1); all in PEM. With `ca` a peer must show a certificate that it has signed. */
+export interface NodeTls {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  readonly ca?: string | Buffer;
+}
+
+export interface NodeOptions {
+  readonly aeTitle: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes any that is free. */
+  readonly port: number;
+  /** Where the instances are kept; made if need be. One process may use a folder. */
+  readonly folder: string;
+  /** Move destinations. */
+  readonly peers?: readonly DicomNode[];
+  /** Calling AE titles that are let in; default everybody. */
+  readonly allowed?: readonly string[];
+  /** Associations at a time; default 32. What is beyond is rejected for the time being. */
+  readonly maxAssociations?: number;
+  readonly tls?: NodeTls;
+  readonly timeouts?: Partial<NodeTimeouts>;
+  readonly log?: Logger;
+}
+
+/** A node that accepts associations. */
+export interface RunningNode {
+  readonly aeTitle: string;
+  readonly host: string;
+  readonly port: number;
+  /** How many there are in the store. */
+  readonly instances: number;
+  /**
+   * Takes no more associations, lets each finish the request that it is at, for at most so long, and closes the store.
+   *
+   * @param graceMs default 10 s
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+const DEFAULT_TIMEOUTS: NodeTimeouts = {
+  connectMs: 10_000,
+  acseMs: 10_000,
+  writeMs: 60_000,
+  idleMs: 60_000,
+  silenceMs: 60_000,
+};
+const MAX_ASSOCIATIONS = 32;
+/** Connections beyond the associations, which are there to be told that there is no room. */
+const SPARE_CONNECTIONS = 16;
+const STOP_GRACE_MS = 10_000;
+
+/**
+ * Starts a DICOM node on a folder: Verification, Storage and Query/Retrieve SCP (docs/conformance.md).
+ *
+ * @throws NodeStartError when the port or the folder can't be used
+ */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const store = await FileStore.open(options.folder, options.log ?? silentLogger);
+  const node = new Node(options, store);
+  try {
+    await node.listen();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return node;
+}
+
+class Node implements RunningNode {
+  readonly aeTitle: string;
+  readonly host: string;
+  readonly #options: NodeOptions;
+  readonly #parts: NodeParts;
+  readonly #policy: AcceptancePolicy;
+  readonly #server: Server;
+  readonly #sessions = new Set<Session>();
+  /** Every connection until it is closed. */
+  readonly #sockets = new Set<Socket>();
+  /** Connections without an association as yet. */
+  readonly #waiting = new Set<Socket>();
+  /** The work on connections, which nobody else awaits. */
+  readonly #work = new Set<Promise<void>>();
+  /** Associations that are open or were accepted a moment ago. */
+  #open = 0;
+
+  constructor(options: NodeOptions, store: FileStore) {
+    const { aeTitle, allowed, peers = [], log = silentLogger, tls } = options;
+    this.aeTitle = aeTitle;
+    this.host = options.host ?? '127.0.0.1';
+    this.#options = options;
+    this.#parts = {
+      aeTitle,
+      store,
+      peers: new Map(peers.map((peer) => [peer.aeTitle, peer])),
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      log,
+    };
+    this.#policy = {
+      aeTitle,
+      allowed: allowed === undefined ? null : new Set(allowed),
+      heldTransferSyntaxes: (sopClassUid) => store.index.transferSyntaxesOf(sopClassUid),
+    };
+    // Half open: a peer that closes its side still gets our A-ABORT.
+    const transport = { allowHalfOpen: true, noDelay: true };
+    const onConnection = (socket: Socket): void => this.#onConnection(socket);
+    this.#server =
+      tls === undefined
+        ? createServer(transport, onConnection)
+        : createTlsServer(
+            { ...transport, ...serverTls(tls), handshakeTimeout: this.#parts.timeouts.acseMs },
+            onConnection,
+          );
+    this.#server.maxConnections = this.#maxAssociations + SPARE_CONNECTIONS;
+    this.#server.on('tlsClientError', (error: Error) =>
+      log.warn({ reason: describeError(error) }, 'a TLS handshake failed'),
+    );
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get instances(): number {
+    return this.#parts.store.index.size;
+  }
+
+  async listen(): Promise<void> {
+    try {
+      this.#server.listen({ host: this.host, port: this.#options.port });
+      await once(this.#server, 'listening');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unexpected';
+      throw new NodeStartError(`can't listen on ${this.host}:${this.#options.port}: ${code}`, error);
+    }
+    this.#parts.log.info(
+      { aet: this.aeTitle, host: this.host, port: this.port, images: this.instances },
+      'listening',
+    );
+  }
+
+  async close(graceMs = STOP_GRACE_MS): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const grace = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    try {
+      for (const socket of this.#waiting) socket.destroy();
+      await Promise.all([...this.#sessions].map((session) => session.stop()));
+      await Promise.all(this.#work);
+      await closed;
+    } finally {
+      clearTimeout(grace);
+    }
+    await this.#parts.store.close();
+  }
+
+  get #maxAssociations(): number {
+    return this.#options.maxAssociations ?? MAX_ASSOCIATIONS;
+  }
+
+  #onConnection(socket: Socket): void {
+    const work = this.#serve(socket).finally(() => this.#work.delete(work));
+    this.#work.add(work);
+  }
+
+  /** Never throws: what becomes of a connection is logged. */
+  async #serve(socket: Socket): Promise<void> {
+    const { timeouts, log } = this.#parts;
+    const requestors: Requestor[] = [];
+    const answer = (rq: AssociateRqPdu): AssociateAcPdu | AssociateRjPdu => {
+      const reply = answerTo(rq, this.#policy, this.#open < this.#maxAssociations);
+      if (reply.type === 'A-ASSOCIATE-AC') requestors.push(requestorOf(reply));
+      this.#open += requestors.length;
+      return reply;
+    };
+    this.#waiting.add(socket);
+    try {
+      const association = await Association.accept(socket, { timeouts, answer });
+      this.#waiting.delete(socket);
+      for (const requestor of requestors) await this.#run(association, requestor);
+    } catch (error) {
+      const reason = describeError(error);
+      if (error instanceof AssociationEndedError) log.info({ reason }, 'no association');
+      else log.warn({ reason }, 'no association');
+    } finally {
+      this.#waiting.delete(socket);
+      this.#open -= requestors.length; // one, or none when it was rejected
+    }
+  }
+
+  async #run(association: Association, requestor: Requestor): Promise<void> {
+    const session = new Session(association, requestor, this.#parts);
+    this.#sessions.add(session);
+    try {
+      await session.run();
+    } finally {
+      this.#sessions.delete(session);
+    }
+  }
+}
+
+function requestorOf({ callingAeTitle, userInformation }: AssociateAcPdu): Requestor {
+  const { roleSelections } = userInformation;
+  return {
+    callingAeTitle,
+    scpClasses: new Set(roleSelections.filter(({ scp }) => scp).map(({ sopClassUid }) => sopClassUid)),
+  };
+}
+
+function serverTls({ cert, key, ca }: NodeTls): object {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
+  };
+}

@@ -1,0 +1,111 @@
+import { describeError } from '../../core/errors.js';
+import { AssociationEndedError } from '../errors.js';
+import type { Association } from '../association.js';
+import type { MessageEvent } from '../message/assembler.js';
+import { Status } from '../message/status.js';
+import { findScp } from './c-find-scp.js';
+import { getScp } from './c-get-scp.js';
+import { moveScp } from './c-move-scp.js';
+import { storeScp } from './c-store-scp.js';
+import type { NodeParts } from './operation.js';
+
+/** Who asks on an association, and what was negotiated with them. */
+export interface Requestor {
+  readonly callingAeTitle: string;
+  readonly scpClasses: ReadonlySet<string>;
+}
+
+type Request = Extract<MessageEvent, { kind: 'command' }>;
+
+/** The work of one association: requests are taken one at a time until the requestor ends it, or has to be cut off. */
+export class Session {
+  readonly #association: Association;
+  readonly #requestor: Requestor;
+  readonly #parts: NodeParts;
+  #isBusy = false;
+  #isStopping = false;
+  #images = 0;
+  #bytes = 0;
+
+  constructor(association: Association, requestor: Requestor, parts: NodeParts) {
+    this.#association = association;
+    this.#requestor = requestor;
+    this.#parts = parts;
+  }
+
+  /** Resolves when the association is over, however it ended. */
+  async run(): Promise<void> {
+    const { log, timeouts } = this.#parts;
+    const startedAt = performance.now();
+    let trouble: unknown = null;
+    try {
+      while (!this.#isStopping) {
+        const request = await this.#association.receiveCommand('request', timeouts.idleMs);
+        this.#isBusy = true;
+        await this.#perform(request);
+        this.#isBusy = false;
+      }
+    } catch (error) {
+      if (!(error instanceof AssociationEndedError)) trouble = error;
+    }
+    await this.#association.abort();
+    const fields = {
+      node: this.#association.peer,
+      images: this.#images,
+      bytes: this.#bytes,
+      ms: Math.round(performance.now() - startedAt),
+    };
+    if (trouble === null) log.info(fields, 'association ended');
+    else log.warn({ ...fields, reason: describeError(trouble) }, 'association broken off');
+  }
+
+  /** Ends the association when the request that is being worked on is done. Never throws. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    if (!this.#isBusy) await this.abort();
+  }
+
+  /** Ends the association now. Never throws. */
+  async abort(): Promise<void> {
+    await this.#association.abort(new AssociationEndedError(this.#association.peer, 'ended: the node stops'));
+  }
+
+  async #perform({ command: request, presentationContextId, hasDataSet }: Request): Promise<void> {
+    const association = this.#association;
+    const context = association.contextOf(presentationContextId);
+    const operation = { association, context, parts: this.#parts, ...this.#requestor };
+    if (request.type === 'C-CANCEL-RQ') return; // it came too late; what it was for has ended
+    if (!('messageId' in request))
+      throw association.protocolError(`${request.type} where a request was to come`);
+    if (hasDataSet !== (request.type !== 'C-ECHO-RQ'))
+      throw association.protocolError(`${request.type} ${hasDataSet ? 'with' : 'without'} a data set`);
+    if (request.type === 'C-STORE-RQ') {
+      const bytes = await storeScp({ ...operation, request });
+      if (bytes === null) return;
+      this.#images += 1;
+      this.#bytes += bytes;
+      return;
+    }
+    if (context.abstractSyntax !== request.affectedSopClassUid)
+      throw association.protocolError(`${request.type} of another SOP class than its context`);
+    switch (request.type) {
+      case 'C-ECHO-RQ':
+        return association.sendCommand(
+          context.id,
+          {
+            type: 'C-ECHO-RSP',
+            messageIdBeingRespondedTo: request.messageId,
+            affectedSopClassUid: request.affectedSopClassUid,
+            status: Status.Success,
+          },
+          false,
+        );
+      case 'C-FIND-RQ':
+        return findScp({ ...operation, request });
+      case 'C-MOVE-RQ':
+        return moveScp({ ...operation, request });
+      case 'C-GET-RQ':
+        return getScp({ ...operation, request });
+    }
+  }
+}
