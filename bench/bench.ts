@@ -5,6 +5,7 @@
  *   npm run bench -- <part> [rounds]         one of them; `list` names them
  *   npm run bench -- verdict                 the targets beside what bench/results holds
  *   npm run bench -- rate [seconds [rates]]  the image rate, see parts/rate.ts
+ *   npm run bench -- node-store [instances]  the embedded node with a large store, see parts/node-store.ts
  *
  * Results are written to bench/results/<part>.{json,md} after each run of a side.
  */
@@ -153,9 +154,9 @@ function wrongUsage(problem: string): never {
 
 async function main([what = 'all', ...rest]: string[]): Promise<void> {
   const [rounds] = rest;
-  if (what === 'rate') {
+  if (what === 'rate' || what === 'node-store') {
     process.argv.splice(2, 1);
-    await import('./parts/rate.js');
+    await import(`./parts/${what}.js`);
     return;
   }
   if (what === 'list') {

@@ -123,7 +123,9 @@ export function verdict(): void {
   const markdown = [
     '| target | measured | |',
     '| --- | ---: | --- |',
-    ...rows.map(({ target, part, value, verdict: says }) => `| ${target} | [${value}](${part}.md) | ${says} |`),
+    ...rows.map(
+      ({ target, part, value, verdict: says }) => `| ${target} | [${value}](${part}.md) | ${says} |`,
+    ),
   ].join('\n');
   publish('targets', rows, markdown);
   process.stdout.write(`${markdown}\n`);

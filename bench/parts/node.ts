@@ -25,7 +25,17 @@ async function startOurs(): Promise<Store> {
   const node = await startProcess({
     name: 'node',
     command: process.execPath,
-    args: [program, 'node', '--aet', 'STORE', '--port', `${port}`, '--dir', join(dir.path, 'store'), '--quiet'],
+    args: [
+      program,
+      'node',
+      '--aet',
+      'STORE',
+      '--port',
+      `${port}`,
+      '--dir',
+      join(dir.path, 'store'),
+      '--quiet',
+    ],
     cwd: dir.path,
     ready: () => echoscu(address),
   });
@@ -69,22 +79,20 @@ export async function nodePart(report: Report): Promise<void> {
 
 async function storing(report: Report, load: Load, study: MadeStudy): Promise<void> {
   let running: Store | undefined;
-  const sides = KINDS.map(
-    ({ name, start }): Side => ({
-      name,
-      prepare: async () => {
-        running = await start();
-      },
-      run: () => storescu(running!, study.folder, CLIENT),
-      check: async () => {
-        await running!.close();
-        running = undefined;
-      },
-      ...(start === startOurs ? { process: () => Promise.resolve(running!.pid!) } : {}),
-      // With Nagle's algorithm 44 ms for each.
-      ...(name === 'dcmqrscp' && load === SMALL ? { rounds: 1 } : {}),
-    }),
-  );
+  const sides = KINDS.map(({ name, start }): Side => ({
+    name,
+    prepare: async () => {
+      running = await start();
+    },
+    run: () => storescu(running!, study.folder, CLIENT),
+    check: async () => {
+      await running!.close();
+      running = undefined;
+    },
+    ...(start === startOurs ? { process: () => Promise.resolve(running!.pid!) } : {}),
+    // With Nagle's algorithm 44 ms for each.
+    ...(name === 'dcmqrscp' && load === SMALL ? { rounds: 1 } : {}),
+  }));
   try {
     const bytes = load.instances * load.bytesEach;
     await report.measure({ name: `C-STORE, ${load.name}`, bytes, sides });

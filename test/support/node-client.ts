@@ -9,10 +9,10 @@ import {
   type Association,
   type ContextProposal,
 } from '../../src/dimse/index.js';
-import { cStoreAll } from '../../src/dimse/scu/c-store.js';
+import { cStoreAll, type OutgoingInstance } from '../../src/dimse/scu/c-store.js';
 import { readDicomHead } from './dicom-read.js';
-import type { TestNode } from './node.js';
-import { optionsFor, PATIENCE } from './scripted-scp.js';
+import type { NodeAddress } from './dcmtk.js';
+import { PATIENCE, TIMEOUTS } from './scripted-scp.js';
 
 const CONTROL: readonly ContextProposal[] = [
   VERIFICATION,
@@ -36,24 +36,33 @@ export function sentFrom(file: string): Sent {
   return {
     sopClassUid: head.sopClassUid,
     sopInstanceUid: head.sopInstanceUid,
-    transferSyntaxUid: head.transferSyntaxUid,
-    dataSet: bytes.subarray(head.datasetStart),
+    transferSyntaxUid: head.transferSyntax,
+    dataSet: even(bytes.subarray(head.dataSetStart)),
   };
+}
+
+/** dcmconv does not pad deflated data sets (PS3.5 A.5), and DCMTK takes none that are odd. */
+function even(dataSet: Buffer): Buffer {
+  return dataSet.length % 2 === 0 ? dataSet : Buffer.concat([dataSet, Buffer.alloc(1)]);
 }
 
 /** Does `work` on an association with a node, with contexts for queries, retrievals and what is named. */
 export function onAssociation<T>(
-  node: Pick<TestNode, 'aeTitle' | 'host' | 'port'>,
+  node: NodeAddress,
   work: (association: Association) => Promise<T>,
   contexts: readonly ContextProposal[] = [],
 ): Promise<T> {
-  return withAssociation({ ...optionsFor(node), node, contexts: [...CONTROL, ...contexts] }, work);
+  return withAssociation(
+    { callingAeTitle: 'PIXL', timeouts: TIMEOUTS, node, contexts: [...CONTROL, ...contexts] },
+    work,
+  );
 }
 
 /** C-STOREs instances one after another. @returns the statuses in their order */
 export async function storeOn(
-  node: Pick<TestNode, 'aeTitle' | 'host' | 'port'>,
+  node: NodeAddress,
   instances: readonly Sent[],
+  onStored: (instance: Sent, status: number) => void = () => undefined,
 ): Promise<number[]> {
   const pairs = new Map(
     instances.map(({ sopClassUid: abstractSyntax, transferSyntaxUid }) => [
@@ -65,26 +74,25 @@ export async function storeOn(
   await onAssociation(
     node,
     async (association) => {
-      async function* outgoing(): AsyncGenerator<Parameters<typeof cStoreAll>[1] extends AsyncIterable<infer I> ? I : never> {
-        for (const { dataSet, transferSyntaxUid, ...rest } of instances) {
-          const context = association.findContext(rest.sopClassUid, transferSyntaxUid);
-          if (context === null) throw new Error('the node takes no such context');
-          yield await Promise.resolve({
-            ...rest,
-            context,
-            dataSet: (async function* () {
-              yield await Promise.resolve(dataSet);
-            })(),
-          });
-        }
-      }
-      await cStoreAll(association, outgoing(), {
+      const outgoing = instances.map(({ dataSet, transferSyntaxUid, ...rest }): OutgoingInstance => {
+        const context = association.findContext(rest.sopClassUid, transferSyntaxUid);
+        if (context === null) throw new Error('the node takes no such context');
+        return { ...rest, context, dataSet: streamOf([dataSet]) };
+      });
+      await cStoreAll(association, streamOf(outgoing), {
         silenceMs: PATIENCE,
         earlyCommand: false,
-        onResponse: (_, status) => statuses.push(status),
+        onResponse: (_, status) => {
+          onStored(instances[statuses.length]!, status);
+          statuses.push(status);
+        },
       });
     },
     [...pairs.values()],
   );
   return statuses;
+}
+
+async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
+  for (const item of items) yield await Promise.resolve(item);
 }

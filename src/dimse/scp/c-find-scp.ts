@@ -42,6 +42,10 @@ async function sendAnswers(operation: OperationOf<'C-FIND-RQ'>, identifier: Buff
   let sent = 0;
   for (const answer of answersTo(query, parts.store.index, parts.aeTitle)) {
     if (isCancelled(operation)) return true;
+    if (answer === null) {
+      await setImmediate();
+      continue;
+    }
     const response = { type: 'C-FIND-RSP', ...responseFields(operation), status } as const;
     await association.sendCommand(context.id, response, true);
     const dataSet = association.openDataSet(context.id);

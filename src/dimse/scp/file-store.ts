@@ -141,7 +141,7 @@ export class FileStore {
     };
     const instance = this.index.add(facts);
     if (instance === null) throw new NodeStartError('an instance twice at a time');
-    this.#cache.add({ ...facts, mtimeMs });
+    this.#cache.add({ ...facts, mtimeMs: Math.trunc(mtimeMs) });
     return instance;
   }
 

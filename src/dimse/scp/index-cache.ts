@@ -7,6 +7,7 @@ import type { InstanceFacts } from './instance-index.js';
 
 /** An instance in the cache, with what tells whether its file is still the one that was read. */
 export interface CachedInstance extends InstanceFacts {
+  /** Whole milliseconds: copies of files have no finer times. */
   readonly mtimeMs: number;
 }
 

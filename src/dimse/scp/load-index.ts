@@ -63,7 +63,7 @@ async function filesIn(folder: string): Promise<Map<string, FoundFile>> {
         async (name) => {
           const file = join(study, series, name);
           const { size: bytes, mtimeMs } = await stat(join(folder, file));
-          found.set(file, { bytes, mtimeMs });
+          found.set(file, { bytes, mtimeMs: Math.trunc(mtimeMs) });
         },
       );
     }

@@ -50,6 +50,13 @@ const EXAMPLES: readonly (readonly [what: string, set: string, bytes: Buffer, te
       hex('1b 24 29 43 fb f3 5e d1 ce d4 d7'),
       '洪^吉洞',
     ],
+    [
+      'Japanese that a line end brings back to ASCII',
+      '\\ISO 2022 IR 87',
+      hex('1b 24 42 3b 33 0d 0a 41 42'),
+      '山\r\nAB',
+      'LT',
+    ],
     ['Chinese (GB 2312)', '\\ISO 2022 IR 58', hex('1b 24 29 41 cd f5'), '王'],
     ['Latin-1 with Greek', 'ISO 2022 IR 100\\ISO 2022 IR 126', hex('e9 20 1b 2d 46 c4'), 'é Δ', 'LO'],
     ['UTF-8 that nothing says is', '', Buffer.from('Müller', 'utf8'), 'Müller'],

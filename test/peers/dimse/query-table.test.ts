@@ -92,4 +92,14 @@ for (const peer of [dcmqrscp, node])
           for (const [keyword, value] of Object.entries(returns))
             expect(answer[keyword], keyword).to.equal(value);
       });
+
+    if (peer === node)
+      it('a refusal names the element and says why, without the value', async () => {
+        const keys = { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2.987654\\1.3' };
+        const { log } = await findscu(started, keys, { args: ['-d'] });
+        const detail = log.slice(log.indexOf('Status Detail'));
+        expect(detail).to.match(/\(0000,0901\) AT \(0020,000d\)/);
+        expect(detail).to.match(/\(0000,0902\) LO \[StudyInstanceUID: not a single value/);
+        expect(detail).not.to.include('987654');
+      });
   });

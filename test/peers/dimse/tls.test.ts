@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createServer, type TlsOptions } from 'node:tls';
 import { TimeoutError } from '../../../src/core/errors.js';
 import { Association, cEcho, ConnectionError, TlsError, type TlsSettings } from '../../../src/dimse/index.js';
+import { withNode } from '../../support/node.js';
 import { freePort } from '../../support/ports.js';
 import { run, startProcess } from '../../support/processes.js';
 import { connectScriptedPeer, startScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
@@ -259,5 +260,45 @@ describe('DICOM over TLS', () => {
     } finally {
       await silent.close();
     }
+  });
+
+  describe('with an embedded node', () => {
+    /** A C-ECHO to a node that wants a certificate of the authority. */
+    async function echoNode(client: TlsSettings): Promise<void> {
+      const server = await authority.sign('node', 'IP:127.0.0.1');
+      await withNode(
+        async ({ aeTitle, host, port, running }) => {
+          const node = { aeTitle, host, port, tls: client };
+          const association = await Association.request(optionsFor({ host, port }, { node }));
+          await cEcho(association, 5000);
+          await association.release();
+          expect(running.instances).to.equal(0);
+        },
+        { tls: { ...server, ca: authority.cert } },
+      );
+    }
+
+    it('is let in with a certificate of the authority that the node trusts', async () => {
+      await echoNode({ ca: authority.cert, ...(await authority.sign('client', 'DNS:pixl')) });
+    });
+
+    it('is not let in without one, or with one of another authority', async () => {
+      const strangers = await stranger.sign('client', 'DNS:pixl');
+      for (const shown of [{}, strangers]) {
+        const error = await rejection(echoNode({ ca: authority.cert, ...shown }), Error);
+        expect([TlsError.name, ConnectionError.name]).to.include(error.name);
+      }
+    });
+
+    it('is not let in without TLS', async () => {
+      const server = await authority.sign('node', 'IP:127.0.0.1');
+      await withNode(
+        async (node) => {
+          const plain = { aeTitle: node.aeTitle, host: node.host, port: node.port };
+          await rejection(Association.request(optionsFor(node, { node: plain })), ConnectionError);
+        },
+        { tls: server },
+      );
+    });
   });
 });

@@ -5,6 +5,9 @@ import { entitiesOf, type Entity } from './entities.js';
 import { attributeOf } from './entity-attributes.js';
 import type { Query } from './query.js';
 
+/** Some milliseconds' worth, unless the key is a very odd one. */
+const ENTITIES_AT_A_STRETCH = 500;
+
 /**
  * The answers to a query (PS3.4 C.4.1.3.1.1), made one by one as they are asked for; only the keys that identify entities
  * are looked up, everything else is compared. Between two answers the store may change: what comes or goes then is in
@@ -16,13 +19,22 @@ import type { Query } from './query.js';
  *
  * An entity's own attributes are those of the instance that was stored first for it.
  *
+ * Now and then it is null, which is no answer but a time to let others have their turn: a search may be long and find nothing.
+ *
  * @param stored a query that names studies, or at STUDY level patients, looks them up: the rest of the store is not seen
  * @param aeTitle where the instances can be retrieved from
  */
-export function* answersTo(query: Query, stored: StoredInstances, aeTitle: string): Generator<Identifier> {
+export function* answersTo(
+  query: Query,
+  stored: StoredInstances,
+  aeTitle: string,
+): Generator<Identifier | null> {
+  let compared = 0;
   for (const entity of entitiesOf(query, stored)) {
     const values = matchedValues(query, entity);
     if (values !== null) yield answerOf(query, values, aeTitle);
+    compared += 1;
+    if (compared % ENTITIES_AT_A_STRETCH === 0) yield null;
   }
 }
 

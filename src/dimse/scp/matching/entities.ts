@@ -45,8 +45,8 @@ function* studiesOf(query: Query, stored: StoredInstances): Generator<StoredStud
   else if (patientIds === null) yield* stored.studies.values();
   else {
     for (const patientId of patientIds) yield* stored.studiesOfPatient(patientId);
-    // Not known means that it matches, but where it is the unique key of a level above.
-    if (query.model === 'study root') yield* stored.studiesOfPatient('');
+    // Not known is a match, too, where it is not the unique key of a level above.
+    yield* stored.studiesOfPatient('');
   }
 }
 

@@ -10,6 +10,8 @@ export class KeyError extends Error {}
 
 /** VRs that a wild card means something in (PS3.4 C.2.2.2.4). */
 const WILD_CARD_VRS: ReadonlySet<string> = new Set('AE CS LO LT PN SH ST UC UR UT'.split(' '));
+/** Wild cards cost key times value for each entity, so a key has to end somewhere; lists of UIDs cost nothing. */
+const MAX_KEY_LENGTH = 1024;
 /** VRs of one value, which a backslash does not divide (PS3.5 6.2). */
 const SINGLE_VALUED: ReadonlySet<string> = new Set(['LT', 'ST', 'UR', 'UT']);
 const NUMERIC: ReadonlySet<string> = new Set('DS FD FL IS SL SS UL US'.split(' '));
@@ -28,24 +30,24 @@ export function valuesOf(text: string, vr: string): string[] {
  * (C.2.2.1.2, C.2.2.1.3).
  *
  * @param text as decodeText gives it
- * @returns null for universal matching (C.2.2.2.3, and `*` by note 1 in C.2.2.2.4)
+ * @returns null for universal matching (C.2.2.2.3)
  * @throws KeyError
  */
 export function matcherOf(vr: string, text: string): ((stored: string) => boolean) | null {
   const keys = valuesOf(text, vr);
-  if (keys.length === 0 || (WILD_CARD_VRS.has(vr) && keys.some((key) => /^\*+$/.test(key)))) return null;
-  if (vr === 'UI') return listMatcher(keys);
-  const matchers = keys.map((key) => valueMatcher(vr, key));
+  if (keys.length === 0) return null;
+  if (vr !== 'UI' && text.length > MAX_KEY_LENGTH) throw new KeyError('too long');
+  const matchers = vr === 'UI' ? [listMatcher(keys)] : keys.map((key) => valueMatcher(vr, key));
   return (stored) => {
     const values = valuesOf(stored, vr);
     return values.length === 0 || values.some((value) => matchers.some((matches) => matches(value)));
   };
 }
 
-function listMatcher(keys: readonly string[]): (stored: string) => boolean {
+function listMatcher(keys: readonly string[]): ValueMatcher {
   if (keys.some(hasWildCard)) throw new KeyError('wild card in a UID');
   const uids = new Set(keys);
-  return (stored) => stored === '' || valuesOf(stored, 'UI').some((uid) => uids.has(uid));
+  return (uid) => uids.has(uid);
 }
 
 function valueMatcher(vr: string, key: string): ValueMatcher {

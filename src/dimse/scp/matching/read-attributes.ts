@@ -45,7 +45,6 @@ function* attributesIn(held: HeldBytes, encoding: Encoding): Walk<QueryAttribute
   let characterSet = '';
   let at = 0;
   for (;;) {
-    held.release(at);
     const header = yield* nextElement(held, at, encoding);
     if (header === null || header.tag > LAST_TAG) return values;
     const attribute = BY_TAG.get(header.tag);

@@ -14,7 +14,8 @@ import {
 
 function* ask(keys: InstanceValues, stored: StoredInstances): Generator<Identifier> {
   const bytes = identifier({ QueryRetrieveLevel: 'STUDY', ...keys });
-  yield* answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), stored, 'NODE');
+  for (const answer of answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), stored, 'NODE'))
+    if (answer !== null) yield answer;
 }
 
 const oneStudy = (values: InstanceValues): StoredInstances =>
@@ -70,6 +71,7 @@ describe('An answer', () => {
       expect(length % 2).to.equal(0);
       const tag = bytes.readUInt16LE(at) * 0x10000 + bytes.readUInt16LE(at + 2);
       if (tag === dictionaryEntry('Rows').tag) expect(bytes.readUInt16LE(at + 8)).to.equal(512);
+      if (tag === dictionaryEntry('StudyInstanceUID').tag) expect(bytes[at + 8 + length - 1]).to.equal(0);
       tags.push(tag);
       at += 8 + length;
     }
@@ -168,6 +170,15 @@ describe('The answers to a query', () => {
     expect(byPatient.seen()).to.equal(5);
   });
 
+  it('leave others their turn while nothing is found', () => {
+    const many = Array.from({ length: 2100 }, (_, index) =>
+      instanceOf({ StudyInstanceUID: `1.${index}`, StudyID: 'B' }),
+    );
+    const bytes = identifier({ QueryRetrieveLevel: 'STUDY', StudyID: 'A' });
+    const answers = answersTo(parseQuery('study root', bytes, SYNTAXES.implicit), storeOf(many), 'NODE');
+    expect([...answers]).to.deep.equal([null, null, null, null]);
+  });
+
   it('are made as they are asked for', () => {
     const { stored, seen } = watched();
     const answers = ask({ PatientID: 'P*' }, stored);
@@ -181,7 +192,9 @@ describe('The answers to a query', () => {
     const stored = storeOf([instanceOf({}), instanceOf({ PatientID: 'A1', StudyInstanceUID: '1.2.4' })]);
     const bytes = identifier({ QueryRetrieveLevel: 'PATIENT', PatientID: '' });
     const query = parseQuery('patient root', bytes, SYNTAXES.implicit);
-    expect([...answersTo(query, stored, 'NODE')].map((answer) => answer['PatientID'])).to.deep.equal(['A1']);
+    expect(Array.from(answersTo(query, stored, 'NODE'), (answer) => answer?.['PatientID'])).to.deep.equal([
+      'A1',
+    ]);
   });
 
   it('have studies without a Patient ID in them when the study root is asked for a patient, not when the patient root is', () => {
@@ -193,9 +206,36 @@ describe('The answers to a query', () => {
     const uids = (model: 'study root' | 'patient root'): unknown[] => {
       const bytes = identifier({ QueryRetrieveLevel: 'STUDY', PatientID: 'A1' });
       const answers = answersTo(parseQuery(model, bytes, SYNTAXES.implicit), stored, 'NODE');
-      return Array.from(answers, (answer) => answer['StudyInstanceUID']);
+      return Array.from(answers, (answer) => answer?.['StudyInstanceUID']);
     };
     expect(uids('study root')).to.have.members(['1.1', '1.2']);
     expect(uids('patient root')).to.deep.equal(['1.2']);
+  });
+
+  it('count a study without a Patient ID for itself', () => {
+    const stored = storeOf(
+      ['1.1', '1.2'].map((uid) => instanceOf({ StudyInstanceUID: uid, SOPInstanceUID: uid })),
+    );
+    const answers = [...ask({ NumberOfPatientRelatedStudies: '' }, stored)];
+    expect(answers.map((answer) => answer['NumberOfPatientRelatedStudies'])).to.deep.equal(['1', '1']);
+  });
+
+  it('have what is not known in them, in a list of UIDs too', () => {
+    const stored = oneStudy({ StudyInstanceUID: '1.2.3' });
+    const keys = { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2.3', FrameOfReferenceUID: '1.9\\1.8' };
+    expect([...ask(keys, stored)]).to.have.length(1);
+    const known = oneStudy({ StudyInstanceUID: '1.2.3', FrameOfReferenceUID: '1.7' });
+    expect([...ask(keys, known)]).to.have.length(0);
+  });
+
+  it('do not depend on how an accent is composed', () => {
+    for (const [stored, asked] of [
+      ['Stra\u00dfe \u00e9', 'Stra\u00dfe e\u0301'],
+      ['Stra\u00dfe e\u0301', 'Stra\u00dfe \u00e9'],
+      ['Stra\u00dfe e\u0301', 'Stra?e ?'],
+    ] as const) {
+      const keys = { SpecificCharacterSet: 'ISO_IR 192', StudyDescription: asked };
+      expect([...ask(keys, oneStudy({ StudyDescription: stored }))]).to.have.length(1);
+    }
   });
 });

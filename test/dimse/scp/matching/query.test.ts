@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { QueryError } from '../../../../src/dimse/errors.js';
 import {
   COMPUTED_ATTRIBUTES,
@@ -10,6 +12,7 @@ import {
   type Query,
 } from '../../../../src/dimse/scp/matching/index.js';
 import { encodeDataSet } from '../../../support/dicom-files.js';
+import { projectRoot } from '../../../support/fixtures.js';
 import { dictionaryEntry, identifier, SYNTAXES } from './fixture.js';
 
 const read = (keys: Readonly<Record<string, string>>, model: InformationModel = 'study root'): Query =>
@@ -34,6 +37,17 @@ describe('The attributes of queries', () => {
   it('are listed once', () => {
     const tags = [...QUERY_ATTRIBUTES, ...COMPUTED_ATTRIBUTES].map(({ tag }) => tag);
     expect(new Set(tags).size).to.equal(tags.length);
+  });
+});
+
+describe('docs/conformance.md', () => {
+  it('lists every attribute of queries at its level', () => {
+    const page = readFileSync(join(projectRoot, 'docs', 'conformance.md'), 'utf8');
+    const rows = page.slice(page.indexOf('C-FIND as SCP')).split('\n');
+    for (const { keyword, level } of [...QUERY_ATTRIBUTES, ...COMPUTED_ATTRIBUTES]) {
+      const cells = rows.find((row) => row.startsWith(`| ${level} `))?.match(/\w+/g);
+      expect(cells, `${level}: ${keyword}`).to.include(keyword);
+    }
   });
 });
 
@@ -83,6 +97,12 @@ describe('An Identifier that is refused', () => {
       'wild card in a UID',
     ],
     ['has a date that is none', { QueryRetrieveLevel: 'STUDY', StudyDate: 'SECRET' }, 'StudyDate', 'VR DA'],
+    [
+      'has an endless key',
+      { QueryRetrieveLevel: 'STUDY', PatientName: '*S'.repeat(1000) },
+      'PatientName',
+      'too long',
+    ],
     [
       'has a number that is none',
       { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2', SeriesNumber: 'SECRET' },
@@ -160,6 +180,14 @@ describe('A query', () => {
       const bytes = encodeDataSet([{ tag: 0x00080052, vr: 'CS', value: 'STUDY' }, sequence]);
       expect(pendingStatus(parseQuery('study root', bytes, SYNTAXES.explicit))).to.equal(0xff01);
     }
+  });
+
+  it('is pending as 0xFF01 with a known key that is sent as a sequence', () => {
+    const bytes = encodeDataSet([
+      { tag: 0x00080052, vr: 'CS', value: 'STUDY' },
+      { tag: 0x00100020, vr: 'SQ', value: { items: [[]], undefinedLength: true } },
+    ]);
+    expect(pendingStatus(parseQuery('study root', bytes, SYNTAXES.explicit))).to.equal(0xff01);
   });
 
   it('may have group lengths and padding', () => {

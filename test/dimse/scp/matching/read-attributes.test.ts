@@ -129,6 +129,22 @@ describe('The attributes of a data set', () => {
     });
   });
 
+  it('are read behind 256 MB of something else in little memory', async function () {
+    this.timeout(60_000);
+    const before = process.memoryUsage().rss;
+    let peak = 0;
+    function* pieces(): Generator<Buffer> {
+      yield header(0x000b1001, 'OB', 4096 * 65_536, EXPLICIT);
+      for (let index = 0; index < 4096; index += 1) {
+        peak = Math.max(peak, process.memoryUsage().rss);
+        yield Buffer.alloc(65_536, index);
+      }
+      yield encode([lo(0x00100020, 'A1')], EXPLICIT);
+    }
+    expect(await read(pieces(), EXPLICIT.uid)).to.deep.equal({ PatientID: 'A1' });
+    expect((peak - before) / 2 ** 20).to.be.lessThan(96);
+  });
+
   it('are left out when they are longer than any of their VRs', async () => {
     const bytes = encode([lo(0x00100020, 'A1'), element(0x00104000, 'LT', 'x'.repeat(20_000))], EXPLICIT);
     expect(await read([bytes], EXPLICIT.uid)).to.deep.equal({ PatientID: 'A1' });
