@@ -8,7 +8,7 @@ import { startStorescp } from '../../test/support/storescp.js';
 import { tempDir } from '../../test/support/temp-dir.js';
 import { startFastPeers, type FastPeers } from '../fast-peers.js';
 import type { Job, Report, Side } from '../measure.js';
-import { AS_THEY_COME, getscu, storescu, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
+import { AS_THEY_COME, getscu, loadInto, storescu, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
 import { Worker } from '../worker.js';
 
 /** What goes from raw to anon. */
@@ -69,7 +69,7 @@ export async function deliverySides(
   ];
   const raw = await startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort, modalities, env });
   const anon = await startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, modalities, env });
-  await raw.load(study.folder);
+  await loadInto(raw, study.files);
   files.remove();
   const between: Between = {
     study,
@@ -179,7 +179,7 @@ export async function dcmtkPart(report: Report, load: Load, env: ToolEnv): Promi
   const study = await makeStudy(files.path, { study: 1, ...load.study });
   const raw = await startDcmqrscp({ aeTitle: 'DCMQRSCP', env });
   const anon = await startStorescp({ aeTitle: 'STORESCP', ignore: true, env });
-  await raw.load(study.folder);
+  await loadInto(raw, study.files);
   files.remove();
   const peers = await startFastPeers(load.instances, load.bytesEach);
   const nothing = (): Promise<void> => Promise.resolve();
