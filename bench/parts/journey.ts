@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deploy, wishFor } from '../../test/peers/journeys/deployment.js';
-import { forgetPeakMemory, residentMemory } from '../../test/support/daemon.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../test/support/dcmqrscp.js';
+import type { NodeAddress } from '../../test/support/dcmtk.js';
 import { makeStudy, type MadeStudy, type StudyOptions } from '../../test/support/dicom-files.js';
 import { startOrthanc, type Orthanc } from '../../test/support/orthanc.js';
 import { freePorts } from '../../test/support/ports.js';
@@ -37,10 +37,10 @@ async function startSite(): Promise<Site> {
   return { vna, raw, anon, close };
 }
 
-async function loaded(vna: Dcmqrscp, options: StudyOptions): Promise<MadeStudy> {
+async function loaded(archive: NodeAddress, options: StudyOptions): Promise<MadeStudy> {
   const files = tempDir('bench-study');
   const study = await makeStudy(files.path, options);
-  await loadInto(vna, study.files);
+  await loadInto(archive, study.files);
   files.remove();
   return study;
 }
@@ -164,17 +164,18 @@ export async function movesPart(report: Report): Promise<void> {
   }
 }
 
-/** One instance of 1 GiB, in raw already, by a daemon: what it holds above what it holds idle. */
+/** One instance of 1 GiB through a daemon: what it holds above what it holds idle. dcmqrscp takes none of that size. */
 export async function memoryPart(report: Report): Promise<void> {
   const site = await startSite();
-  const { vna, raw, anon } = site;
+  const { raw, anon } = site;
+  const modalities = [{ aeTitle: 'RAW', port: raw.port }];
+  const archive = await startOrthanc({ aeTitle: 'ARCHIVE', modalities });
   const rabbitmq = await sharedRabbitmq();
-  const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmq);
+  const nodes = { primary: archive, secondary: null, raw, anon };
+  const deployment = await deploy(nodes, rabbitmq);
   try {
-    const study = await loaded(vna, { study: 1, ...LARGE.study });
+    const study = await loaded(archive, { study: 1, ...LARGE.study });
     const { pid } = deployment.daemon;
-    forgetPeakMemory(pid);
-    process.stderr.write(`the idle daemon holds ${residentMemory(pid).now.toFixed(0)} MiB\n`);
     await report.measure({
       name: `message to delivered, ${LARGE.name}`,
       bytes: LARGE.bytesEach,
@@ -182,7 +183,9 @@ export async function memoryPart(report: Report): Promise<void> {
         {
           name: 'pixl-imaging',
           process: () => Promise.resolve(pid),
-          prepare: () => anon.deleteAll(),
+          prepare: async () => {
+            await Promise.all([raw.deleteAll(), anon.deleteAll()]);
+          },
           run: async () => {
             await deployment.publish([wishFor(study)]);
             const [line] = await deployment.ended(1, 300_000);
@@ -193,6 +196,6 @@ export async function memoryPart(report: Report): Promise<void> {
     });
   } finally {
     await deployment.close();
-    await site.close();
+    await Promise.all([site, archive].map((one) => one.close()));
   }
 }
