@@ -49,6 +49,8 @@ export interface Job {
   readonly bytes?: number;
   /** The side that the others are compared with comes first. */
   readonly sides: readonly Side[];
+  /** Rounds before the first that is counted: a daemon that has run for a minute has its code compiled. */
+  readonly warmUps?: number;
 }
 
 /**
@@ -62,6 +64,7 @@ export async function measure(
   onRound: (results: readonly Result[]) => void,
 ): Promise<Result[]> {
   const records = new Map<Side, Record>(job.sides.map((side) => [side, new Record()]));
+  for (let round = 0; round < (job.warmUps ?? 0); round += 1) for (const side of job.sides) await side.run();
   for (let round = 1; round <= rounds; round += 1)
     for (const [side, record] of records) {
       if (round > (side.rounds ?? rounds)) continue;

@@ -8,7 +8,15 @@ import { startStorescp } from '../../test/support/storescp.js';
 import { tempDir } from '../../test/support/temp-dir.js';
 import { startFastPeers, type FastPeers } from '../fast-peers.js';
 import type { Job, Report, Side } from '../measure.js';
-import { AS_THEY_COME, getscu, loadInto, storescu, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
+import {
+  AS_THEY_COME,
+  getscu,
+  loadInto,
+  loadSlowly,
+  storescu,
+  WITHOUT_NAGLE,
+  type ToolEnv,
+} from '../tools.js';
 import { Worker } from '../worker.js';
 
 /** What goes from raw to anon. */
@@ -179,7 +187,7 @@ export async function dcmtkPart(report: Report, load: Load, env: ToolEnv): Promi
   const study = await makeStudy(files.path, { study: 1, ...load.study });
   const raw = await startDcmqrscp({ aeTitle: 'DCMQRSCP', env });
   const anon = await startStorescp({ aeTitle: 'STORESCP', ignore: true, env });
-  await loadInto(raw, study.files);
+  await loadSlowly(raw, study.files);
   files.remove();
   const peers = await startFastPeers(load.instances, load.bytesEach);
   const nothing = (): Promise<void> => Promise.resolve();

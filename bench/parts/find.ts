@@ -4,7 +4,7 @@ import { makeStudy } from '../../test/support/dicom-files.js';
 import { startOrthanc } from '../../test/support/orthanc.js';
 import { tempDir } from '../../test/support/temp-dir.js';
 import type { Report } from '../measure.js';
-import { AS_THEY_COME, findscu, loadInto } from '../tools.js';
+import { AS_THEY_COME, findscu, loadInto, loadSlowly } from '../tools.js';
 import { Worker } from '../worker.js';
 
 const IMAGES = 2000;
@@ -21,7 +21,7 @@ export async function findPart(report: Report): Promise<void> {
   const worker = new Worker(nodesEnv({ primary: vna, raw, anon: raw }));
   try {
     for (const [peer, node] of nodes) {
-      await loadInto(node, study.files);
+      await (node === vna ? loadSlowly : loadInto)(node, study.files);
       const { studyInstanceUid } = study;
       const keys = {
         StudyInstanceUID: studyInstanceUid,

@@ -8,7 +8,7 @@ import { freePorts } from '../../test/support/ports.js';
 import { sharedRabbitmq } from '../../test/support/rabbitmq.js';
 import { tempDir } from '../../test/support/temp-dir.js';
 import type { Report, Side } from '../measure.js';
-import { AS_THEY_COME, findscu, getscu, loadInto, movescu, storescu } from '../tools.js';
+import { AS_THEY_COME, findscu, getscu, loadSlowly, movescu, storescu } from '../tools.js';
 import { LARGE } from './delivery.js';
 
 /** An archive and two stores, as they come. */
@@ -40,7 +40,7 @@ async function startSite(): Promise<Site> {
 async function loaded(archive: NodeAddress, options: StudyOptions): Promise<MadeStudy> {
   const files = tempDir('bench-study');
   const study = await makeStudy(files.path, options);
-  await loadInto(archive, study.files);
+  await loadSlowly(archive, study.files);
   files.remove();
   return study;
 }

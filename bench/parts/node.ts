@@ -8,7 +8,15 @@ import { echoscu } from '../../test/support/dcmtk.js';
 import { projectRoot } from '../../test/support/fixtures.js';
 import { tempDir, type TempDir } from '../../test/support/temp-dir.js';
 import type { Report, Side } from '../measure.js';
-import { AS_THEY_COME, findscu, getscu, loadInto, storescu, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
+import {
+  AS_THEY_COME,
+  findscu,
+  getscu,
+  loadSlowly,
+  storescu,
+  WITHOUT_NAGLE,
+  type ToolEnv,
+} from '../tools.js';
 import { MEDIUM, SMALL, type Load } from './delivery.js';
 
 /** A node that keeps what it is sent; each round has one of its own, which is empty. */
@@ -107,7 +115,7 @@ async function serving(report: Report, load: Load, study: MadeStudy): Promise<vo
     for (const { start } of KINDS) {
       const store = await start();
       stores.push(store);
-      await loadInto(store, study.files);
+      await loadSlowly(store, study.files);
     }
     const sides = (run: (store: Store) => Promise<void>): Side[] =>
       KINDS.map(({ name }, index) => {
