@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'amqplib';
 import { deploy, wishFor } from '../../test/peers/journeys/deployment.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../test/support/dcmqrscp.js';
 import type { NodeAddress } from '../../test/support/dcmtk.js';
@@ -86,6 +87,9 @@ export async function journeyPart(report: Report): Promise<void> {
   const { vna, raw, anon } = site;
   const rabbitmq = await sharedRabbitmq();
   const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmq);
+  const { username, password, host, port } = rabbitmq;
+  const connection = await connect(`amqp://${username}:${password}@${host}:${port}`, { noDelay: true });
+  const channel = await connection.createConfirmChannel();
   try {
     for (const [images, rounds] of [
       [5, 5],
@@ -108,7 +112,8 @@ export async function journeyPart(report: Report): Promise<void> {
           ...steps,
           process: () => Promise.resolve(deployment.daemon.pid),
           run: async () => {
-            await deployment.publish([wishFor(study)]);
+            const message = Buffer.from(JSON.stringify(wishFor(study)));
+            channel.sendToQueue(deployment.queues.primary, message, { persistent: true });
             const [line] = await deployment.ended(1, 300_000);
             if (line?.['outcome'] !== 'delivered') throw new Error(JSON.stringify(line));
           },
@@ -120,6 +125,7 @@ export async function journeyPart(report: Report): Promise<void> {
       await report.measure({ name: `message to delivered, ${images} images`, bytes, sides }, rounds);
     }
   } finally {
+    await connection.close();
     await deployment.close();
     await site.close();
   }
