@@ -3,6 +3,7 @@ import { CancelledError, InternalError, PixlError } from '../core/errors.js';
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import type { Admission } from '../core/rate-limiter/index.js';
 import {
+  cEcho,
   cMove,
   DimseStatusError,
   Status,
@@ -71,12 +72,37 @@ class MoveRun {
   }
 
   async run(): Promise<MoveEnd> {
-    const lanes = [this.#lane(0)]; // it is the one to have the association that is open already
-    while (lanes.length < this.#request.lanes && this.#archive.client.hasSpareRoom)
-      lanes.push(this.#spareLane(lanes.length));
-    const ends = await Promise.allSettled(lanes);
+    const spare = await this.#openSpare();
+    const lanes = Array.from({ length: spare }, (_, lane) => this.#spareLane(lane + 1));
+    const ends = await Promise.allSettled([this.#lane(0), ...lanes]);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return { results: this.#results, revoked: this.#revoked };
+  }
+
+  /**
+   * The associations for several lanes, open and idle, before the first C-MOVE: dcmqrscp has who associates while it moves
+   * wait until that is done (docs/field-notes.md).
+   *
+   * @returns how many spare lanes there can be
+   */
+  async #openSpare(): Promise<number> {
+    const { lanes } = this.#request;
+    const { client } = this.#archive;
+    if (lanes === 1 || !client.hasSpareRoom) return 0;
+    const { queryTimeoutMs } = this.#parts.settings;
+    const echo = (): Promise<void> =>
+      client.withQueryRetrieve((association) => cEcho(association, queryTimeoutMs), this.#signal);
+    const ends = await Promise.allSettled(Array.from({ length: lanes }, echo));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed === undefined) return lanes - 1;
+    const error: unknown = failed.reason;
+    if (!(error instanceof PixlError)) throw error;
+    throwIfCancelled(this.#signal, 'C-MOVE');
+    this.#parts.log.warn(
+      { code: error.code, reason: error.message },
+      'a study is moved over one association',
+    );
+    return 0;
   }
 
   /** What one that breaks was to bring is missing still, and is asked for again in the next round. */
