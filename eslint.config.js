@@ -37,22 +37,31 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  forbid('src/core', ['dimse/', 'queue/', 'pipeline/', 'api/', 'bin/'], 'core knows no other folder of ours'),
+  forbid(
+    'src/core',
+    ['dimse/', 'queue/', 'pipeline/', 'api/', 'bin/', 'doctor/'],
+    'core knows no other folder of ours',
+  ),
   forbid(
     'src/dimse',
-    ['queue/', 'pipeline/', 'api/', 'bin/', 'core/(?!(errors|ids|log)\\.js)'],
+    ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'core/(?!(errors|ids|log)\\.js)'],
     "dimse stands on core's errors, ids and log alone",
   ),
-  forbid('src/queue', ['dimse/', 'pipeline/', 'api/', 'bin/'], 'queue stands on core alone'),
+  forbid('src/queue', ['dimse/', 'pipeline/', 'api/', 'bin/', 'doctor/'], 'queue stands on core alone'),
   forbid(
     'src/pipeline',
-    ['queue/', 'api/', 'bin/', 'dimse/(?!index\\.js)'],
+    ['queue/', 'api/', 'bin/', 'doctor/', 'dimse/(?!index\\.js)'],
     'pipeline reaches dimse by its index, and no queue',
   ),
   forbid(
     'src/api',
-    ['dimse/', 'bin/', '(pipeline|queue)/(?!index\\.js)'],
+    ['dimse/', 'bin/', 'doctor/', '(pipeline|queue)/(?!index\\.js)'],
     'api reaches pipeline and queue by their indexes, and no dimse',
+  ),
+  forbid(
+    'src/doctor',
+    ['api/', 'bin/', '(dimse|pipeline|queue)/(?!index\\.js)'],
+    'doctor reaches dimse, pipeline and queue by their indexes',
   ),
   {
     files: ['bin/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],

@@ -6,6 +6,7 @@
  *   npm run bench -- verdict                 the targets beside what bench/results holds
  *   npm run bench -- rate [seconds [rates]]  the image rate, see parts/rate.ts
  *   npm run bench -- node-store [instances]  the embedded node with a large store, see parts/node-store.ts
+ *   npm run bench -- populate [rows]         the populating of a cohort, see parts/populate.ts
  *
  * Results are written to bench/results/<part>.{json,md} after each run of a side.
  */
@@ -19,7 +20,6 @@ import { dcmtkPart, deliveryPart, LARGE, MEDIUM, SMALL } from './parts/delivery.
 import { findPart } from './parts/find.js';
 import { journeyPart, memoryPart, movesPart } from './parts/journey.js';
 import { nodePart } from './parts/node.js';
-import { populatePart } from './parts/populate.js';
 import { relayPart } from './parts/relay.js';
 import { AS_THEY_COME, WITHOUT_NAGLE } from './tools.js';
 import { verdict } from './verdict.js';
@@ -113,12 +113,6 @@ const PARTS: Readonly<Record<string, Part>> = {
       await dcmtkPart(report, SMALL, WITHOUT_NAGLE);
     },
   },
-  populate: {
-    about: 'a cohort of 1,000,000 rows',
-    rounds: 1,
-    minutes: 15,
-    run: () => populatePart('populate'),
-  },
 };
 
 async function runPart(name: string, part: Part, rounds: number): Promise<void> {
@@ -133,9 +127,10 @@ async function runPart(name: string, part: Part, rounds: number): Promise<void> 
 /** Each in a process of its own, so that one that fails or hangs keeps back no other. @returns the names of those */
 async function runAll(rounds: string[]): Promise<string[]> {
   const failed: string[] = [];
-  for (const [name, { minutes }] of Object.entries(PARTS)) {
+  const parts = Object.entries(PARTS).map(([name, { minutes }]) => ({ name, minutes, args: rounds }));
+  for (const { name, minutes, args } of [...parts, { name: 'populate', minutes: 30, args: [] }]) {
     const [, program = ''] = process.argv;
-    const child = spawn(process.execPath, [program, name, ...rounds], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [program, name, ...args], { stdio: 'inherit' });
     const timer = setTimeout(() => child.kill(), minutes * 60_000); // it ends its peers with it
     const [code] = (await once(child, 'exit')) as [number | null];
     clearTimeout(timer);
@@ -153,7 +148,7 @@ function wrongUsage(problem: string): never {
 
 async function main([what = 'all', ...rest]: string[]): Promise<void> {
   const [rounds] = rest;
-  if (what === 'rate' || what === 'node-store') {
+  if (['rate', 'node-store', 'populate'].includes(what)) {
     process.argv.splice(2, 1);
     await import(`./parts/${what}.js`);
     return;

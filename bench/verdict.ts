@@ -6,7 +6,7 @@ import { publish, RESULTS, type Result } from './measure.js';
 interface Target {
   readonly target: string;
   readonly part: string;
-  readonly measured: (results: Results) => Finding;
+  readonly measured: (of: Results, all: readonly Line[]) => Finding;
 }
 
 interface Finding {
@@ -15,6 +15,8 @@ interface Finding {
 }
 
 type Results = (job: string, side: string) => Result;
+/** A line of a part's results; the populating of a cohort has lines of its own kind, with a number of rows. */
+type Line = Partial<Result> & { readonly rows?: number };
 
 const OURS = 'pixl-imaging';
 const JOB = "Orthanc's store job";
@@ -107,9 +109,10 @@ const TARGETS: readonly Target[] = [
   {
     target: '1,000,000 rows populated in less than 512 MiB of peak resident memory',
     part: 'populate',
-    measured: (of) => {
-      const { peakMiB = Infinity } = of('populate 1,000,000 rows', OURS);
-      return { value: `${peakMiB} MiB`, holds: peakMiB < 512 };
+    measured: (_of, all) => {
+      const peaks = all.filter(({ rows }) => rows === 1_000_000).map(({ peakMiB = Infinity }) => peakMiB);
+      const peakMiB = peaks.length === 0 ? Infinity : Math.max(...peaks);
+      return { value: `${peakMiB.toFixed(0)} MiB`, holds: peakMiB < 512 };
     },
   },
   ...['C-STORE', 'C-GET'].flatMap((verb) =>
@@ -133,7 +136,8 @@ export function verdict(): void {
 
 function found(part: string, measured: Target['measured']): { value: string; verdict: string } {
   try {
-    const { value, holds } = measured(resultsOf(part));
+    const all = linesOf(part);
+    const { value, holds } = measured(resultsIn(all), all);
     if (/NaN|Infinity/.test(value)) throw new Error('no figures');
     return { value, verdict: holds ? 'holds' : 'does **not** hold' };
   } catch {
@@ -141,14 +145,16 @@ function found(part: string, measured: Target['measured']): { value: string; ver
   }
 }
 
-function resultsOf(part: string): Results {
+function linesOf(part: string): Line[] {
   const file = join(RESULTS, `${part}.json`);
-  const { results } = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as { results: Result[] })
-    : { results: [] };
+  if (!existsSync(file)) return [];
+  return (JSON.parse(readFileSync(file, 'utf8')) as { results: Line[] }).results;
+}
+
+function resultsIn(lines: readonly Line[]): Results {
   return (job, side) => {
-    const result = results.find((one) => one.job === job && one.side === side);
+    const result = lines.find((one) => one.job === job && one.side === side);
     if (result === undefined) throw new Error(`no result of ${side} in ${job}`);
-    return result;
+    return result as Result;
   };
 }

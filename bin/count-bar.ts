@@ -31,7 +31,9 @@ export class CountBar {
     this.#shown = true;
   }
 
+  /** `show` begins a new one after it. */
   stop(): void {
     this.#bar?.stop();
+    this.#shown = false;
   }
 }

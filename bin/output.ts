@@ -52,6 +52,11 @@ export function printTable(
     );
 }
 
+/** A text that may quote a peer: a terminal obeys control characters. */
+export function plain(text: string): string {
+  return text.replace(/\p{Cc}/gu, ' ');
+}
+
 /** How many bytes, for people. */
 export function bytesText(bytes: number): string {
   if (bytes < 1_000) return `${bytes} B`;

@@ -3,10 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './commands/check-env.js';
+import { addDoctorCommand } from './commands/doctor.js';
 import { addEchoCommand } from './commands/echo.js';
 import { addEstimateCommand } from './commands/estimate.js';
+import { addConsumeCommand } from './commands/consume.js';
+import { addExportPatientDataCommand } from './commands/export-patient-data.js';
 import { addFindCommand } from './commands/find.js';
 import { addMigrateCommand } from './commands/migrate.js';
+import { addDemoCommand } from './commands/demo.js';
 import { addNodeCommand } from './commands/node.js';
 import { addPopulateCommand } from './commands/populate.js';
 import { addPullCommand } from './commands/pull.js';
@@ -17,6 +21,7 @@ import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addUpdateCommand } from './commands/update.js';
+import { addUploadStudyCommand } from './commands/upload-study.js';
 import { Exit, type ExitCode } from './exit-codes.js';
 import { OutputClosedError } from './output.js';
 import { UsageError } from './usage-error.js';
@@ -46,14 +51,19 @@ async function main(): Promise<ExitCode> {
     addStatusCommand,
     addPopulateCommand,
     addEstimateCommand,
+    addExportPatientDataCommand,
     addPullCommand,
     addFindCommand,
     addEchoCommand,
+    addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addUploadStudyCommand,
+    addConsumeCommand,
     addMigrateCommand,
     addCheckEnvCommand,
     addNodeCommand,
+    addDemoCommand,
   ])
     add(program, done);
   try {

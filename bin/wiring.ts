@@ -40,12 +40,13 @@ export function nodeClient(
   node: NodeConfig,
   closers: Closers,
   metrics: Metrics = noMetrics,
+  timeouts: AssociationTimeouts = associationTimeouts(config),
 ): NodeClient {
   const { associations } = config.limits;
   const client = new NodeClient({
     node: dicomNode(node),
     callingAeTitle: config.aeTitle,
-    timeouts: associationTimeouts(config),
+    timeouts,
     maxAssociations:
       node.name === 'raw'
         ? associations.raw

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
-# npm run demo: not there yet, and says so.
-cat >&2 <<'TEXT'
-The demo on embedded parts (no broker, no database, no archive to install) is not there yet.
+# npm run demo: installs, builds, and shows the whole job on embedded parts. Needs Node.js alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-To see the service work now, run its tests against real peers, which they install and start by themselves on Debian:
-
-    npm test
-TEXT
-exit 1
+# As npm test does: again when the lock file is another than the one that was installed.
+stamp=node_modules/.pixl-lock-sha256
+lock=$(node -p "require('node:crypto').createHash('sha256').update(require('node:fs').readFileSync('package-lock.json')).digest('hex')")
+if [ -L node_modules ]; then
+  echo 'demo: node_modules is a link: left as it is' >&2
+elif [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
+  echo 'demo: installing' >&2
+  npm ci --no-audit --no-fund --loglevel=error
+  echo "$lock" >"$stamp"
+fi
+echo 'demo: building' >&2
+npm run --silent build
+exec node dist/bin/pixl-imaging.js demo "$@"

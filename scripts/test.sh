@@ -36,7 +36,7 @@ have() {
 
 missing() {
   local package
-  for package in dcmtk orthanc rabbitmq-server postgresql proftpd-core proftpd-mod-crypto curl openssl libgdcm-tools redis-server python3-pika python3-jsonpickle; do
+  for package in dcmtk orthanc rabbitmq-server postgresql proftpd-core proftpd-mod-crypto curl openssl libgdcm-tools unzip redis-server python3-pika python3-jsonpickle; do
     have "$package" || echo "$package"
   done
 }

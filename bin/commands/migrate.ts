@@ -8,13 +8,18 @@ import {
   type MigrationResult,
 } from '../../src/core/db/index.js';
 import type { Logger } from '../../src/core/log.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { loggerFor } from '../wiring.js';
 
 type Action = 'up' | 'down' | 'status';
+
+interface MigrateOptions {
+  readonly json?: boolean;
+  readonly embedded?: boolean;
+}
 
 export function addMigrateCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -25,23 +30,25 @@ export function addMigrateCommand(program: Command, done: (code: ExitCode) => vo
         .choices(['up', 'down', 'status'])
         .default('up'),
     )
+    .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       "\n`down` drops the ledger with what it holds. PIXL's tables, and the rows of a cohort, always stay." +
         '\n\nExample:\n  $ pixl-imaging migrate status',
     )
-    .action(async (action: Action, options: { json?: true }) =>
-      done(await migrate(action, options.json === true)),
-    );
+    .action(async (action: Action, options: MigrateOptions) => done(await migrate(action, options)));
 }
 
-async function migrate(action: Action, json: boolean): Promise<ExitCode> {
-  const config = readConfig('database');
+async function migrate(
+  action: Action,
+  { json = false, embedded = false }: MigrateOptions,
+): Promise<ExitCode> {
+  const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
     const log = loggerFor(config);
-    const result = await ACTIONS[action](database(config, log, closers), log);
+    const result = await ACTIONS[action](await backingFor(config, embedded, log, closers).database(), log);
     if (json)
       printJson({
         action,

@@ -1,18 +1,21 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import {
   badRowText,
-  countExported,
   populateCohort,
   readCohort,
+  readExtractSummary,
   type Cohort,
   type PopulateResult,
+  type PopulateRetries,
 } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
 import { migrateUp, type Database } from '../../src/core/db/index.js';
 import { CancelledError } from '../../src/core/errors.js';
+import { ParquetExport } from '../../src/core/exports/index.js';
 import type { Logger } from '../../src/core/log.js';
 import {
   declareQueue,
@@ -22,12 +25,11 @@ import {
   type BrokerConnection,
 } from '../../src/queue/index.js';
 import { ApiClient } from '../api-client.js';
-import { broker } from '../broker.js';
 import { CountBar } from '../count-bar.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printRemark } from '../output.js';
+import { bytesText, printJson, printLine, printRemark } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
@@ -42,6 +44,7 @@ interface PopulateCommandOptions {
   readonly dryRun?: true;
   readonly skipBadRows?: true;
   readonly json?: true;
+  readonly embedded?: true;
 }
 
 /** Somebody is waiting at the terminal: a broker that is away is told soon. */
@@ -76,6 +79,7 @@ export function addPopulateCommand(program: Command, done: (code: ExitCode) => v
     )
     .option('--dry-run', 'read and count the cohort; change nothing anywhere')
     .option('--skip-bad-rows', 'go on without rows that no message can be made of')
+    .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -88,7 +92,8 @@ export function addPopulateCommand(program: Command, done: (code: ExitCode) => v
 }
 
 async function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
-  const config = options.dryRun === true ? readConfig() : readConfig('database');
+  const isConfigured = options.dryRun !== true && options.embedded !== true;
+  const config = isConfigured ? readConfig('database') : readConfig();
   const rate = options.rate ?? config.rate.perSecond;
   if (options.start && rate === 0)
     throw new UsageError('a rate of 0 starts nothing; name another with --rate');
@@ -96,9 +101,10 @@ async function populate(path: string, options: PopulateCommandOptions): Promise<
   try {
     const cohort = await read(path, options, closers);
     if (options.dryRun === true) {
-      print(options, cohort, null, null);
+      print(options, cohort, null);
       return Exit.Done;
     }
+    await copyToExports(path, config);
     return await cancelledBySignals(
       (signal) => new Population(config, options, rate, cohort, closers, signal).run(),
       closers,
@@ -121,6 +127,19 @@ async function read(path: string, options: PopulateCommandOptions, closers: Clos
   } finally {
     bar.stop();
   }
+}
+
+/** The public part of an extract, as PIXL's populate copies it; a CSV has none. */
+async function copyToExports(path: string, { exportRootDir }: Config): Promise<void> {
+  if (!statSync(path).isDirectory()) return;
+  const { projectName, timestamp } = readExtractSummary(path);
+  const { files, bytes, copied } = await new ParquetExport(
+    projectName,
+    timestamp,
+    exportRootDir,
+  ).copyToExports(path);
+  const what = `${files} public ${files === 1 ? 'file' : 'files'} (${bytesText(bytes)})`;
+  printRemark(copied ? `${what} copied to the exports` : `${what} in the exports already`);
 }
 
 /** One run against the database, the broker and the daemon. */
@@ -156,29 +175,26 @@ class Population {
     const api = this.#options.start ? new ApiClient(this.#config.api) : null;
     // Who is not there, or knows no such queue, is found out before anything is published.
     for (const queue of this.#options.queues ?? [null]) await api?.rate(queue);
-    const db = database(this.#config, this.#log, this.#closers);
+    const backing = backingFor(this.#config, this.#options.embedded === true, this.#log, this.#closers);
+    const db = await backing.database();
     if (!this.#config.skipMigrations) await migrateUp(db, this.#log);
-    const connection = await broker(this.#config, this.#log, this.#closers, {
-      startTimeoutMs: START_TIMEOUT_MS,
-    });
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     for (const queue of this.#queues) await declareQueue(connection, queue);
     const publisher = new Publisher({ connection });
     this.#closers.add('publisher', () => publisher.close());
 
-    const first = await this.#publish(db, publisher);
-    if (!first.isComplete) return this.#cancelled();
-    if (api === null) {
-      print(this.#options, this.#cohort, first, null);
-      return Exit.Done;
-    }
-    await setRates(api, this.#rate, this.#options.queues);
-    const exported = await this.#retry(db, publisher, connection);
-    if (this.#signal.aborted) return this.#cancelled();
-    print(this.#options, this.#cohort, first, exported);
-    return exported === null || exported >= this.#cohort.counts.messages ? Exit.Done : Exit.Incomplete;
+    const result = await this.#populate(db, publisher, connection, api);
+    if (!result.isComplete) throw new CancelledError('populate');
+    print(this.#options, this.#cohort, result);
+    return result.exported === null || result.exported >= result.messages ? Exit.Done : Exit.Incomplete;
   }
 
-  async #publish(db: Database, publisher: Publisher): Promise<PopulateResult> {
+  async #populate(
+    db: Database,
+    publisher: Publisher,
+    connection: BrokerConnection,
+    api: ApiClient | null,
+  ): Promise<PopulateResult> {
     const bar = new CountBar('publishing', 'messages');
     const properties = { priority: this.#options.priority, contentType: 'application/json' };
     try {
@@ -186,11 +202,10 @@ class Population {
         database: db,
         queues: this.#queues,
         publish: async (queue, bodies) => {
-          await publisher.publishAll(
-            queue,
-            bodies.map((body) => ({ body, properties })),
-          );
+          const messages = bodies.map((body) => ({ body, properties }));
+          await publisher.publishAll(queue, messages, { maxUnconfirmed: bodies.length });
         },
+        retries: api === null ? null : this.#retries(connection, api, bar),
         onProgress: (done, total) => bar.show(done, total),
         signal: this.#signal,
       });
@@ -199,21 +214,19 @@ class Population {
     }
   }
 
-  /** As PIXL's CLI: while each round brings more, what is not exported is asked for again. @returns how many are */
-  async #retry(db: Database, publisher: Publisher, connection: BrokerConnection): Promise<number | null> {
-    if (this.#options.numRetries === 0) return null;
-    let last = 0;
-    for (let round = 1; ; round += 1) {
-      await this.#untilQueuesAreEmpty(connection);
-      await this.#pause(this.#config.cliRetryMs);
-      if (this.#signal.aborted) return null;
-      const exported = await countExported(this.#cohort, db);
-      const { messages } = this.#cohort.counts;
-      printRemark(`${exported} of ${messages} studies are exported`);
-      if (exported >= messages || exported === last || round > this.#options.numRetries) return exported;
-      last = exported;
-      await this.#publish(db, publisher);
-    }
+  #retries(connection: BrokerConnection, api: ApiClient, bar: CountBar): PopulateRetries {
+    return {
+      most: this.#options.numRetries,
+      start: async () => {
+        await setRates(api, this.#rate, this.#options.queues);
+      },
+      wait: async () => {
+        bar.stop();
+        await this.#untilQueuesAreEmpty(connection);
+        await this.#pause(this.#config.cliRetryMs);
+      },
+      onCounted: (exported, total) => printRemark(`${exported} of ${total} studies are exported`),
+    };
   }
 
   async #untilQueuesAreEmpty(connection: BrokerConnection): Promise<void> {
@@ -227,18 +240,9 @@ class Population {
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#signal }).catch(() => undefined);
   }
-
-  #cancelled(): ExitCode {
-    throw new CancelledError('populate');
-  }
 }
 
-function print(
-  options: PopulateCommandOptions,
-  cohort: Cohort,
-  result: PopulateResult | null,
-  exported: number | null,
-): void {
+function print(options: PopulateCommandOptions, cohort: Cohort, result: PopulateResult | null): void {
   const { counts, projects } = cohort;
   if (options.json === true) {
     printJson({
@@ -251,7 +255,7 @@ function print(
       published: result?.published ?? 0,
       already_exported: result?.alreadyExported ?? null,
       done_before: result?.doneBefore ?? null,
-      exported,
+      exported: result?.exported ?? null,
     });
     return;
   }
@@ -262,7 +266,7 @@ function print(
   if (result === null) return;
   const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
   printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);
-  if (exported !== null) printLine(`${exported} exported now`);
+  if (result.exported !== null) printLine(`${result.exported} exported now`);
 }
 
 function priority(text: string): number {

@@ -1,19 +1,20 @@
 import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { ENDINGS, Ledger, type Ending, type Transfer, type TransferFilter } from '../../src/core/db/index.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printLine, write } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { csvLine, REPORT_CSV_COLUMNS, transferCsv, transferJson } from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../wiring.js';
 
 interface ReportOptions {
   readonly project?: string;
-  readonly outcome?: Ending;
+  readonly outcome?: readonly Ending[];
   readonly json?: true;
   readonly csv?: true;
+  readonly embedded?: true;
 }
 
 export function addReportCommand(program: Command, done: (code: ExitCode) => void): void {
@@ -21,23 +22,28 @@ export function addReportCommand(program: Command, done: (code: ExitCode) => voi
     .command('report')
     .description('The ledger: every message that came to an end, with its outcome, counts and reason.')
     .option('--project <name>', 'only messages of this project')
-    .addOption(new Option('--outcome <outcome>', 'only messages that ended so').choices(ENDINGS))
+    .addOption(new Option('--outcome <outcomes...>', 'only messages that ended so, or so').choices(ENDINGS))
     .option('--json', 'print JSON')
     .option('--csv', 'print CSV, a cohort that populate takes')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging report --outcome missing --csv > missing.csv')
+    .option(...EMBEDDED_OPTION)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
+    )
     .action(async (options: ReportOptions) => done(await report(options)));
 }
 
 async function report(options: ReportOptions): Promise<ExitCode> {
   if (options.json === true && options.csv === true) throw new UsageError('--json or --csv, not both');
   const { project, outcome } = options;
-  const config = readConfig('database');
+  const embedded = options.embedded === true;
+  const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
-    const ledger = new Ledger(database(config, loggerFor(config), closers));
+    const ledger = new Ledger(await backingFor(config, embedded, loggerFor(config), closers).database());
     const filter = {
       ...(project === undefined ? {} : { project }),
-      ...(outcome === undefined ? {} : { outcome }),
+      ...(outcome === undefined ? {} : { outcomes: outcome }),
     };
     if (options.json === true) await printAsJson(ledger, filter);
     else if (options.csv === true) await printAsCsv(ledger, filter);

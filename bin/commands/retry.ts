@@ -2,10 +2,10 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { MessageRejectedError, parseImagingMessage } from '../../src/core/message.js';
 import { declareQueue, retryFailed, type FailedMessage } from '../../src/queue/index.js';
-import { broker } from '../broker.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
+import { EMBEDDED_OPTION, backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { loggerFor } from '../wiring.js';
 
@@ -17,6 +17,7 @@ interface RetryOptions {
   readonly project?: string;
   readonly limit?: number;
   readonly json?: true;
+  readonly embedded?: true;
 }
 
 export function addRetryCommand(program: Command, done: (code: ExitCode) => void): void {
@@ -26,6 +27,7 @@ export function addRetryCommand(program: Command, done: (code: ExitCode) => void
     .option('--reason <text>', 'only those whose outcome or code is this, or whose reason holds it')
     .option('--project <name>', 'only those of this project')
     .option('--limit <n>', 'at most so many', positiveInteger)
+    .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  $ pixl-imaging retry --reason missing --limit 100')
     .action(async (options: RetryOptions) => done(await retry(options)));
@@ -35,7 +37,8 @@ async function retry(options: RetryOptions): Promise<ExitCode> {
   const config = readConfig();
   const closers = new Closers();
   try {
-    const connection = await broker(config, loggerFor(config), closers, { startTimeoutMs: START_TIMEOUT_MS });
+    const backing = backingFor(config, options.embedded === true, loggerFor(config), closers);
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     // Before the daemon's first start there is no failed queue; that is nothing to move, and no failure.
     await declareQueue(connection, config.queues.failed);
     const result = await cancelledBySignals(

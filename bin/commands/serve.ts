@@ -34,10 +34,12 @@ import {
   queueDepth,
   type QueueConsumer,
 } from '../../src/queue/index.js';
-import { broker } from '../broker.js';
-import { database } from '../database.js';
+import { withEmbeddedStores } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
+import { patientDataExporter } from '../export-patient-data.js';
+import { dicomExporter } from '../export-study.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { backingFor, servedBacking, type Backing } from '../backing.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
 import { version } from '../version.js';
@@ -53,17 +55,21 @@ export function addServeCommand(program: Command, done: (code: ExitCode) => void
   program
     .command('serve')
     .description('The daemon: works on the messages of the imaging queues until it gets SIGTERM or SIGINT.')
+    .option(
+      '--embedded',
+      'with a database and a queue of its own in PIXL_EMBEDDED_DIR, and stores where raw or anon is not configured',
+    )
     .addHelpText('after', '\nExample:\n  $ PIXL_AE_TITLE=PIXL pixl-imaging serve')
-    .action(async () => done(await serve()));
+    .action(async ({ embedded = false }: { embedded?: boolean }) => done(await serve(embedded)));
 }
 
-async function serve(): Promise<ExitCode> {
-  const config = readConfig('primary', 'raw', 'delivery', 'api');
+async function serve(embedded: boolean): Promise<ExitCode> {
+  const config = embedded ? readConfig('primary', 'api') : readConfig('primary', 'raw', 'delivery', 'api');
   const log = loggerFor(config);
   const closers = new Closers();
   const stop = stopSignal(closers);
   try {
-    const api = await startDaemon(config, log, stop, closers);
+    const api = await (embedded ? startEmbeddedDaemon : startUsualDaemon)(config, log, stop, closers);
     log.info({ queues: archivesOf(config).map((archive) => config.queues[archive]), api }, 'ready');
     if (!stop.aborted) await once(stop, 'abort');
     log.info({}, 'stopping');
@@ -78,14 +84,38 @@ async function serve(): Promise<ExitCode> {
   }
 }
 
-/** @returns the URL of the HTTP API */
-async function startDaemon(
+/** On the configured database and broker. @returns the URL of the HTTP API */
+async function startUsualDaemon(
   config: Config,
   log: Logger,
   stop: AbortSignal,
   closers: Closers,
 ): Promise<string> {
-  const books = await openBooks(config, log, stop, closers);
+  const backing = backingFor(config, false, log, closers);
+  const books = await openBooks(config, backing, log, stop);
+  return startDaemon(config, books, backing, log, stop, closers);
+}
+
+/** On nothing but a folder. @returns the URL of the HTTP API */
+async function startEmbeddedDaemon(
+  config: Config,
+  log: Logger,
+  stop: AbortSignal,
+  closers: Closers,
+): Promise<string> {
+  const backing = await servedBacking(config, log, closers, stop);
+  const whole = await withEmbeddedStores(config, log, closers);
+  return startDaemon(whole, await backing.database(), backing, log, stop, closers);
+}
+
+async function startDaemon(
+  config: Config,
+  books: Database | null,
+  backing: Backing,
+  log: Logger,
+  stop: AbortSignal,
+  closers: Closers,
+): Promise<string> {
   const studies = new RunningStudies();
   const queues: QueueSource[] = [];
   const { metrics, registry } = createMetrics(
@@ -108,7 +138,7 @@ async function startDaemon(
   const rates = new Rates(config.rate.perSecond, limiters, books === null ? null : rateStore(books));
   await untilDatabase('rates', () => rates.restore(), { log, signal: stop });
 
-  const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: stop });
+  const connection = await backing.broker({ startTimeoutMs: Infinity, startSignal: stop });
   const publisher = new Publisher({ connection });
   closers.add('publisher', () => publisher.close());
   const ledger = books === null ? null : new Ledger(books);
@@ -170,6 +200,8 @@ async function startDaemon(
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
       rates,
+      exportDicom: dicomExporter(config, { anon: parts.anon, database: books, log, signal: stop }, closers),
+      exportPatientData: patientDataExporter(config, log, stop),
       status: () =>
         collectStatus({
           queues,
@@ -199,15 +231,15 @@ function follow(gate: Gate, consumer: QueueConsumer): void {
 /** The database, its schema up to date; null when none is configured. */
 async function openBooks(
   config: Config,
+  backing: Backing,
   log: Logger,
   stop: AbortSignal,
-  closers: Closers,
 ): Promise<Database | null> {
   if (config.database === null) {
     log.warn({}, 'no database is configured: outcomes are in the log alone, and rates are not kept');
     return null;
   }
-  const books = database(config, log, closers);
+  const books = await backing.database();
   if (!config.skipMigrations)
     await untilDatabase('migrate', () => migrateUp(books, log), { log, signal: stop });
   return books;

@@ -5,7 +5,7 @@ import { Closers } from '../../src/core/closers.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printRemark, printTable } from '../output.js';
+import { plain, printJson, printLine, printRemark, printTable } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { queueList, QUEUES_OPTION, rateText } from './rate-command.js';
 
@@ -115,11 +115,6 @@ function printStatus({ queues, studies, outcomes }: Status): void {
   const ended = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
   printLine('');
   printLine(ended.length === 0 ? 'no message has ended yet' : `messages that ended: ${ended.join(', ')}`);
-}
-
-/** A reason may quote a peer, and a terminal obeys control characters. */
-function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, ' ');
 }
 
 function timeNow(): string {

@@ -10,10 +10,10 @@ import {
   type BrokerConnection,
 } from '../../src/queue/index.js';
 import { ApiClient } from '../api-client.js';
-import { broker } from '../broker.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
+import { backingFor } from '../backing.js';
 import { loggerFor } from '../wiring.js';
 import { queueList, QUEUES_OPTION, rateSetText, setRates, withKnownQueues } from './rate-command.js';
 
@@ -23,6 +23,7 @@ const START_TIMEOUT_MS = 5_000;
 interface StopOptions {
   readonly queues?: readonly string[];
   readonly purge?: true;
+  readonly embedded?: true;
   readonly json?: true;
 }
 
@@ -37,6 +38,7 @@ export function addStopCommand(program: Command, done: (code: ExitCode) => void)
     .description('Pauses the running daemon: sets the rate to 0. What is on the queues stays there.')
     .option(...QUEUES_OPTION, queueList)
     .option('--purge', 'then throw away what waits on the queues, for good; not what is being worked on')
+    .option('--embedded', 'the queues to --purge are those in PIXL_EMBEDDED_DIR')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  $ pixl-imaging stop --queues imaging-secondary')
     .action(async (options: StopOptions) => done(await withKnownQueues(() => stop(options))));
@@ -48,7 +50,11 @@ async function stop(options: StopOptions): Promise<ExitCode> {
   // Only now: a daemon that still ran would take what is to be thrown away.
   const purged =
     options.purge === true
-      ? await purge(config, options.queues ?? [config.queues.primary, config.queues.secondary])
+      ? await purge(
+          config,
+          options.embedded === true,
+          options.queues ?? [config.queues.primary, config.queues.secondary],
+        )
       : [];
   if (options.json === true) printJson({ stopped: set.map(({ queue }) => queue), purged });
   else {
@@ -58,10 +64,15 @@ async function stop(options: StopOptions): Promise<ExitCode> {
   return Exit.Done;
 }
 
-async function purge(config: Config, queues: readonly string[]): Promise<readonly Purged[]> {
+async function purge(
+  config: Config,
+  embedded: boolean,
+  queues: readonly string[],
+): Promise<readonly Purged[]> {
   const closers = new Closers();
   try {
-    const connection = await broker(config, loggerFor(config), closers, { startTimeoutMs: START_TIMEOUT_MS });
+    const backing = backingFor(config, embedded, loggerFor(config), closers);
+    const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     const results: Purged[] = [];
     for (const queue of queues) {
       let purged = 0;

@@ -39,12 +39,14 @@ const REASONS: Readonly<Record<number, string>> = {
   400: 'The request, or its JSON, cannot be read.',
   401: 'The token is missing or wrong.',
   403: 'The Host header names another machine, or the request comes from a page of another site.',
-  404: 'There is no such queue.',
+  404: 'There is no such queue, or no such extract.',
   406: 'The rate is negative or not a number.',
+  409: 'The study has been exported already.',
   413: 'The body is too large, or holds too many messages.',
   415: 'The body is not application/json.',
   422: 'The body holds something else than it should.',
-  503: 'The broker or the database is away; come back later.',
+  501: 'What it needs is not configured.',
+  503: 'The broker, the database or the safe haven is away; come back later.',
 };
 
 /** The responses of a route for when it does not do what it is asked. */
@@ -133,5 +135,40 @@ export const statusSchema = {
       },
     },
     outcomes: { type: 'object', additionalProperties: count },
+  },
+} as const;
+
+export const exportedStudySchema = {
+  description: 'It is there.',
+  type: 'object',
+  required: ['project', 'study_uid', 'path', 'images', 'bytes'],
+  properties: {
+    project: { type: 'string', description: "The project's slug." },
+    study_uid: { type: 'string', description: 'The pseudonymous Study Instance UID.' },
+    path: { type: 'string', description: 'Where it is in the safe haven.' },
+    images: { type: 'integer', minimum: 1 },
+    bytes: { type: 'integer', minimum: 1, description: 'Size of the zip.' },
+  },
+} as const;
+
+export const uploadSchema = {
+  description: 'All of it is in the safe haven.',
+  type: 'object',
+  required: ['files', 'bytes', 'left_out'],
+  properties: {
+    files: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['path', 'bytes'],
+        properties: { path: { type: 'string', description: 'In the safe haven.' }, bytes: count },
+      },
+    },
+    bytes: count,
+    left_out: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Files of the extract that are no parquet, and were not sent.',
+    },
   },
 } as const;

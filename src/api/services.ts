@@ -1,7 +1,9 @@
 import type { Registry } from 'prom-client';
+import type { UploadResult } from '../core/exports/index.js';
+import type { StudyInstanceUid } from '../core/ids.js';
 import type { ArchiveName } from '../core/outcome.js';
 import type { Rate } from '../core/rate-limiter/index.js';
-import type { Step } from '../pipeline/index.js';
+import type { ExportedStudy, Step } from '../pipeline/index.js';
 import type { ConsumerState } from '../queue/index.js';
 
 export type { Rate };
@@ -58,6 +60,20 @@ export interface ApiServices {
    */
   publishMessages(bodies: readonly Buffer[], priority: number): Promise<void>;
   readonly rates: RateService;
+  /**
+   * Sends a study from the anonymising store to the safe haven, once.
+   *
+   * @throws AlreadyExportedError, NotInProjectError, NotAnonymisedError; RequestRefusedError when something that it needs
+   *   is not configured; PixlError with what kept it from arriving.
+   */
+  exportDicom(studyInstanceUid: StudyInstanceUid, projectName: string): Promise<ExportedStudy>;
+  /**
+   * Sends an extract that stands in the exports to the safe haven.
+   *
+   * @throws InvalidValueError when there can be no such project or time; ExtractNotFoundError; RequestRefusedError when
+   *   no safe haven is configured; PixlError with what kept the files from arriving.
+   */
+  exportPatientData(projectName: string, extractDatetime: string): Promise<UploadResult>;
   /** Answers whether the broker is there or not. */
   status(): Promise<Status>;
   /** See `createMetrics`. */

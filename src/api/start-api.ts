@@ -8,6 +8,8 @@ import { guard } from './guard.js';
 import { readStrictJson } from './json-body.js';
 import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
 import { addDocs, collectSchemas } from './routes/docs.js';
+import { addExportDicom } from './routes/export-dicom.js';
+import { addExportPatientData } from './routes/export-patient-data.js';
 import { addHeartBeat } from './routes/heart-beat.js';
 import { addMessages } from './routes/messages.js';
 import { addMetrics } from './routes/metrics.js';
@@ -107,6 +109,8 @@ async function buildApi(
   addHeartBeat(app);
   addMessages(app, options.services, options.log);
   addTokenBucketRefreshRate(app, options.services, options.log);
+  addExportDicom(app, options.services, options.log);
+  addExportPatientData(app, options.services, options.log);
   addStatus(app, options.services);
   addMetrics(app, options.services);
   await addDocs(app);

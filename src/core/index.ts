@@ -26,6 +26,7 @@ export {
   TimeoutError,
   type Retry,
 } from './errors.js';
+export * from './exports/index.js';
 export { isOpen, nextChange, parseAllowedHours, type AllowedHours } from './hours.js';
 export {
   accessionNumber,

@@ -17,6 +17,7 @@ import {
 import { Outstanding, type DimseObserver } from './message/outstanding.js';
 import { UpperLayer, type UpperLayerRole } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './upper-layer/implementation.js';
 import { openTransport, type TlsSettings } from './upper-layer/transport.js';
 
 /** A DICOM application entity that we talk to. */
@@ -77,10 +78,6 @@ export interface AcceptOptions {
   readonly observer?: DimseObserver;
 }
 
-/** PS3.7 D.3.3.2. Made once from a UUID (PS3.5 B.2). */
-export const IMPLEMENTATION_CLASS_UID = '2.25.66251414575850078813842364029817556888';
-export const IMPLEMENTATION_VERSION_NAME = 'PIXL_IMAGING_0';
-
 export const MAX_PRESENTATION_CONTEXTS = 128;
 
 /** The longest P-DATA-TF variable field that we take, in bytes; 128 KiB is the most that DCMTK sends. */
@@ -101,6 +98,8 @@ const UNSENT_HIGH_BYTES = 512 * 1024;
 export class Association {
   readonly #timeouts: AcceptorTimeouts;
   readonly #contexts = new Map<number, AcceptedContext>();
+  /** Abstract syntaxes of which the peer takes us as SCP. */
+  readonly #asScp = new Set<string>();
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
   readonly #outstanding: Outstanding;
@@ -135,6 +134,8 @@ export class Association {
     const established = (ac: AssociateAcPdu): void => {
       association.#negotiated(ac, rq);
       association.#limitTo(ac);
+      for (const { sopClassUid, scp } of ac.userInformation.roleSelections)
+        if (scp) association.#asScp.add(sopClassUid);
     };
     await association.#open(socket, { kind: 'requestor', rq }, established, signal);
     return association;
@@ -197,6 +198,11 @@ export class Association {
       )
         return context;
     return null;
+  }
+
+  /** Did the peer take us as SCP of it (PS3.7 D.3.3.4)? Without that it can't send us any in a C-GET. */
+  isScpOf(abstractSyntax: string): boolean {
+    return this.#asScp.has(abstractSyntax);
   }
 
   /** @throws NoPresentationContextError when no context was accepted for it */

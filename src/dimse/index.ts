@@ -9,13 +9,22 @@ export {
   type ContextProposal,
   type DicomNode,
 } from './association.js';
+export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export * from './errors.js';
-export { isPending, isWarning, retryOfStatus, Status, type DimseOperation } from './message/status.js';
+export {
+  describeStatus,
+  isPending,
+  isWarning,
+  retryOfStatus,
+  Status,
+  type DimseOperation,
+} from './message/status.js';
 export { NodeClient, type NodeClientOptions, type TransferPlace } from './node-client.js';
 export {
   findInstances,
   findSeries,
   findStudies,
+  someStudies,
   type InstanceMatch,
   type SeriesMatch,
   type StudyMatch,
@@ -24,10 +33,12 @@ export {
 export type { DimseObserver } from './message/outstanding.js';
 export { relay, type RelayOptions } from './relay.js';
 export { cEcho } from './scu/c-echo.js';
+export { cGet, type IncomingInstance } from './scu/c-get.js';
 export { cMove, type MoveOptions } from './scu/c-move.js';
 export type { RetrieveResult, RetrieveSelection, SubOperations } from './scu/retrieve.js';
 export { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 export {
+  isCompressed,
   STORAGE_CLASSES,
   STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_FIND,

@@ -80,6 +80,24 @@ export async function findStudies(
   return [...studies.values()];
 }
 
+/**
+ * Any studies of a store of our own, at most `limit`: for looking whether a peer is set up well, never for an archive,
+ * which such a query makes list all that it has. Ends the association when there are more.
+ */
+export async function someStudies(
+  association: Association,
+  limit: number,
+  timeoutMs: number,
+): Promise<StudyInstanceUid[]> {
+  const keys: Identifier = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '' };
+  const studies: StudyInstanceUid[] = [];
+  for await (const { StudyInstanceUID: uid = '' } of cFind(association, keys, timeoutMs)) {
+    if (isUid(uid)) studies.push(uid as StudyInstanceUid);
+    if (studies.length === limit) break;
+  }
+  return studies;
+}
+
 /** C-FIND at SERIES level, under its study (PS3.4 C.4.1.3.1: hierarchical). */
 export async function findSeries(
   association: Association,

@@ -88,3 +88,8 @@ export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [
   '1.2.840.10008.1.2.4.107', // HEVC main
   '1.2.840.10008.1.2.4.108', // HEVC main 10
 ];
+
+/** Pixel data is compressed, or the whole data set (PS3.5 A.4, A.5). */
+export function isCompressed(transferSyntax: string): boolean {
+  return ![IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN].includes(transferSyntax);
+}

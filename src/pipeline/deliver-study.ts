@@ -1,18 +1,16 @@
 import { throwIfCancelled } from '../core/cancel.js';
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
-  IDENTIFIER_TRANSFER_SYNTAXES,
   isWarning,
   relay,
   Status,
-  STORAGE_TRANSFER_SYNTAXES,
-  STUDY_ROOT_GET,
   type Association,
   type ContextProposal,
   type NodeClient,
   type RetrieveSelection,
 } from '../dimse/index.js';
 import { Lane, portionOf, Portions } from './delivery-lanes.js';
+import { GET_CONTEXT, selectionsOf, storageContexts } from './get-plan.js';
 import type { JourneyParts } from './parts.js';
 import { sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
@@ -139,20 +137,16 @@ class DeliveryRun {
 
   /** One pair of associations. */
   async #relay(group: SopClassGroup, lane: Lane, recruit: () => void): Promise<void> {
-    const proposals = group.sopClassUids.flatMap((abstractSyntax) =>
-      STORAGE_TRANSFER_SYNTAXES.map((syntax) => ({ abstractSyntax, transferSyntaxes: [syntax] })),
-    );
     const signal = this.#signal;
     await lane.withPlaces(
       (raw, anon) =>
         anon.withAssociation(
-          proposals,
+          storageContexts(group),
           async (sink) => {
             const accepted = this.#acceptedBy(sink, group);
             if (accepted.length === 0) return;
-            const get = { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES };
             await raw.withAssociation(
-              [get, ...accepted],
+              [GET_CONTEXT, ...accepted],
               (source) => this.#relayBetween(source, sink, lane, recruit),
               signal,
             );
@@ -207,35 +201,16 @@ class DeliveryRun {
     asked: (readonly SopInstanceUid[])[],
     recruit: () => void,
   ): Generator<RetrieveSelection> {
+    const { studyInstanceUid, contents, wholeStudy } = this.#request;
+    const scope = { studyInstanceUid, contents, wholeStudy, batch: this.#parts.settings.moveBatch };
     for (const portion of lane.portions()) {
       recruit();
       for (const uid of portion) wanted.add(uid);
-      for (const selection of this.#selections(new Set(portion))) {
+      for (const selection of selectionsOf(new Set(portion), scope)) {
         asked.push(portion);
         yield selection;
       }
     }
-  }
-
-  /** The fewest C-GETs that name just what is wanted. */
-  #selections(wanted: ReadonlySet<SopInstanceUid>): RetrieveSelection[] {
-    const { studyInstanceUid, contents, wholeStudy } = this.#request;
-    const { moveBatch } = this.#parts.settings;
-    if (wanted.size < contents.size)
-      return [...contents.only(wanted).series].flatMap(([seriesInstanceUid, instances]) =>
-        chunks([...instances.keys()], moveBatch).map((sopInstanceUids) => ({
-          level: 'IMAGE',
-          studyInstanceUid,
-          seriesInstanceUid,
-          sopInstanceUids,
-        })),
-      );
-    if (wholeStudy) return [{ level: 'STUDY', studyInstanceUid }];
-    return chunks([...contents.series.keys()], moveBatch).map((seriesInstanceUids) => ({
-      level: 'SERIES',
-      studyInstanceUid,
-      seriesInstanceUids,
-    }));
   }
 
   #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {
@@ -255,11 +230,4 @@ class DeliveryRun {
   #unsettled(uids: readonly SopInstanceUid[]): SopInstanceUid[] {
     return uids.filter((uid) => !this.#delivered.has(uid) && !this.#refused.has(uid));
   }
-}
-
-/** In runs of at most `size`. */
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const runs: T[][] = [];
-  for (let at = 0; at < items.length; at += size) runs.push(items.slice(at, at + size));
-  return runs;
 }

@@ -1,5 +1,6 @@
 export { ArchiveDuty, type Admission, type DutyOptions } from './archive-duty.js';
 export { estimateCohort, type Estimate, type EstimateParts } from './estimate-cohort.js';
+export { exportStudy, type ExportedStudy, type ExportParts, type ExportRequest } from './export-study.js';
 export { findStudy } from './find-study.js';
 export { imagingHandler } from './imaging-handler.js';
 export { KeyedLock } from './keyed-lock.js';

@@ -1,13 +1,12 @@
 import type { Handler } from '../core/delivery.js';
 import { describeError, retryOf } from '../core/errors.js';
 import type { Logger } from '../core/log.js';
-import type { BrokerConnection } from './connection.js';
+import type { BrokerConnection, Subscription } from './broker.js';
 import { InHand } from './in-hand.js';
 import { pauseMs } from './pause.js';
 import { Publisher } from './publisher.js';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-policy.js';
-import { Subscription } from './subscription.js';
-import { declareQueue } from './topology.js';
+import { declareQueue } from './queues.js';
 
 export interface ConsumeOptions {
   readonly connection: BrokerConnection;
@@ -168,7 +167,7 @@ export class QueueConsumer {
   }
 
   async #open(connection: BrokerConnection, prefetch: number): Promise<Subscription> {
-    const subscription: Subscription = await Subscription.open(connection, prefetch, {
+    const subscription: Subscription = await connection.subscribe(prefetch, {
       delivered: (delivery) => {
         this.#inHand.take(delivery);
       },

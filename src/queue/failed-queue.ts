@@ -1,10 +1,8 @@
-import type { Channel, Message } from 'amqplib';
 import { InternalError } from '../core/errors.js';
-import type { BrokerConnection } from './connection.js';
+import type { BrokerConnection, ChannelDelivery, HeldMessages, QueueMessage } from './broker.js';
 import { UnroutableError } from './errors.js';
 import { attemptsBefore, Header, headerText, keptProperties } from './message-properties.js';
 import { Publisher } from './publisher.js';
-import { onChannel } from './topology.js';
 
 /** A message of the failed queue, as far as choosing it needs. */
 export interface FailedMessage {
@@ -40,8 +38,6 @@ export interface RetryFailedResult {
 
 /** Moves that wait for their confirm at the same time. */
 const MAX_UNDER_WAY = 100;
-/** No limit of its own for the whole run: each step has one. */
-const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * Moves messages from the failed queue back to the queues that they came from: the same bytes and priority, tries
@@ -56,19 +52,14 @@ export async function retryFailed(options: RetryFailedOptions): Promise<RetryFai
   const { connection, failedQueue } = options;
   const publisher = new Publisher({ connection });
   try {
-    return await onChannel(
-      connection,
-      `retry of ${failedQueue}`,
-      (channel) => move(channel, publisher, options),
-      NO_TIMEOUT_MS,
-    );
+    return await connection.hold(failedQueue, (held) => move(held, publisher, options));
   } finally {
     await publisher.close();
   }
 }
 
 async function move(
-  channel: Channel,
+  held: HeldMessages,
   publisher: Publisher,
   options: RetryFailedOptions,
 ): Promise<RetryFailedResult> {
@@ -77,48 +68,46 @@ async function move(
   const underWay = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
   let [seen, moved] = [0, 0];
-  const moveTo = async (queue: string, message: Message): Promise<void> => {
+  const moveTo = async (queue: string, delivery: ChannelDelivery): Promise<void> => {
+    const { message } = delivery;
     try {
       await publisher.publish(queue, message.content, keptProperties(message));
-      channel.ack(message);
+      await delivery.ack();
       moved += 1;
       byQueue.set(queue, (byQueue.get(queue) ?? 0) + 1);
     } catch (error) {
       if (!(error instanceof UnroutableError)) failure ??= { error };
     }
   };
-  const { messageCount } = await channel.checkQueue(failedQueue);
   const isOver = (): boolean =>
-    seen >= messageCount || moved >= limit || failure !== undefined || signal?.aborted === true;
+    seen >= held.count || moved >= limit || failure !== undefined || signal?.aborted === true;
   try {
     while (!isOver()) {
-      // What we get and do not ack is held by the broker, so that the next get brings the next message.
-      const message = await channel.get(failedQueue);
-      if (message === false) break;
+      const delivery = await held.next();
+      if (delivery === undefined) break;
+      const { message } = delivery;
       seen += 1;
       const origin = headerText(message, Header.queue);
       if (origin === undefined || origin === failedQueue || !match(describe(message))) continue;
-      const moving: Promise<void> = moveTo(origin, message).finally(() => underWay.delete(moving));
+      const moving: Promise<void> = moveTo(origin, delivery).finally(() => underWay.delete(moving));
       underWay.add(moving);
       // With the limit in sight each move's end is awaited: one that fails makes room for another.
       while (underWay.size > 0 && underWay.size >= Math.min(MAX_UNDER_WAY, limit - moved))
         await Promise.race(underWay);
     }
   } finally {
-    // Also when `match` throws: what is under way is acked before the channel is closed, or it would be there twice.
+    // Also when `match` throws: what is under way is acked before the rest goes back, or it would be there twice.
     await Promise.all(underWay);
   }
-  // All that is unacked, in one frame; the broker puts each back in its old place.
-  channel.nackAll(true);
   if (failure !== undefined) throw asError(failure.error);
-  return { moved, left: messageCount - moved, byQueue: Object.fromEntries(byQueue) };
+  return { moved, left: held.count - moved, byQueue: Object.fromEntries(byQueue) };
 }
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new InternalError('something that is no error was thrown');
 }
 
-function describe(message: Message): FailedMessage {
+function describe(message: QueueMessage): FailedMessage {
   return {
     body: message.content,
     queue: headerText(message, Header.queue) ?? null,

@@ -1,13 +1,13 @@
-import type { Channel } from 'amqplib';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposition, Handler } from '../core/delivery.js';
 import { describeError } from '../core/errors.js';
 import type { Logger } from '../core/log.js';
+import type { ChannelDelivery } from './broker.js';
 import { pauseMs } from './pause.js';
 import { dispositionOfError, makeSafe, type SettleContext } from './settle.js';
 import { within } from './within.js';
-import { Work, type ChannelDelivery } from './work.js';
+import { Work } from './work.js';
 
 export interface InHandOptions extends SettleContext {
   /** Handlers at the same time, at most. */
@@ -65,13 +65,12 @@ export class InHand {
     for (const [work, run] of [...this.#works]) {
       if (run !== undefined) continue;
       this.#works.delete(work);
-      const held = work.current;
-      held?.channel.nack(held.message, false, true);
+      work.current?.giveBack();
     }
   }
 
   /** The channel is gone: what came on it can be acked no more, and comes again. */
-  orphan(channel: Channel): void {
+  orphan(channel: object): void {
     for (const [work, run] of [...this.#works]) {
       if (!work.isOn(channel)) continue;
       work.orphan();
@@ -151,7 +150,7 @@ export class InHand {
         safe = true;
         // The channel may have been lost while we waited for the confirm: then once more, for the new delivery.
         if (!work.isOn(delivery.channel)) continue;
-        delivery.channel.ack(delivery.message);
+        await delivery.ack();
         return;
       } catch (error) {
         failures += 1;

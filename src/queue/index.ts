@@ -1,11 +1,11 @@
-/** The queue: a library for any service that works on messages from RabbitMQ. It knows nothing of imaging. */
+/** The queue: a library for any service that works on messages, from RabbitMQ or from tables of a database. It knows nothing of imaging. */
 export {
-  connectBroker,
+  delayQueueName,
+  MAX_PRIORITY,
   type BrokerConnection,
-  type BrokerOptions,
   type BrokerState,
-  type BrokerTls,
-} from './connection.js';
+  type QueueDepth,
+} from './broker.js';
 export { consume, type ConsumeOptions, type ConsumerState, type QueueConsumer } from './consumer.js';
 export {
   BrokerAuthenticationError,
@@ -34,10 +34,12 @@ export {
 export {
   declareDelayQueue,
   declareQueue,
-  delayQueueName,
-  MAX_PRIORITY,
+  examineDelayQueue,
+  examineQueue,
   purgeQueue,
   queueDepth,
-  type QueueDepth,
-} from './topology.js';
+} from './queues.js';
+export { connectBroker } from './rabbitmq/broker.js';
+export type { BrokerOptions, BrokerTls } from './rabbitmq/connection.js';
+export { openTableBroker, type TableBrokerOptions } from './embedded/table-broker.js';
 export type { Delivery, Disposition, Handler } from '../core/delivery.js';

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Message, Options } from 'amqplib';
 
 /** What of a message's AMQP properties is kept when it is published again. */
 export interface MessageProperties {
@@ -15,6 +14,14 @@ export interface MessageProperties {
   /** Seconds since 1970. */
   readonly timestamp?: number;
   readonly headers?: Readonly<Record<string, unknown>>;
+}
+
+/** What is read of a message, whoever delivered it: anybody may have set its properties to anything. */
+interface ReceivedMessage {
+  readonly content: Buffer;
+  readonly properties: { readonly [Name in keyof MessageProperties]?: unknown } & {
+    readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  };
 }
 
 /** Our headers. All begin with `x-pixl-`, and none of them outlives its use. */
@@ -42,7 +49,7 @@ const DELAY_QUEUE = /\.retry\.\d+$/;
  * delay queues. Left out besides: `expiration` (a message that is handed on must not vanish) and `userId` (the broker
  * takes only our own).
  */
-export function keptProperties(message: Message): MessageProperties {
+export function keptProperties(message: ReceivedMessage): MessageProperties {
   const { properties } = message;
   const kept: Record<string, unknown> = { headers: foreignHeaders(properties.headers ?? {}) };
   const names = [
@@ -83,30 +90,20 @@ export function withHeaders(
   return { ...properties, headers: { ...properties.headers, ...headers } };
 }
 
-/** The AMQP options to publish with: persistent, and an error rather than a loss where there is no such queue. */
-export function publishOptions(properties: MessageProperties, expirationMs?: number): Options.Publish {
-  return {
-    ...properties,
-    persistent: true,
-    mandatory: true,
-    ...(expirationMs === undefined ? {} : { expiration: expirationMs }),
-  };
-}
-
 /** The text in a header of a message, if it is one. */
-export function headerText(message: Message, name: string): string | undefined {
+export function headerText(message: ReceivedMessage, name: string): string | undefined {
   const value: unknown = message.properties.headers?.[name];
   return typeof value === 'string' ? value : undefined;
 }
 
 /** Tries before this one, as the message's header says; a value that is no such count is none. */
-export function attemptsBefore(message: Message): number {
+export function attemptsBefore(message: ReceivedMessage): number {
   const value: unknown = message.properties.headers?.[Header.attempts];
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 /** The same for a message and its redelivery; messages that have it in common are interchangeable. */
-export function fingerprint(message: Message): string {
+export function fingerprint(message: ReceivedMessage): string {
   const hash = createHash('sha256').update(message.content);
   return hash.update(JSON.stringify(message.properties)).digest('base64');
 }

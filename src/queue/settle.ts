@@ -1,12 +1,11 @@
-import type { Message } from 'amqplib';
 import type { Disposition } from '../core/delivery.js';
 import { assertNever, codeOf, describeError, PixlError, retryOf } from '../core/errors.js';
-import type { BrokerConnection } from './connection.js';
+import type { BrokerConnection, QueueMessage } from './broker.js';
 import { UnroutableError } from './errors.js';
 import { attemptsBefore, Header, keptProperties, withHeaders } from './message-properties.js';
 import type { Publisher } from './publisher.js';
 import { isLastAttempt, jitteredMs, retryDelayMs, type RetryPolicy } from './retry-policy.js';
-import { declareDelayQueue, declareQueue } from './topology.js';
+import { declareDelayQueue, declareQueue } from './queues.js';
 
 export interface SettleContext {
   readonly connection: BrokerConnection;
@@ -35,7 +34,7 @@ export function dispositionOfError(error: unknown): Disposition {
  */
 export async function makeSafe(
   context: SettleContext,
-  message: Message,
+  message: QueueMessage,
   disposition: Disposition,
   receivedAt: string,
 ): Promise<void> {
@@ -64,7 +63,7 @@ export async function makeSafe(
 /** A forward to a queue that can never take it would hold the message unacked for ever; parked it can be seen. */
 async function forwardOrPark(
   context: SettleContext,
-  message: Message,
+  message: QueueMessage,
   to: string,
   receivedAt: string,
 ): Promise<void> {
@@ -80,7 +79,7 @@ async function forwardOrPark(
 /** Tries are counted per queue: the next queue's archive has not been asked yet. */
 async function publishDeclared(
   context: SettleContext,
-  message: Message,
+  message: QueueMessage,
   to: string,
   receivedAt: string,
 ): Promise<void> {
@@ -94,7 +93,7 @@ async function publishDeclared(
 /** @param attempts tries that count so far: the more, the longer the delay */
 async function publishLater(
   context: SettleContext,
-  message: Message,
+  message: QueueMessage,
   attempts: number,
   receivedAt: string,
 ): Promise<void> {
@@ -112,7 +111,7 @@ async function publishLater(
 
 async function park(
   context: SettleContext,
-  message: Message,
+  message: QueueMessage,
   why: { readonly outcome: string; readonly code: string; readonly reason: string },
   receivedAt: string,
 ): Promise<void> {

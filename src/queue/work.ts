@@ -1,14 +1,7 @@
-import type { Channel, Message } from 'amqplib';
 import type { Delivery } from '../core/delivery.js';
+import { MAX_PRIORITY, type ChannelDelivery, type QueueMessage } from './broker.js';
 import { attemptsBefore, fingerprint, Header, headerText } from './message-properties.js';
 import { isLastAttempt, type RetryPolicy } from './retry-policy.js';
-import { MAX_PRIORITY } from './topology.js';
-
-/** A delivery as AMQP knows it: its tag means something on this channel only. */
-export interface ChannelDelivery {
-  readonly channel: Channel;
-  readonly message: Message;
-}
 
 /**
  * One message in our hands, and the delivery by which it can be acked.
@@ -18,7 +11,7 @@ export interface ChannelDelivery {
  * that delivery, so that a long transfer is neither started twice nor in vain.
  */
 export class Work {
-  readonly message: Message;
+  readonly message: QueueMessage;
   readonly delivery: Delivery;
   readonly #fingerprint: string;
   #current: ChannelDelivery | undefined;
@@ -50,7 +43,7 @@ export class Work {
     return this.#current;
   }
 
-  isOn(channel: Channel): boolean {
+  isOn(channel: object): boolean {
     return this.#current?.channel === channel;
   }
 
@@ -64,7 +57,7 @@ export class Work {
    * interchangeable: it does not matter whether it is the very same one.
    */
   adopt(delivery: ChannelDelivery): boolean {
-    if (this.#current !== undefined || !delivery.message.fields.redelivered) return false;
+    if (this.#current !== undefined || !delivery.redelivered) return false;
     if (fingerprint(delivery.message) !== this.#fingerprint) return false;
     this.#current = delivery;
     this.#changed?.();

@@ -27,15 +27,18 @@ export const soundMessage = {
 export interface FakeServices extends ApiServices {
   readonly published: { readonly bodies: readonly Buffer[]; readonly priority: number }[];
   readonly set: { readonly rate: Rate; readonly queue: string | null }[];
+  readonly exports: { readonly projectName: string; readonly extractDatetime: string }[];
 }
 
 export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
   const published: FakeServices['published'] = [];
   const set: FakeServices['set'] = [];
+  const exports: FakeServices['exports'] = [];
   const apart = new Map<string | null, Rate>();
   return {
     published,
     set,
+    exports,
     publishMessages: (bodies, priority) => {
       published.push({ bodies, priority });
       return Promise.resolve();
@@ -49,6 +52,11 @@ export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
         apart.set(queue, rate);
         return Promise.resolve();
       },
+    },
+    exportDicom: () => Promise.reject(new Error('no study is exported here')),
+    exportPatientData: (projectName, extractDatetime) => {
+      exports.push({ projectName, extractDatetime });
+      return Promise.resolve({ files: [], bytes: 0, leftOut: [] });
     },
     status: () => Promise.resolve({ queues: [], studies: [], outcomes: {} }),
     metrics: createMetrics({}, silentLogger).registry,

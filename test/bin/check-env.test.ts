@@ -19,6 +19,25 @@ describe('pixl-imaging check-env', () => {
       expect(failed.json()).to.deep.equal({ missing: ['PIXL_THREE'] });
     }));
 
+  it("reads a sample and a .env as PIXL's do", () =>
+    withTempDir(async (cwd) => {
+      const sample =
+        'ENV=dev\nSIZE= // MB\n\n# a comment with = in it\nSALT_VALUE = PIXL\nHOST=\nURL=http://a/?b=c\n';
+      writeFileSync(join(cwd, 'sample'), sample);
+      const args = ['check-env', '--sample-env-file', 'sample', '--json'];
+      const none = await runCli(args, { cwd });
+      expect((none.json() as { missing: string[] }).missing).to.have.members([
+        'ENV',
+        'SIZE',
+        'SALT_VALUE',
+        'HOST',
+        'URL',
+      ]);
+      writeFileSync(join(cwd, '.env'), sample.replace('ENV=dev\n', ''));
+      const { code, json } = await runCli([...args, '--error'], { cwd, env: { ENV: '' } });
+      expect([code, json()]).to.deep.equal([0, { missing: [] }]);
+    }));
+
   it('is content with a copy of our own sample', () =>
     withTempDir(async (cwd) => {
       copyFileSync(join(projectRoot, '.env.sample'), join(cwd, '.env'));

@@ -32,13 +32,16 @@ describe('The program', () => {
     expect(await commandNames()).to.include.members(['serve', 'pull', 'find', 'echo', 'retry']);
   });
 
-  it('has help with an example for every command', async () => {
+  it('has help with an example for every command', async function () {
+    this.timeout(180_000); // two runs for each command
     for (const name of await commandNames()) {
-      for (const args of [
+      const ways = [
         [name, '--help'],
         ['help', name],
-      ]) {
-        const { code, stdout, stderr } = await runCli(args);
+      ];
+      const results = await Promise.all(ways.map((args) => runCli(args)));
+      for (const [index, { code, stdout, stderr }] of results.entries()) {
+        const args = ways[index]!;
         expect(code, args.join(' ')).to.equal(0);
         expect(stderr).to.equal('');
         expect(stdout).to.match(new RegExp(`^Usage: pixl-imaging ${name}\\b`));
@@ -48,7 +51,8 @@ describe('The program', () => {
     }
   });
 
-  it('shows options in its examples that it takes', async () => {
+  it('shows options in its examples that it takes', async function () {
+    this.timeout(180_000); // a run for each command
     for (const name of await commandNames()) {
       const { stdout } = await runCli([name, '--help']);
       const [options, example] = stdout.split(/Examples?:/) as [string, string];

@@ -69,6 +69,7 @@ describe('The configuration', () => {
       exportRootDir: './exports',
       ftps: null,
       embeddedDir: './pixl-data',
+      embeddedStores: { raw: { host: '127.0.0.1', port: 11112 }, anon: { host: '127.0.0.1', port: 11113 } },
       cliRetryMs: 300_000,
     });
   });
@@ -349,14 +350,5 @@ describe('The documents of the configuration', () => {
 
   it('show defaults that their own reader accepts', () => {
     expect(load(readDotEnv(renderEnvSample()))).to.deep.equal(load({}));
-  });
-
-  it('say of what is not built that it is not used', () => {
-    for (const { name, notYet } of allVariables) {
-      const row = renderConfigurationPage()
-        .split('\n')
-        .find((line) => line.startsWith(`| \`${name}\` `));
-      expect(row?.includes('not used yet'), name).to.equal(notYet);
-    }
   });
 });

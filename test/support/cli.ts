@@ -31,9 +31,9 @@ export interface CliResult {
 
 /** A command that runs. */
 export interface RunningCli {
+  readonly pid: number | undefined;
   stdout(): string;
   stderr(): string;
-  readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** @throws when it takes longer than it may; it is killed then. */
   readonly ended: Promise<CliResult>;
@@ -81,7 +81,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     process.off('exit', killNow);
     dir.remove();
   });
-  return { stdout, stderr, pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), ended };
+  return { pid: child.pid, stdout, stderr, kill: (signal) => void child.kill(signal), ended };
 }
 
 /** Runs a command to its end, whatever its exit code. */

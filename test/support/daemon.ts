@@ -38,8 +38,11 @@ export interface Daemon {
 /** Longer than the daemon's default PIXL_SHUTDOWN_GRACE. */
 const STOP_MS = 45_000;
 
-/** Starts the daemon and waits until it says that it is ready. */
-export async function startDaemon(environment: Readonly<Record<string, string>>): Promise<Daemon> {
+/** Starts the daemon and waits until it says that it is ready. `options` are those of `serve`. */
+export async function startDaemon(
+  environment: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Daemon> {
   const dir = tempDir('daemon');
   const logFile = join(dir.path, 'daemon.log');
   let managed: ManagedProcess;
@@ -55,11 +58,11 @@ export async function startDaemon(environment: Readonly<Record<string, string>>)
     startProcess({
       name: 'pixl-imaging',
       command: process.execPath,
-      args: [PROGRAM, 'serve'],
+      args: [PROGRAM, 'serve', ...options],
       env,
       cwd: dir.path,
       logFile,
-      readyTimeoutMs: 30_000,
+      readyTimeoutMs: 60_000,
       ready: () => {
         if (readyLines() === runsBefore) throw new Error('the daemon is not ready');
       },

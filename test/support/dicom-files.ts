@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -77,6 +78,8 @@ export interface InstanceOptions {
   readonly transferSyntax?: 'explicit' | 'implicit';
   /** Added, or put in the place of an element of the same tag. */
   readonly extra?: readonly Element[];
+  /** Random pixels: nothing makes them smaller. */
+  readonly noise?: boolean;
   /** Changes the pixels. */
   readonly seed?: number;
 }
@@ -341,7 +344,9 @@ export async function writeInstance(file: string, options: InstanceOptions): Pro
       const length = (options.rows ?? 64) * (options.cols ?? 64) * 2 * (options.frames ?? 1);
       await handle.write(header(0x7fe00010, 'OW', length, encoding));
       const block = pixelBlock(options.seed ?? options.instanceNumber ?? 1);
+      const noise = options.noise === true;
       for (let at = 0, index = 0; at < length; at += BLOCK, index += 1) {
+        if (noise) randomFillSync(block);
         block.writeUInt16LE(index & 0xfff, 0);
         block.writeUInt16LE((index >>> 12) & 0xfff, 2);
         await handle.write(block, 0, Math.min(BLOCK, length - at));

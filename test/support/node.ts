@@ -68,5 +68,5 @@ export async function startNodeProcess(
     { timeoutMs: 30_000 },
   );
   if ('failed' in ready) throw new Error(`the node did not start: ${ready.failed}`);
-  return { aeTitle: 'NODE', host: '127.0.0.1', pid: cli.pid, ...ready, cli };
+  return { aeTitle: 'NODE', host: '127.0.0.1', pid: cli.pid!, ...ready, cli };
 }

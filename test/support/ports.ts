@@ -43,3 +43,17 @@ export async function freePorts(count: number): Promise<number[]> {
   while (ports.length < count) ports.push(await freePort());
   return ports;
 }
+
+/** So many free ports in a row. */
+export async function freeRange(count: number): Promise<{ first: number; last: number }> {
+  for (let attempt = 0; attempt < 500; attempt += 1) {
+    const first = FIRST + Math.floor(Math.random() * (LAST - FIRST - count));
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if (ports.some((port) => given.has(port))) continue;
+    const free = await Promise.all(ports.map(isFree));
+    if (free.includes(false)) continue;
+    for (const port of ports) given.add(port);
+    return { first, last: first + count - 1 };
+  }
+  throw new Error(`no ${count} free TCP ports in a row`);
+}

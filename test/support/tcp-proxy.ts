@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy on 127.0.0.1 whose connections a test can cut, refuse, let hang or hold for a while. */
+/** A TCP proxy whose connections a test can cut, refuse, let hang or hold for a while. */
 export interface TcpProxy {
   readonly port: number;
   /** Connections that came in since the start. */
@@ -15,16 +15,22 @@ export interface TcpProxy {
   /** Once so many more bytes have come for the target, everything waits, and nothing is lost, until `release`. */
   holdAfter(bytes: number): void;
   isHolding(): boolean;
+  /** Once so many more bytes have come for the target, every connection is reset; new ones are let in. */
+  cutAfter(bytes: number): void;
   /** Passes on what waits. */
   release(): void;
   close(): Promise<void>;
 }
 
-/** Starts a proxy to a port of 127.0.0.1. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** Starts a proxy to a port of 127.0.0.1; by default on a free port of the same address. */
+export async function startTcpProxy(
+  targetPort: number,
+  listen: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let [frozen, accepted] = [false, 0];
   let untilHold = Infinity;
+  let untilCut = Infinity;
   const held: (() => void)[] = [];
   const keep = (socket: Socket): void => {
     sockets.add(socket);
@@ -39,7 +45,14 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     keep(target);
     const pass = (from: Socket, to: Socket): void => {
       from.on('data', (bytes) => {
-        if (from === client) untilHold -= bytes.length;
+        if (from === client) {
+          untilHold -= bytes.length;
+          untilCut -= bytes.length;
+        }
+        if (untilCut <= 0) {
+          untilCut = Infinity;
+          cut();
+        }
         if (frozen || to.destroyed) return;
         if (untilHold > 0) to.write(bytes);
         else {
@@ -58,7 +71,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     pass(client, target);
     pass(target, client);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(listen.port, listen.host);
   await once(server, 'listening');
   const release = (): void => {
     untilHold = Infinity;
@@ -82,6 +95,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       untilHold = bytes;
     },
     isHolding: () => untilHold <= 0,
+    cutAfter: (bytes) => {
+      untilCut = bytes;
+    },
     release,
     close: async () => {
       release();

@@ -1,20 +1,15 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import {
-  encodeImagingMessage,
-  MAX_SERIES_PER_MESSAGE,
-  MessageRejectedError,
-  parseImagingMessageFields,
-  type ImagingMessage,
-} from '../message.js';
+import { MessageRejectedError, parseImagingMessageFields, type MessageFault } from '../message.js';
+import { CohortMessage } from './cohort-message.js';
 import { csvSource } from './csv-source.js';
 import { CohortFileError, CohortRowsError, MOST_NAMED_ROWS, type BadRow } from './errors.js';
-import type { SeriesInstanceUid } from '../ids.js';
 import { ExternalSort } from './external-sort.js';
 import { omopSource } from './omop-source.js';
-import type { CohortSource, SourceRow } from './source.js';
+import type { CohortFields, CohortSource, SourceRow } from './source.js';
 import { SpillFile } from './spill-file.js';
+import { messageLine, Wish, wishLine } from './wish.js';
 
 /** Every row is in exactly one of these but `rows`, which counts all; a message may stand for several rows. */
 export interface CohortCounts {
@@ -24,12 +19,6 @@ export interface CohortCounts {
   readonly duplicates: number;
   readonly bad: number;
   readonly messages: number;
-}
-
-export interface CohortMessage {
-  readonly message: ImagingMessage;
-  /** The message as it is published. */
-  readonly body: Buffer;
 }
 
 export interface ReadCohortOptions {
@@ -69,7 +58,7 @@ export class Cohort {
     for (const line of this.#messages.lines()) {
       place += 1;
       if (place <= from) continue;
-      yield { message: parseImagingMessageFields(JSON.parse(line)), body: Buffer.from(line) };
+      yield new CohortMessage(line);
     }
   }
 
@@ -109,12 +98,6 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Characters of a key: half of a SHA-256 in base64, which no two wishes share. */
-const KEY_LENGTH = 22;
-const DATE_LENGTH = 10;
-const SEQUENCE_LENGTH = 12;
-const WISH_HEAD = KEY_LENGTH + DATE_LENGTH + SEQUENCE_LENGTH;
-
 class CohortReading {
   readonly #options: ReadCohortOptions;
   readonly #byWish = new ExternalSort();
@@ -145,17 +128,18 @@ class CohortReading {
   finish(): Cohort {
     if (this.#count.bad > 0 && this.#options.skipBadRows !== true)
       throw new CohortRowsError(this.#badRows, this.#count.bad);
-    for (const { date, sequence, body } of this.#eachOnce()) {
+    for (const wish of this.#eachOnce()) {
       this.#count.messages += 1;
-      this.#byDate.add(`${date}${sequence}${body}`);
+      this.#countProject(wish.message.projectName);
+      this.#byDate.add(wish.orderedLine);
     }
     const messages = new SpillFile();
     try {
       const digest = createHash('sha256');
-      for (const line of this.#byDate.sorted()) {
-        const body = line.slice(DATE_LENGTH + SEQUENCE_LENGTH);
-        digest.update(`${body}\n`);
-        messages.write(body);
+      for (const ordered of this.#byDate.sorted()) {
+        const line = messageLine(ordered);
+        digest.update(`${line}\n`);
+        messages.write(line);
       }
       return new Cohort({
         counts: { ...this.#count },
@@ -180,15 +164,16 @@ class CohortReading {
       this.#count.leftOut += 1;
       return;
     }
+    const faults = pseudoPatientIdFaults(fields);
     try {
       const message = parseImagingMessageFields(fields);
-      const sequence = String(this.#count.rows).padStart(SEQUENCE_LENGTH, '0');
-      const body = encodeImagingMessage(message).toString();
-      this.#byWish.add(`${wishKey(message)}${message.studyDate}${sequence}${body}`);
+      if (faults.length === 0)
+        this.#byWish.add(wishLine(message, fields.participant_id || null, this.#count.rows));
     } catch (error) {
       if (!(error instanceof MessageRejectedError)) throw error;
-      this.#bad(error.faults.map(({ field, problem }) => ({ ...placeOf(field), problem })));
+      faults.unshift(...error.faults);
     }
+    if (faults.length > 0) this.#bad(faults.map(({ field, problem }) => ({ ...placeOf(field), problem })));
   }
 
   /** All that is wrong with one row. */
@@ -199,7 +184,7 @@ class CohortReading {
   }
 
   /** Of each wish the row with the earliest date, of those the first; it asks for the series of all of them. */
-  *#eachOnce(): Generator<SortedMessage, void, undefined> {
+  *#eachOnce(): Generator<Wish, void, undefined> {
     let wish: Wish | undefined;
     for (const line of this.#byWish.sorted()) {
       if (wish?.isAskedBy(line) === true) {
@@ -207,15 +192,10 @@ class CohortReading {
         wish.join(line);
         continue;
       }
-      if (wish !== undefined) yield this.#counted(wish);
+      if (wish !== undefined) yield wish;
       wish = new Wish(line);
     }
-    if (wish !== undefined) yield this.#counted(wish);
-  }
-
-  #counted(wish: Wish): SortedMessage {
-    this.#countProject((JSON.parse(wish.body) as { project_name: string }).project_name);
-    return wish;
+    if (wish !== undefined) yield wish;
   }
 
   #countProject(name: string): void {
@@ -228,63 +208,13 @@ class CohortReading {
   }
 }
 
-/** The wish's name: project, MRN, accession number, study UID. */
-function wishKey({ projectName, mrn, accessionNumber, studyInstanceUid }: ImagingMessage): string {
-  const wish = JSON.stringify([projectName, mrn, accessionNumber, studyInstanceUid]);
-  return hash('sha256', wish, 'base64').slice(0, KEY_LENGTH);
-}
+/** What PIXL's column holds: varchar(255). */
+const MAX_PSEUDO_PATIENT_ID = 255;
 
-interface SortedMessage {
-  readonly date: string;
-  readonly sequence: string;
-  readonly body: string;
-}
-
-/** Rows that ask for the same study. For other series of it they are one message; a row without series asks for all. */
-class Wish implements SortedMessage {
-  readonly #line: string;
-  /** null = the whole study, or nothing but what the first row asks for. */
-  #series: Set<SeriesInstanceUid> | null = null;
-  #isWhole: boolean;
-
-  constructor(line: string) {
-    this.#line = line;
-    this.#isWhole = line.includes(WHOLE_STUDY);
-  }
-
-  get date(): string {
-    return this.#line.slice(KEY_LENGTH, KEY_LENGTH + DATE_LENGTH);
-  }
-
-  get sequence(): string {
-    return this.#line.slice(KEY_LENGTH + DATE_LENGTH, WISH_HEAD);
-  }
-
-  get body(): string {
-    const first = this.#line.slice(WISH_HEAD);
-    if (this.#series === null) return first;
-    const seriesInstanceUids = this.#isWhole ? [] : [...this.#series];
-    return encodeImagingMessage({ ...messageOf(this.#line), seriesInstanceUids }).toString();
-  }
-
-  isAskedBy(line: string): boolean {
-    return this.#line.startsWith(line.slice(0, KEY_LENGTH));
-  }
-
-  join(line: string): void {
-    if (this.#isWhole) return;
-    this.#series ??= new Set(messageOf(this.#line).seriesInstanceUids);
-    const { seriesInstanceUids } = messageOf(line);
-    this.#isWhole = seriesInstanceUids.length === 0;
-    for (const uid of seriesInstanceUids) this.#series.add(uid);
-    if (this.#series.size > MAX_SERIES_PER_MESSAGE)
-      throw new CohortFileError('the cohort', `more than ${MAX_SERIES_PER_MESSAGE} series of one study`);
-  }
-}
-
-/** How the body of a message without series has it; a quote within a value would be escaped. */
-const WHOLE_STUDY = ',"series_uid":"",';
-
-function messageOf(line: string): ImagingMessage {
-  return parseImagingMessageFields(JSON.parse(line.slice(WISH_HEAD)));
+function pseudoPatientIdFaults({ participant_id: text }: CohortFields): MessageFault[] {
+  const field = 'participant_id';
+  if (/\p{Cc}|\p{Surrogate}/u.test(text)) return [{ field, problem: 'holds a control character' }];
+  if (text.length > MAX_PSEUDO_PATIENT_ID)
+    return [{ field, problem: `longer than ${MAX_PSEUDO_PATIENT_ID} characters` }];
+  return [];
 }

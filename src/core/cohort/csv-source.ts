@@ -115,6 +115,7 @@ function rowOf(
     procedure_occurrence_id: integer(cell('procedure_id')),
     project_name: cell('project_name'),
     extract_generated_timestamp: cell('extract_generated_timestamp'),
+    participant_id: cell('participant_id'),
   };
   return {
     kind: 'row',

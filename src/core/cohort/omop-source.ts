@@ -66,7 +66,7 @@ export async function* omopSource(
   folder: string,
   leftOut: () => void,
 ): AsyncGenerator<readonly SourceRow[], void, undefined> {
-  const summary = readSummary(folder);
+  const summary = readExtractSummary(folder);
   const files: string[] = [];
   const bad: SourceRow[] = [];
   const sorts = {
@@ -173,12 +173,14 @@ function filesOf(folder: string, { folder: inside, single, batched }: Table): st
   return found.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => `${parts}/${name}`);
 }
 
-interface Summary {
+/** What an extract says of itself. */
+export interface ExtractSummary {
   readonly projectName: string;
   readonly timestamp: string;
 }
 
-function readSummary(folder: string): Summary {
+/** Reads `extract_summary.json`. @throws CohortFileError */
+export function readExtractSummary(folder: string): ExtractSummary {
   const path = join(folder, SUMMARY);
   if (!existsSync(path)) throw new CohortFileError(SUMMARY, 'there is no such file');
   if (statSync(path).size > MAX_SUMMARY)
@@ -207,7 +209,7 @@ function readSummary(folder: string): Summary {
 function rowOf(
   [[personOrigin, mrn], [procedureOrigin, id, date]]: PersonsProcedure,
   [accessionOrigin, accessionNumber, studyUid]: Accession,
-  { projectName, timestamp }: Summary,
+  { projectName, timestamp }: ExtractSummary,
   files: readonly string[],
 ): SourceRow {
   const origins: Readonly<Record<string, readonly [Origin, string]>> = {
@@ -228,6 +230,7 @@ function rowOf(
       procedure_occurrence_id: id,
       project_name: projectName,
       extract_generated_timestamp: timestamp,
+      participant_id: '', // an extract has none, and PIXL takes none
     },
     placeOf: (field) => {
       const [[file, number], name] = origins[field] ?? [procedureOrigin, null];

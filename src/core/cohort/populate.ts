@@ -1,27 +1,31 @@
-import { createHash } from 'node:crypto';
-import {
-  addImages,
-  exportedStudies,
-  findOrCreateExtract,
-  getSetting,
-  removeSetting,
-  setSetting,
-  type CohortImage,
-  type Database,
-} from '../db/index.js';
-import type { ImagingMessage } from '../message.js';
-import { slugify } from '../slug.js';
-import type { Cohort, CohortMessage } from './cohort.js';
+import type { Database } from '../db/index.js';
+import type { Cohort } from './cohort.js';
+import type { CohortMessage } from './cohort-message.js';
+import { PlaceKeeper, type Place } from './place-keeper.js';
+import { PopulateLock } from './populate-lock.js';
+import { ProjectTables } from './project-tables.js';
 
 export interface PopulateOptions {
   readonly database: Database;
   readonly queues: readonly string[];
   /** Resolves when the broker has confirmed all of them. */
   readonly publish: (queue: string, bodies: readonly Buffer[]) => Promise<void>;
+  /** null = each study is asked for once, and nothing is waited for. */
+  readonly retries: PopulateRetries | null;
   /** Called after each batch, and once before the first: messages done of all. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Ends it after the batch that is under way; its place is kept. */
   readonly signal?: AbortSignal;
+}
+
+export interface PopulateRetries {
+  /** How often what is not exported is asked for again. */
+  readonly most: number;
+  /** Called when all is published: what is to happen for it to be exported. */
+  readonly start: () => Promise<void>;
+  /** Resolves when it may be expected to be exported, or the run is cancelled. */
+  readonly wait: () => Promise<void>;
+  readonly onCounted?: (exported: number, total: number) => void;
 }
 
 export interface PopulateResult {
@@ -30,6 +34,8 @@ export interface PopulateResult {
   readonly alreadyExported: number;
   /** Messages that an earlier run, which was broken off, had done; they are in neither of the others. */
   readonly doneBefore: number;
+  /** How many were exported at the last count; null = they were not counted. */
+  readonly exported: number | null;
   /** false = cancelled; the next run goes on there. */
   readonly isComplete: boolean;
 }
@@ -39,104 +45,114 @@ const BATCH = 1_000;
 
 /**
  * Publishes what is not exported of a cohort, and enters it into PIXL's tables, in batches: look up, enter, publish with
- * confirms, and then note the place. A run that was broken off, however, goes on with the batch it was in
- * (docs/adr/0007-populate-keeps-its-place.md).
+ * confirms, and then note the place. Then, as PIXL's CLI does, it waits and asks again for what is not exported, while
+ * each round brings more. A run that was broken off, wherever, goes on there (docs/adr/0007-populate-keeps-its-place.md).
+ *
+ * The counts of published messages are those of this run's first round.
+ *
+ * @throws PopulateRunningError when another run has one of the cohort's projects in hand
  */
 export async function populateCohort(cohort: Cohort, options: PopulateOptions): Promise<PopulateResult> {
-  const { database, queues, publish, onProgress, signal } = options;
-  const total = cohort.counts.messages;
-  const key = placeKey(cohort, queues);
-  const doneBefore = placeOf((await getSetting(database, key))?.value, total);
-  const projects = new Projects(database);
-  let [done, published] = [doneBefore, 0];
-  onProgress?.(done, total);
-  for (const batch of batches(cohort.messages(doneBefore))) {
-    if (signal?.aborted === true) break;
-    const bodies = await projects.enter(batch);
-    for (const queue of queues) await publish(queue, bodies);
-    done += batch.length;
-    published += bodies.length;
-    await setSetting(database, key, { place: done });
-    onProgress?.(done, total);
+  const lock = new PopulateLock(options.database, [...cohort.projects.keys()]);
+  try {
+    await lock.hold();
+    return await new Population(cohort, options, lock).run();
+  } finally {
+    await lock.release();
   }
-  const isComplete = done >= total;
-  if (isComplete) await removeSetting(database, key);
-  return {
-    messages: total,
-    published,
-    alreadyExported: done - doneBefore - published,
-    doneBefore,
-    isComplete,
-  };
 }
 
-/** How many of the cohort's studies are exported. */
-export async function countExported(cohort: Cohort, database: Database): Promise<number> {
-  const projects = new Projects(database);
-  let exported = 0;
-  for (const batch of batches(cohort.messages())) exported += (await projects.exported(batch)).size;
-  return exported;
-}
+class Population {
+  readonly #cohort: Cohort;
+  readonly #options: PopulateOptions;
+  readonly #lock: PopulateLock;
+  readonly #places: PlaceKeeper;
+  readonly #tables: ProjectTables;
 
-/** The project's rows in PIXL's tables. */
-class Projects {
-  readonly #database: Database;
-  readonly #extracts = new Map<string, number>();
-
-  constructor(database: Database) {
-    this.#database = database;
+  constructor(cohort: Cohort, options: PopulateOptions, lock: PopulateLock) {
+    this.#cohort = cohort;
+    this.#options = options;
+    this.#lock = lock;
+    this.#places = new PlaceKeeper(options.database, cohort, options.queues);
+    this.#tables = new ProjectTables(options.database);
   }
 
-  /** Enters those that are not exported. @returns the bodies of these, in their order */
-  async enter(batch: readonly CohortMessage[]): Promise<Buffer[]> {
-    const exported = await this.exported(batch);
-    const left = batch.filter((one) => !exported.has(one));
-    for (const [project, messages] of byProject(left))
-      await addImages(this.#database, await this.#extractOf(project), messages.map(imageOf));
-    return left.map(({ body }) => body);
-  }
-
-  async exported(batch: readonly CohortMessage[]): Promise<ReadonlySet<CohortMessage>> {
-    const exported = new Set<CohortMessage>();
-    for (const [project, messages] of byProject(batch)) {
-      const flags = await exportedStudies(
-        this.#database,
-        await this.#extractOf(project),
-        messages.map(imageOf),
-      );
-      for (const [index, one] of messages.entries()) if (flags[index] === true) exported.add(one);
+  async run(): Promise<PopulateResult> {
+    const { retries } = this.#options;
+    let place = await this.#places.read();
+    const first = { ...(await this.#publish(place)), doneBefore: place.done };
+    let exported: number | null = null;
+    if (retries !== null && !this.#isCancelled()) await retries.start();
+    while (!this.#isCancelled() && retries !== null && retries.most > 0) {
+      await retries.wait();
+      if (this.#isCancelled()) break;
+      exported = await this.#countExported();
+      retries.onCounted?.(exported, this.#total);
+      if (exported >= this.#total || exported === place.exported || place.round >= retries.most) break;
+      place = { round: place.round + 1, done: 0, exported };
+      await this.#places.write(place);
+      await this.#publish(place);
     }
+    const isComplete = !this.#isCancelled();
+    if (isComplete) await this.#places.forget();
+    return { messages: this.#total, ...first, exported, isComplete };
+  }
+
+  get #total(): number {
+    return this.#cohort.counts.messages;
+  }
+
+  #isCancelled(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  /** One round, from its place on. While a batch is being published the next is looked up and entered. */
+  async #publish(place: Place): Promise<Pick<PopulateResult, 'published' | 'alreadyExported'>> {
+    const { queues, publish, onProgress } = this.#options;
+    let [{ done }, published] = [place, 0];
+    onProgress?.(done, this.#total);
+    for await (const { size, bodies } of ahead(this.#entered(done))) {
+      if (this.#isCancelled()) break;
+      await this.#lock.hold();
+      for (const queue of queues) await publish(queue, bodies);
+      done += size;
+      published += bodies.length;
+      await this.#places.write({ ...place, done });
+      onProgress?.(done, this.#total);
+    }
+    return { published, alreadyExported: done - place.done - published };
+  }
+
+  async *#entered(
+    from: number,
+  ): AsyncGenerator<{ readonly size: number; readonly bodies: readonly Buffer[] }, void, undefined> {
+    for (const batch of batches(this.#cohort.messages(from)))
+      yield { size: batch.length, bodies: await this.#tables.enter(batch) };
+  }
+
+  async #countExported(): Promise<number> {
+    let exported = 0;
+    for (const batch of batches(this.#cohort.messages()))
+      exported += (await this.#tables.exported(batch)).size;
     return exported;
   }
-
-  async #extractOf(project: string): Promise<number> {
-    const slug = slugify(project) || project;
-    const known = this.#extracts.get(slug);
-    if (known !== undefined) return known;
-    const id = await findOrCreateExtract(this.#database, slug);
-    this.#extracts.set(slug, id);
-    return id;
-  }
 }
 
-function byProject(messages: readonly CohortMessage[]): Map<string, CohortMessage[]> {
-  const projects = new Map<string, CohortMessage[]>();
-  for (const one of messages) {
-    const { projectName } = one.message;
-    const others = projects.get(projectName);
-    if (others === undefined) projects.set(projectName, [one]);
-    else others.push(one);
+/** The same items; the next is made while one is being used. */
+async function* ahead<T>(items: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+  let next = items.next();
+  try {
+    for (;;) {
+      const { value, done } = await next;
+      if (done === true) return;
+      next = items.next();
+      next.catch(() => undefined); // thrown when it is awaited, if it still is
+      yield value;
+    }
+  } finally {
+    await next.catch(() => undefined);
+    await items.return();
   }
-  return projects;
-}
-
-function imageOf({ message }: { readonly message: ImagingMessage }): CohortImage {
-  return {
-    accessionNumber: message.accessionNumber ?? '',
-    mrn: message.mrn ?? '',
-    studyDate: message.studyDate,
-    studyUid: message.studyInstanceUid,
-  };
 }
 
 function* batches(messages: Iterable<CohortMessage>): Generator<CohortMessage[], void, undefined> {
@@ -148,15 +164,4 @@ function* batches(messages: Iterable<CohortMessage>): Generator<CohortMessage[],
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-/** The same cohort on other queues is another job. */
-function placeKey(cohort: Cohort, queues: readonly string[]): string {
-  const job = JSON.stringify([cohort.digest, ...[...queues].sort()]);
-  return `populate ${createHash('sha256').update(job).digest('hex').slice(0, 32)}`;
-}
-
-function placeOf(value: unknown, total: number): number {
-  const place = (value as { place?: unknown } | null | undefined)?.place;
-  return typeof place === 'number' && Number.isSafeInteger(place) && place > 0 && place <= total ? place : 0;
 }

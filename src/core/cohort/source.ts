@@ -11,6 +11,8 @@ export interface CohortFields {
   readonly procedure_occurrence_id: number;
   readonly project_name: string;
   readonly extract_generated_timestamp: string;
+  /** Whom the project knows the patient as; empty when the cohort does not say. */
+  readonly participant_id: string;
 }
 
 export type SourceRow =

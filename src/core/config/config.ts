@@ -22,6 +22,11 @@ export interface NodeConfig {
   readonly tls: TlsConfig | null;
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface RabbitMqConfig {
   readonly host: string;
   readonly port: number;
@@ -100,6 +105,8 @@ export interface Config {
   /** null = not wholly configured. */
   readonly ftps: FtpsConfig | null;
   readonly embeddedDir: string;
+  /** What the embedded stores listen on, where raw or anon is none that is configured. */
+  readonly embeddedStores: { readonly raw: ListenAddress; readonly anon: ListenAddress };
   readonly cliRetryMs: number;
 }
 

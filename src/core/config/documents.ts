@@ -1,8 +1,6 @@
 import { SECTIONS, type Section, type Variable } from './variable.js';
 import { allVariables } from './variables.js';
 
-const NOT_USED_YET = 'Read, not used yet.';
-
 /** The text of `.env.sample`: every variable with a sentence and its default. Written by scripts/write-config-docs.mjs. */
 export function renderEnvSample(): string {
   const head = [
@@ -40,9 +38,7 @@ When the secondary archive has the AE title, host and port of the primary, there
 one search did not find, the same search in the same place would not find either.
 
 There is no database when none of \`PIXL_DB_HOST\`, \`_PORT\`, \`_NAME\`, \`_USER\` and \`_PASSWORD\` is set; as soon as one
-is, the others have their defaults.
-
-A variable marked "${NOT_USED_YET}" is checked already, but the part that it belongs to is not built.`;
+is, the others have their defaults.`;
 
 function bySection(): [Section, Variable<unknown>[]][] {
   return SECTIONS.map((section) => [
@@ -52,16 +48,16 @@ function bySection(): [Section, Variable<unknown>[]][] {
 }
 
 function sampleEntry(variable: Variable<unknown>): string {
-  const { name, kind, meaning, defaultText, notYet, blankInSample } = variable;
+  const { name, kind, meaning, defaultText, blankInSample } = variable;
   const value = blankInSample ? '' : (defaultText ?? '');
   const fallback = blankInSample && defaultText !== null ? ` Default: ${defaultText}.` : '';
-  const comment = `${meaning} Expected: ${kind.expected}.${fallback}${notYet ? ` ${NOT_USED_YET}` : ''}`;
+  const comment = `${meaning} Expected: ${kind.expected}.${fallback}`;
   return `# ${comment}\n${name}=${value}`;
 }
 
 function tableRow(variable: Variable<unknown>): string[] {
-  const { name, kind, meaning, defaultText, secret, notYet } = variable;
-  const notes = `${secret ? ' Never shown.' : ''}${notYet ? ` _${NOT_USED_YET}_` : ''}`;
+  const { name, kind, meaning, defaultText, secret } = variable;
+  const notes = secret ? ' Never shown.' : '';
   return [`\`${name}\``, defaultText === null ? '–' : `\`${defaultText}\``, kind.expected, meaning + notes];
 }
 

@@ -2,6 +2,7 @@ import type {
   Config,
   DatabaseConfig,
   FtpsConfig,
+  ListenAddress,
   NodeConfig,
   NodeName,
   RabbitMqConfig,
@@ -70,11 +71,18 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     exportRootDir: reader.defaulted(variables.exportRootDir),
     ftps: ftpsOf(reader, needs.has('ftps')),
     embeddedDir: reader.defaulted(variables.embeddedDir),
+    embeddedStores: {
+      raw: embeddedStoreOf(reader, 'raw'),
+      anon: embeddedStoreOf(reader, 'anon'),
+    },
     cliRetryMs: reader.defaulted(variables.cliRetryMs),
   };
   reader.finish();
   return deepFreeze(config);
 }
+
+/** DICOM's registered port, and the one behind it. */
+const EMBEDDED_PORTS = { raw: 11_112, anon: 11_113 } as const;
 
 function archiveOf(
   reader: EnvironmentReader,
@@ -100,6 +108,16 @@ function nodeOf(reader: EnvironmentReader, name: NodeName, needed: boolean): Nod
     ] as const)
       if (value === null) reader.missing(variable);
   return aeTitle === null || host === null || port === null ? null : { name, aeTitle, host, port, tls };
+}
+
+/** The defaults are a container's name and one port for both: nothing to listen on, also when a copied sample sets them. */
+function embeddedStoreOf(reader: EnvironmentReader, name: 'raw' | 'anon'): ListenAddress {
+  const host = reader.defaulted(variables[name].host);
+  const port = reader.defaulted(variables[name].port);
+  return {
+    host: host === variables[name].host.defaultText ? '127.0.0.1' : host,
+    port: String(port) === variables[name].port.defaultText ? EMBEDDED_PORTS[name] : port,
+  };
 }
 
 function nodeTlsOf(reader: EnvironmentReader, tls: TlsVariables): TlsConfig | null {

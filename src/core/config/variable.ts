@@ -29,8 +29,6 @@ export interface Variable<T> {
   readonly meaning: string;
   /** Its value is never shown. */
   readonly secret: boolean;
-  /** It is read and checked, but the part that it belongs to is not built yet. */
-  readonly notYet: boolean;
   /** `.env.sample` leaves it empty, because setting it, be it to its default, already means something. */
   readonly blankInSample: boolean;
 }
@@ -42,7 +40,6 @@ export interface DefaultedVariable<T> extends Variable<T> {
 
 interface Traits {
   readonly secret?: true;
-  readonly notYet?: true;
   readonly blankInSample?: true;
 }
 
@@ -63,7 +60,6 @@ export function sectionOf(section: Section): {
     kind,
     meaning,
     secret: traits.secret ?? false,
-    notYet: traits.notYet ?? false,
     blankInSample: traits.blankInSample ?? false,
   });
   return {

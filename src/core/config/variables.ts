@@ -2,8 +2,6 @@ import * as kinds from './kinds.js';
 import { archive, store } from './node-variables.js';
 import { sectionOf, type Variable } from './variable.js';
 
-/** What is not built yet; take the mark away with the change that begins to use the variable. */
-const NOT_YET = { notYet: true } as const;
 const SECRET = { secret: true } as const;
 
 const own = sectionOf('Our own DICOM node');
@@ -223,48 +221,39 @@ export const variables = {
     kinds.path,
     './exports',
     'Folder that the extracts are exported to.',
-    NOT_YET,
   ),
   ftps: {
-    host: exports_.optional('FTP_HOST', kinds.host, 'Host of the FTPS server.', NOT_YET),
+    host: exports_.optional('FTP_HOST', kinds.host, 'Host of the FTPS server.'),
     port: exports_.optional(
       'FTP_PORT',
       kinds.port,
       'Port of the FTPS server; without it 990, or 21 with explicit TLS.',
-      NOT_YET,
     ),
-    username: exports_.optional('FTP_USER_NAME', kinds.anyText, 'User at the FTPS server.', NOT_YET),
-    password: exports_.optional('FTP_USER_PASSWORD', kinds.anyText, "That user's password.", {
-      secret: true,
-      notYet: true,
-    }),
+    username: exports_.optional('FTP_USER_NAME', kinds.anyText, 'User at the FTPS server.'),
+    password: exports_.optional('FTP_USER_PASSWORD', kinds.anyText, "That user's password.", SECRET),
     tls: exports_.defaulted(
       'FTP_TLS',
       kinds.oneOf('implicit', 'explicit'),
       'implicit',
       'How TLS begins on the FTPS connection.',
-      NOT_YET,
     ),
     tlsVerify: exports_.defaulted(
       'FTP_TLS_VERIFY',
       kinds.flag,
       'true',
       "Verify the FTPS server's certificate.",
-      NOT_YET,
     ),
     tlsCa: exports_.optional(
       'FTP_TLS_CA',
       kinds.readableFile,
       "PEM file of the authorities that may sign the FTPS server's certificate; without it those of Node.js.",
-      NOT_YET,
     ),
   },
   embeddedDir: embedded.defaulted(
     'PIXL_EMBEDDED_DIR',
     kinds.path,
     './pixl-data',
-    'Folder in which embedded parts keep their data.',
-    NOT_YET,
+    'Folder in which the embedded database, queue and stores keep their data; its whole path at most 88 bytes.',
   ),
   cliRetryMs: general.defaulted(
     'CLI_RETRY_SECONDS',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { Client, Pool, type PoolClient } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
@@ -91,10 +92,10 @@ class PostgresDatabase implements Database {
     return this.#withConnection((queries) => inTransaction(queries, 'BEGIN', () => work(queries)));
   }
 
-  async session<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    const connection = await this.#connect(NO_LIMIT_MS);
+  async session<T>(work: (queries: Queries) => Promise<T>, limitMs?: number): Promise<T> {
+    const connection = await this.#connect(limitMs ?? NO_LIMIT_MS);
     try {
-      await connection.query('SET statement_timeout = 0');
+      await connection.query(`SET statement_timeout = ${limitMs ?? 0}`);
       await connection.query('SET idle_in_transaction_session_timeout = 0');
       return await work(connection);
     } finally {
@@ -104,21 +105,23 @@ class PostgresDatabase implements Database {
 
   async *stream<Row>(sql: string, params: readonly unknown[] = []): AsyncGenerator<Row, void, undefined> {
     const connection = await this.#connect();
+    const cursor = `pixl_rows_${randomUUID().replaceAll('-', '')}`;
     try {
-      // The snapshot is the cursor's; a reader may take its time between two fetches.
-      await connection.query('BEGIN READ ONLY');
-      await connection.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-      await connection.query(`DECLARE pixl_rows NO SCROLL CURSOR FOR ${sql}`, params);
+      // WITH HOLD: the rows are set aside at once, and a reader that takes its time keeps no transaction open. On the
+      // embedded database, whose one backend all share, everybody else would wait for its end.
+      await inTransaction(connection, 'BEGIN', () =>
+        connection.query(`DECLARE ${cursor} NO SCROLL CURSOR WITH HOLD FOR ${sql}`, params),
+      );
       for (;;) {
-        const { rows } = await connection.query<Row>(`FETCH ${FETCH_SIZE} FROM pixl_rows`);
+        const { rows } = await connection.query<Row>(`FETCH ${FETCH_SIZE} FROM ${cursor}`);
         yield* rows;
         if (rows.length < FETCH_SIZE) break;
       }
-      await connection.query('COMMIT');
-      connection.release();
     } finally {
-      // Ended early, by the reader or by an error: the transaction ends with the connection.
-      connection.destroy();
+      await connection.query(`CLOSE ${cursor}`).then(
+        () => connection.release(),
+        () => connection.destroy(),
+      );
     }
   }
 

@@ -22,8 +22,12 @@ export interface Queries {
 export interface Database extends Queries {
   /** BEGIN, `work`, COMMIT; ROLLBACK when `work` throws. A COMMIT whose answer is lost may have taken effect. */
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
-  /** A connection for `work` alone, without a time limit on its statements. For migrations. */
-  session<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  /**
+   * A connection for `work` alone, closed after it. What the session locks is free then, or when the process ends.
+   *
+   * @param limitMs how long a statement may take; without: as long as it takes, as migrations may.
+   */
+  session<T>(work: (queries: Queries) => Promise<T>, limitMs?: number): Promise<T>;
   /** The rows of one snapshot, fetched as they are asked for. The generator must be ended (`for await` does). */
   stream<Row = Readonly<Record<string, unknown>>>(
     sql: string,

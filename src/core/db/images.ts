@@ -11,6 +11,8 @@ export interface CohortImage {
   /** `YYYY-MM-DD`. */
   readonly studyDate: string;
   readonly studyUid: string | null;
+  /** Whom the project knows the patient as; null = the anonymisation makes a pseudonym. At most 255 characters. */
+  readonly pseudoPatientId: string | null;
 }
 
 /** A statement's arrays stay small, and a lock is not held for long. */
@@ -37,7 +39,8 @@ export async function findOrCreateExtract(database: Database, slug: string): Pro
 }
 
 /**
- * Adds those that the extract does not hold yet; doing it again adds nothing.
+ * Adds those that the extract does not hold yet; doing it again adds nothing. As with PIXL, a row that is there keeps
+ * what it holds, its pseudonym too.
  *
  * @returns how many were added
  */
@@ -51,7 +54,8 @@ export async function addImages(
     const batch = images.slice(start, start + BATCH);
     added += await database.transaction(async (queries) => {
       await lockUntilCommit(queries, `images ${extractId}`);
-      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch)]);
+      const pseudoPatientIds = batch.map(({ pseudoPatientId }) => pseudoPatientId);
+      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch), pseudoPatientIds]);
       return rowCount;
     });
   }
@@ -76,28 +80,84 @@ export async function exportedStudies(
   return exported;
 }
 
+/** A study that has been exported, by what the cohort and the safe haven call it. */
+export interface ExportedImage {
+  readonly mrn: string;
+  readonly accessionNumber: string;
+  /** null = PIXL wrote the row without it. */
+  readonly studyUid: string | null;
+  readonly pseudoStudyUid: string;
+}
+
+/** The project's studies that are in the safe haven, as one snapshot has them. */
+export function exportedImages(
+  database: Database,
+  slug: string,
+): AsyncGenerator<ExportedImage, void, undefined> {
+  return database.stream<ExportedImage>(
+    `SELECT i.mrn, i.accession_number AS "accessionNumber", i.study_uid AS "studyUid",
+            i.pseudo_study_uid AS "pseudoStudyUid"
+     FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
+     WHERE e.slug = $1 AND i.exported_at IS NOT NULL AND i.pseudo_study_uid IS NOT NULL`,
+    [slug],
+  );
+}
+
+/** A study of a project that may be exported. */
+export interface ExportableStudy {
+  /** Its UID in the anonymising store, which is its name in the safe haven. */
+  readonly pseudoStudyUid: string;
+  readonly isExported: boolean;
+}
+
 /**
- * Notes that the study has been exported, once.
- *
- * @returns `already` when it was before, `unknown` when the project has no such study
+ * Looks a study up by its pseudonymous UID, or else by the cohort's. A row whose pseudonymous UID nobody filled in is of an
+ * anonymising store that keeps UIDs.
  */
-export async function markExported(
+export async function findExportable(
   queries: Queries,
   slug: string,
+  studyUid: string,
+): Promise<ExportableStudy | null> {
+  for (const which of ['i.pseudo_study_uid = $2', 'i.study_uid = $2']) {
+    const { rows } = await queries.query<ExportableStudy>(
+      `SELECT coalesce(i.pseudo_study_uid, i.study_uid) AS "pseudoStudyUid",
+              bool_or(i.exported_at IS NOT NULL) AS "isExported"
+       FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
+       WHERE e.slug = $1 AND ${which} GROUP BY 1 ORDER BY 1 LIMIT 1`,
+      [slug, studyUid],
+    );
+    if (rows[0] !== undefined) return rows[0];
+  }
+  return null;
+}
+
+/**
+ * Does `place` and notes in the same transaction that the study has been exported; of several at once, also in other
+ * processes, the first. When `place` throws nothing is noted.
+ *
+ * @returns `already` when it was exported before, `unknown` when the project has no such study: nothing was done then
+ */
+export async function exportOnce(
+  database: Database,
+  slug: string,
   pseudoStudyUid: string,
-  exportedAt: Date,
-): Promise<'marked' | 'already' | 'unknown'> {
-  const which = `FROM ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.pseudo_study_uid = $2`;
-  const { rowCount } = await queries.query(
-    `UPDATE ${SCHEMA}.image i SET exported_at = $3::timestamptz ${which} AND i.exported_at IS NULL`,
-    [slug, pseudoStudyUid, exportedAt.toISOString()],
-  );
-  if (rowCount > 0) return 'marked';
-  const { rows } = await queries.query(
-    `SELECT 1 FROM ${SCHEMA}.image i, ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.pseudo_study_uid = $2 LIMIT 1`,
-    [slug, pseudoStudyUid],
-  );
-  return rows.length > 0 ? 'already' : 'unknown';
+  place: () => Promise<void>,
+): Promise<'exported' | 'already' | 'unknown'> {
+  return database.transaction(async (queries) => {
+    await lockUntilCommit(queries, `export ${slug} ${pseudoStudyUid}`);
+    const study = await findExportable(queries, slug, pseudoStudyUid);
+    if (study === null) return 'unknown';
+    if (study.isExported) return 'already';
+    await place();
+    await queries.query(
+      `UPDATE ${SCHEMA}.image i SET exported_at = $3::timestamptz, pseudo_study_uid = $2
+       FROM ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.exported_at IS NULL
+       AND (i.pseudo_study_uid = $2 OR (i.pseudo_study_uid IS NULL AND i.study_uid = $2))`,
+      [slug, pseudoStudyUid, new Date().toISOString()],
+    );
+    return 'exported';
+  });
 }
 
 const GIVEN = `unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
@@ -108,10 +168,12 @@ const SAME_STUDY = `i.extract_id = $1 AND i.accession_number = given.accession_n
   AND (i.study_uid IS NULL OR given.study_uid IS NULL OR i.study_uid = given.study_uid)`;
 
 const ADD = `
-  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid)
-  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid) $1::integer, accession_number, mrn, study_date::date, study_uid
+  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid, pseudo_patient_id)
+  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid)
+    $1::integer, accession_number, mrn, study_date::date, study_uid, ($6::text[])[place::integer]
   FROM ${GIVEN}
-  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})`;
+  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})
+  ORDER BY accession_number, mrn, study_date, study_uid, place`;
 
 const EXPORTED = `
   SELECT place::integer AS place FROM ${GIVEN}

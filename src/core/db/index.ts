@@ -1,8 +1,28 @@
 export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
 export type { Database, Queries, QueryResult } from './database.js';
+export {
+  embeddedSettings,
+  EmbeddedDatabaseError,
+  EmbeddedFolderInUseError,
+  isEmbeddedServed,
+  startEmbeddedServer,
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+} from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
-export { addImages, exportedStudies, findOrCreateExtract, markExported, type CohortImage } from './images.js';
+export { HeldLocks, type LockName } from './held-locks.js';
+export {
+  addImages,
+  exportedImages,
+  exportedStudies,
+  exportOnce,
+  findExportable,
+  findOrCreateExtract,
+  type CohortImage,
+  type ExportableStudy,
+  type ExportedImage,
+} from './images.js';
 export {
   ENDINGS,
   Ledger,
@@ -13,6 +33,7 @@ export {
   type TransferFilter,
 } from './ledger.js';
 export {
+  checkCohortTables,
   migrateDown,
   migrateUp,
   migrationStatus,
@@ -20,4 +41,6 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
+export { lackingPrivileges } from './privileges.js';
+export { requestedStudies } from './requested-studies.js';
 export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';

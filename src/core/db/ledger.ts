@@ -46,7 +46,8 @@ export interface Transfer {
 
 export interface TransferFilter {
   readonly project?: string;
-  readonly outcome?: Ending;
+  /** Any of these. */
+  readonly outcomes?: readonly Ending[];
 }
 
 export type Totals = Readonly<Record<Ending, number>>;
@@ -79,14 +80,14 @@ export class Ledger implements OutcomeRecorder {
   /** The rows in the order in which the messages ended first, of one moment, as a stream. */
   async *list(filter: TransferFilter = {}): AsyncGenerator<Transfer, void, undefined> {
     const conditions: string[] = [];
-    const params: string[] = [];
+    const params: (string | readonly Ending[])[] = [];
     for (const [column, value] of [
-      ['project_name', filter.project],
-      ['outcome', filter.outcome],
+      ['project_name =', filter.project],
+      ['outcome = ANY', filter.outcomes],
     ] as const) {
       if (value === undefined) continue;
       params.push(value);
-      conditions.push(`${column} = $${params.length}`);
+      conditions.push(`${column} ($${params.length})`);
     }
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const sql = `SELECT ${COLUMNS} FROM ${SCHEMA}.transfer ${where} ORDER BY transfer_id`;

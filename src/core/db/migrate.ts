@@ -94,14 +94,18 @@ export function migrationStatus(database: Database): Promise<MigrationStatus> {
   return statusOf(database);
 }
 
+/** The lock is the transaction's, not the session's: on the embedded database all clients have one session. */
 async function locked<T>(database: Database, work: (queries: Queries) => Promise<T>): Promise<T> {
   return database.session(async (queries) => {
-    await queries.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await queries.query('BEGIN');
     try {
-      return await work(queries);
-    } finally {
-      // The end of the session would release it too, but a session may be one that others use.
-      await queries.query('SELECT pg_advisory_unlock($1)', [LOCK]).catch(() => undefined);
+      await queries.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+      const result = await work(queries);
+      await queries.query('COMMIT');
+      return result;
+    } catch (error) {
+      await queries.query('ROLLBACK').catch(() => undefined); // on a lost connection there is nothing to take back
+      throw error;
     }
   });
 }
@@ -123,8 +127,12 @@ async function appliedSteps(queries: Queries): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Half a schema is worse than none: tables as an older PIXL left them are named before anything is added to them. */
-async function checkCohortTables(queries: Queries): Promise<void> {
+/**
+ * Half a schema is worse than none: tables as an older PIXL left them are named before anything is added to them.
+ *
+ * @throws SchemaMismatchError
+ */
+export async function checkCohortTables(queries: Queries): Promise<void> {
   for (const table of ['extract', 'image'] as const) {
     const { rows } = await queries.query<{ name: string }>(
       'SELECT column_name::text AS name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2',
@@ -156,12 +164,13 @@ async function dropSchemaIfOurs(queries: Queries): Promise<void> {
   if (rows[0]?.held === false) await queries.query(`DROP SCHEMA ${SCHEMA}`);
 }
 
-/** node-pg-migrate keeps the table of steps, checks their order and runs them in one transaction. */
+/** node-pg-migrate keeps the table of steps, checks their order and runs them. The transaction is ours. */
 async function run(queries: Queries, direction: 'up' | 'down', count: number, log: Logger): Promise<void> {
   const { runner } = await import('node-pg-migrate'); // its loader of files is of no use to the other commands
   let failure: unknown;
   const client = {
     query: async (sql: string, params?: readonly unknown[]) => {
+      if (/^\s*(BEGIN|COMMIT|ROLLBACK)\s*;?\s*$/i.test(sql)) return { rows: [], rowCount: 0 };
       try {
         return await queries.query(sql, params);
       } catch (error) {

@@ -7,3 +7,4 @@ export {
   type RateLimiterOptions,
   type RateLimiterState,
 } from './rate-limiter.js';
+export { tryRedis, type RedisTrouble } from './shared-redis.js';

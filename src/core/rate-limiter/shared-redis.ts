@@ -28,8 +28,8 @@ export function troubleOf(error: unknown): RedisTrouble {
     : 'away';
 }
 
-/** @throws SharedLimiterError when a Redis answers and refuses us. One that is away may come back. */
-export async function checkRedis(url: string): Promise<void> {
+/** Connects to a Redis once and asks for an answer. @returns null when it gives one */
+export async function tryRedis(url: string): Promise<RedisTrouble | null> {
   const client = new Redis(url, { ...OPTIONS, lazyConnect: true, retryStrategy: () => null });
   const failures: unknown[] = [];
   client.on('error', (error) => failures.push(error));
@@ -41,7 +41,13 @@ export async function checkRedis(url: string): Promise<void> {
   } finally {
     client.disconnect();
   }
-  if (failures.some((error) => troubleOf(error) === 'refused'))
+  if (failures.length === 0) return null;
+  return failures.some((error) => troubleOf(error) === 'refused') ? 'refused' : 'away';
+}
+
+/** @throws SharedLimiterError when a Redis answers and refuses us. One that is away may come back. */
+export async function checkRedis(url: string): Promise<void> {
+  if ((await tryRedis(url)) === 'refused')
     throw new SharedLimiterError('Redis refuses the user name or password', 'never');
 }
 

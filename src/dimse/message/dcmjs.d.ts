@@ -1,4 +1,19 @@
+/** What is used of dcmjs, which comes without types. */
 declare module 'dcmjs' {
-  const dcmjs: { readonly log: { setLevel(level: string): void } };
+  interface DicomDict {
+    dict: object;
+    write(): ArrayBuffer;
+  }
+  const dcmjs: {
+    readonly log: { setLevel(level: string): void };
+    readonly data: {
+      readonly DicomDict: new (meta: object) => DicomDict;
+      readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
+      readonly DicomMetaDictionary: {
+        naturalizeDataset(dict: object): object;
+        denaturalizeDataset(dataSet: object): object;
+      };
+    };
+  };
   export default dcmjs;
 }

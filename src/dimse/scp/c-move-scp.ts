@@ -32,7 +32,6 @@ export async function moveScp(operation: OperationOf<'C-MOVE-RQ'>): Promise<void
   for (const group of groupsOf(instances)) {
     if (subOperations.isOver) break;
     await new MoveRun(operation, destination, group, subOperations).run();
-    await subOperations.tell();
   }
   await subOperations.finish();
 }
@@ -71,6 +70,8 @@ class MoveRun {
   readonly #subOperations: SubOperations;
   /** Those of the group that have not ended. */
   readonly #left: Set<string>;
+  /** The pending responses that are on their way. */
+  #told: Promise<unknown> = Promise.resolve();
 
   constructor(
     operation: OperationOf<'C-MOVE-RQ'>,
@@ -97,6 +98,7 @@ class MoveRun {
       );
       for (const uid of [...this.#left]) this.#ended(uid, Status.ProcessingFailure);
     }
+    await this.#told;
   }
 
   async #send(): Promise<void> {
@@ -119,7 +121,7 @@ class MoveRun {
 
   async *#outgoing(association: Association): AsyncGenerator<OutgoingInstance, void, undefined> {
     for (const instance of this.#group.instances) {
-      await this.#subOperations.tell();
+      await this.#told;
       if (this.#subOperations.isOver) return;
       const { sopInstanceUid, sopClassUid, transferSyntaxUid } = instance;
       const context = association.findContext(sopClassUid, transferSyntaxUid);
@@ -143,5 +145,8 @@ class MoveRun {
   #ended(sopInstanceUid: string, status: number): void {
     this.#left.delete(sopInstanceUid);
     this.#subOperations.ended(sopInstanceUid, status);
+    // At once: gdcmscu, destination and requestor in one, takes nothing more before it has this (docs/field-notes.md).
+    this.#told = Promise.all([this.#told, this.#subOperations.tell()]);
+    this.#told.catch(() => undefined); // thrown where it is awaited
   }
 }

@@ -1,20 +1,25 @@
 import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { InternalError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
+import { encodeFileMeta } from '../data-set/file-meta.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
 import { Status } from '../message/status.js';
 import { DirectorySync } from './directory-sync.js';
 import { IndexCache } from './index-cache.js';
 import type { InstanceIndex } from './instance-index.js';
 import { loadIndex } from './load-index.js';
-import { DicomFile, encodeFileMeta, type FileMeta } from './part10.js';
+import { DicomFile } from './part10.js';
 import { readInstance } from './read-instance.js';
 import { sameDataSet } from './same-data-set.js';
 import type { StoredInstance } from './stored-instance.js';
 
 /** An instance that comes in. */
-export interface ReceivedInstance extends FileMeta {
+export interface ReceivedInstance {
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
   readonly sourceAeTitle: string;
   readonly dataSet: AsyncIterable<Buffer>;
 }
@@ -53,7 +58,7 @@ export class FileStore {
    */
   static async open(folder: string, log: Logger): Promise<FileStore> {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await rm(join(folder, INCOMING), { recursive: true, force: true });
       await mkdir(join(folder, INCOMING));
       const cache = new IndexCache(folder, log);
@@ -140,7 +145,7 @@ export class FileStore {
       attributes,
     };
     const instance = this.index.add(facts);
-    if (instance === null) throw new NodeStartError('an instance twice at a time');
+    if (instance === null) throw new InternalError('an instance was stored twice at a time');
     this.#cache.add({ ...facts, mtimeMs: Math.trunc(mtimeMs) });
     return instance;
   }
@@ -178,8 +183,18 @@ export class FileStore {
   }
 }
 
+/** Makes a folder with those above it that there are not, and sees to it that their names are on the disk. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  const directories = new DirectorySync();
+  for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made))
+    await directories.sync(dirname(made));
+}
+
 async function write(handle: FileHandle, received: ReceivedInstance): Promise<void> {
-  let pieces = [encodeFileMeta(received, received.sourceAeTitle)];
+  const { transferSyntaxUid: transferSyntax, ...rest } = received;
+  let pieces = [encodeFileMeta({ ...rest, transferSyntax })];
   let length = 0;
   for await (const piece of received.dataSet) {
     pieces.push(piece);

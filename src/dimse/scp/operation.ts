@@ -24,6 +24,7 @@ export interface NodeParts {
 }
 
 type Request = Extract<CommandSet, { affectedSopClassUid: string; messageId: number }>;
+export type RequestType = Request['type'];
 
 /** A request that came, on its association. */
 export interface Operation<Rq extends Request> {
@@ -37,7 +38,7 @@ export interface Operation<Rq extends Request> {
   readonly parts: NodeParts;
 }
 
-export type OperationOf<Type extends Request['type']> = Operation<CommandOf<Type>>;
+export type OperationOf<Type extends RequestType> = Operation<CommandOf<Type>>;
 
 /** The fields that every response has. */
 export function responseFields({

@@ -1,53 +1,20 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { isUid } from '../../core/ids.js';
-import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../association.js';
 import { DataSetHeadError } from '../errors.js';
 
-/** What File Meta Information says of the data set behind it (PS3.10 7.1). */
-export interface FileMeta {
+/** What File Meta Information says of the data set behind it (PS3.10 7.1), and where that begins. */
+export interface ReadFileMeta {
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
-}
-
-/** A file's meta information, and where its data set begins. */
-export interface ReadFileMeta extends FileMeta {
   readonly dataSetAt: number;
 }
 
 const PREAMBLE_LENGTH = 128;
 const PREFIX = Buffer.from('DICM', 'latin1');
 /** All that others are known to write, private information included, is a few kilobytes. */
-const MAX_META_LENGTH = 64 * 1024;
+const MAX_META_LENGTH = 16 * 1024;
 const READ_LENGTH = 256 * 1024;
-
-/** The first bytes of a DICOM file: preamble, prefix and File Meta Information (PS3.10 7.1). */
-export function encodeFileMeta(meta: FileMeta, sourceAeTitle: string): Buffer {
-  const elements = Buffer.concat([
-    metaElement(0x0001, 'OB', Buffer.from([0, 1])),
-    metaElement(0x0002, 'UI', Buffer.from(meta.sopClassUid, 'latin1')),
-    metaElement(0x0003, 'UI', Buffer.from(meta.sopInstanceUid, 'latin1')),
-    metaElement(0x0010, 'UI', Buffer.from(meta.transferSyntaxUid, 'latin1')),
-    metaElement(0x0012, 'UI', Buffer.from(IMPLEMENTATION_CLASS_UID, 'latin1')),
-    metaElement(0x0013, 'SH', Buffer.from(IMPLEMENTATION_VERSION_NAME, 'latin1')),
-    metaElement(0x0016, 'AE', Buffer.from(sourceAeTitle, 'latin1')),
-  ]);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(elements.length);
-  return Buffer.concat([Buffer.alloc(PREAMBLE_LENGTH), PREFIX, metaElement(0, 'UL', length), elements]);
-}
-
-function metaElement(element: number, vr: string, value: Buffer): Buffer {
-  const padding = value.length % 2 === 0 ? '' : vr === 'UI' || vr === 'OB' ? '\0' : ' ';
-  const long = vr === 'OB';
-  const header = Buffer.alloc(long ? 12 : 8);
-  header.writeUInt16LE(0x0002, 0);
-  header.writeUInt16LE(element, 2);
-  header.write(vr, 4, 'latin1');
-  if (long) header.writeUInt32LE(value.length + padding.length, 8);
-  else header.writeUInt16LE(value.length + padding.length, 6);
-  return Buffer.concat([header, value, Buffer.from(padding, 'latin1')]);
-}
 
 /**
  * @param bytes the beginning of a file

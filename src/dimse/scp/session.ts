@@ -3,17 +3,36 @@ import { AssociationEndedError } from '../errors.js';
 import type { Association } from '../association.js';
 import type { MessageEvent } from '../message/assembler.js';
 import { Status } from '../message/status.js';
+import {
+  isStorageClass,
+  PATIENT_ROOT_FIND,
+  PATIENT_ROOT_GET,
+  PATIENT_ROOT_MOVE,
+  STUDY_ROOT_FIND,
+  STUDY_ROOT_GET,
+  STUDY_ROOT_MOVE,
+  VERIFICATION,
+} from '../sop-classes.js';
 import { findScp } from './c-find-scp.js';
 import { getScp } from './c-get-scp.js';
 import { moveScp } from './c-move-scp.js';
 import { storeScp } from './c-store-scp.js';
-import type { NodeParts } from './operation.js';
+import type { NodeParts, RequestType } from './operation.js';
 
 /** Who asks on an association, and what was negotiated with them. */
 export interface Requestor {
   readonly callingAeTitle: string;
   readonly scpClasses: ReadonlySet<string>;
 }
+
+/** The abstract syntaxes of a context in which a request may come. */
+const SERVICES: Readonly<Record<RequestType, (abstractSyntax: string) => boolean>> = {
+  'C-ECHO-RQ': (uid) => uid === VERIFICATION,
+  'C-STORE-RQ': isStorageClass,
+  'C-FIND-RQ': (uid) => uid === PATIENT_ROOT_FIND || uid === STUDY_ROOT_FIND,
+  'C-MOVE-RQ': (uid) => uid === PATIENT_ROOT_MOVE || uid === STUDY_ROOT_MOVE,
+  'C-GET-RQ': (uid) => uid === PATIENT_ROOT_GET || uid === STUDY_ROOT_GET,
+};
 
 type Request = Extract<MessageEvent, { kind: 'command' }>;
 
@@ -79,6 +98,8 @@ export class Session {
       throw association.protocolError(`${request.type} where a request was to come`);
     if (hasDataSet !== (request.type !== 'C-ECHO-RQ'))
       throw association.protocolError(`${request.type} ${hasDataSet ? 'with' : 'without'} a data set`);
+    if (!SERVICES[request.type](context.abstractSyntax))
+      throw association.protocolError(`${request.type} in a context that is not for it`);
     if (request.type === 'C-STORE-RQ') {
       const bytes = await storeScp({ ...operation, request });
       if (bytes === null) return;

@@ -18,6 +18,7 @@ interface Read {
   readonly counts: CohortCounts;
   readonly digest: string;
   readonly messages: readonly Record<string, unknown>[];
+  readonly participants: readonly (string | null)[];
 }
 
 async function readCsv(text: string | Buffer, options?: ReadCohortOptions): Promise<Read> {
@@ -29,7 +30,8 @@ async function readCsv(text: string | Buffer, options?: ReadCohortOptions): Prom
       const messages = [...cohort.messages()].map(
         ({ body }) => JSON.parse(body.toString()) as Record<string, unknown>,
       );
-      return { counts: cohort.counts, digest: cohort.digest, messages };
+      const participants = [...cohort.messages()].map(({ pseudoPatientId }) => pseudoPatientId);
+      return { counts: cohort.counts, digest: cohort.digest, messages, participants };
     } finally {
       cohort.close();
     }
@@ -102,6 +104,20 @@ describe('a cohort as CSV', () => {
     expect(some.messages.map((message) => message['series_uid'])).to.deep.equal(['1.2.1\\1.2.2']);
     const whole = await readCsv([heading, `${row(1, '1', 'A')},1.2.1`, `${row(1, '1', 'A')},`].join('\n'));
     expect(whole.messages.map((message) => message['series_uid'])).to.deep.equal(['']);
+  });
+
+  it('takes the participant of the row with the earliest date, and no identifier longer than PIXL holds', async () => {
+    const named = (participant: string, date: string): string =>
+      row(1, '1', 'A', date).replace(/[^,]*$/, participant);
+    const lines = [HEADING, named('late', '2020-01-02'), named('early', '2020-01-01')];
+    expect((await readCsv(lines.join('\n'))).participants).to.deep.equal(['early']);
+    expect((await readCsv([HEADING, named('', '2020-01-01')].join('\n'))).participants).to.deep.equal([null]);
+    const error = await errorOf(
+      [HEADING, named('x'.repeat(256), '2020-01-01'), named('"a\tb"', '2020-01-01')].join('\n'),
+    );
+    expect(error.message)
+      .to.contain('line 2, column participant_id: longer than 255 characters')
+      .and.to.contain('line 3, column participant_id: holds a control character');
   });
 
   it('names every bad row with line and column, and no identifier, and gives nothing', async () => {

@@ -240,6 +240,16 @@ describe('a node, on an association,', () => {
       BY_USER,
     ],
     [
+      'a C-FIND-RQ for a SOP class that has none',
+      (peer) => peer.sendMessage(ECHO, { ...FIND_RQ, AffectedSOPClassUID: VERIFICATION }, encodeDataSet([])),
+      BY_USER,
+    ],
+    [
+      'a C-STORE-RQ for a SOP class that is not for storage',
+      (peer) => peer.sendMessage(ECHO, { ...STORE_RQ, AffectedSOPClassUID: VERIFICATION }, encodeDataSet([])),
+      BY_USER,
+    ],
+    [
       'an identifier without end',
       async (peer) => {
         await peer.sendCommand(FIND, FIND_RQ);
@@ -318,5 +328,37 @@ describe('a node, on an association,', () => {
       expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
       await peer.close();
       await closing;
+    }));
+
+  it('finishes the request that it is at when it stops', () =>
+    withNode(async (node) => {
+      const peer = await connectScriptedPeer(node);
+      await peer.requestAssociation({ called: 'NODE', contexts: CONTEXTS });
+      const dataSet = encodeDataSet([
+        { tag: 0x00080016, vr: 'UI', value: SOP_CLASSES.CT },
+        { tag: 0x00080018, vr: 'UI', value: '1.2.3.4' },
+        { tag: 0x0020000d, vr: 'UI', value: '1.2' },
+        { tag: 0x0020000e, vr: 'UI', value: '1.2.3' },
+      ]);
+      await peer.sendCommand(STORE, STORE_RQ);
+      await eventually(() => expect(readdirSync(join(node.folder, '.incoming'))).to.have.length(1));
+      const closing = node.running.close();
+      await peer.sendDataSet(STORE, dataSet);
+      expect((await peer.receiveMessage()).command).to.include({ Status: 0 });
+      expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
+      await peer.close();
+      await closing;
+      expect(node.running.instances).to.equal(1);
+    }));
+
+  it('waits no longer than it is told for the request that it is at when it stops', () =>
+    withNode(async (node) => {
+      const peer = await connectScriptedPeer(node);
+      await peer.requestAssociation({ called: 'NODE', contexts: CONTEXTS });
+      await half(peer);
+      await eventually(() => expect(readdirSync(join(node.folder, '.incoming'))).to.have.length(1));
+      await node.running.close(50);
+      expect(readdirSync(join(node.folder, '.incoming'))).to.deep.equal([]);
+      await peer.close();
     }));
 });

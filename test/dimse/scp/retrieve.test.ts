@@ -347,6 +347,7 @@ describe('retrieval from a node', () => {
       const seen: Record<string, unknown>[] = [];
       const { final } = await moveTo(sink(() => 0, seen));
       expect(counted(final)).to.deep.equal(done(6));
+      expect(final.pending, 'one for each but the last').to.equal(5);
       expect(seen.map((command) => command['AffectedSOPInstanceUID'])).to.deep.equal(study.sopInstanceUids);
       const originator = { MoveOriginatorApplicationEntityTitle: 'PIXL', MoveOriginatorMessageID: 1 };
       for (const command of seen) expect(command).to.include(originator);

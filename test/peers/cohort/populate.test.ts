@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { populateCohort, readCohort } from '../../../src/core/cohort/index.js';
 import { getSetting, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { declareQueue } from '../../../src/queue/index.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
-import { brokerEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
+import { brokerEnv, runCli, startCli, type CliResult, type RunningCli } from '../../support/cli.js';
 import { eventually } from '../../support/eventually.js';
 import { fixture } from '../../support/fixtures.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
@@ -77,6 +77,26 @@ describe('pixl-imaging populate', function () {
         { ...common, accession_number: 'AA12345601' },
         { ...common, accession_number: 'AA12345605' },
       ]);
+    });
+  });
+
+  it('copies the public part of an extract to the exports, and of a dry run nothing', async () => {
+    await withDatabase(async (_, address) => {
+      await withTempDir(async (folder) => {
+        const env = { ...envFor(address, broker.queue()), HOST_EXPORT_ROOT_DIR: join(folder, 'exports') };
+        await runCli(['populate', fixture('omop'), '--dry-run'], { env });
+        expect(readdirSync(folder)).to.deep.equal([]);
+        for (const remark of ['1 public file (5.3 kB) copied to the exports', 'in the exports already']) {
+          const { code, stderr } = await runCli(['populate', fixture('omop'), '--no-start'], { env });
+          expect(code, stderr).to.equal(0);
+          expect(stderr).to.contain(remark);
+        }
+        const file = 'omop/PROCEDURE_OCCURRENCE.parquet';
+        const latest = join(folder, 'exports', 'test-extract-uclh-omop-cdm', 'latest');
+        expect(readFileSync(join(latest, 'omop', 'public', file))).to.deep.equal(
+          readFileSync(fixture(`omop/public/${file}`)),
+        );
+      }, 'exports');
     });
   });
 
@@ -179,7 +199,7 @@ describe('pixl-imaging populate', function () {
             sent.push(...bodies.map((body) => body.toString()));
             return Promise.resolve();
           };
-          const options = { database, queues: ['q'], publish };
+          const options = { database, queues: ['q'], publish, retries: null };
           const failure = await populateCohort(cohort, options).catch((error: unknown) => error);
           expect(failure).to.be.instanceOf(Error);
           const result = await populateCohort(cohort, options);
@@ -188,6 +208,7 @@ describe('pixl-imaging populate', function () {
             published: 1_500,
             alreadyExported: 0,
             doneBefore: 1_000,
+            exported: null,
             isComplete: true,
           });
           expect(sent).to.deep.equal([...cohort.messages()].map(({ body }) => body.toString()));
@@ -223,6 +244,88 @@ describe('pixl-imaging populate', function () {
         const { code, json, stderr } = await running.ended;
         expect(code, stderr).to.equal(4);
         expect(json()).to.include({ published: 3, exported: 1 });
+      });
+    });
+  });
+
+  it('stopped while it waits and started again, waits on and publishes nothing twice', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      const services = fakeServices({});
+      const { url } = await api.start({ services });
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
+      await withCsv(csv(3), async (path) => {
+        const run = async (starts: number): Promise<RunningCli> => {
+          const running = startCli(['populate', path, '--rate', '2', '--num-retries', '5', '--json'], {
+            env,
+          });
+          // It sets the rate when all is published.
+          await eventually(() => expect(services.set).to.have.length(starts), { timeoutMs: 20_000 });
+          return running;
+        };
+        const first = await run(1);
+        first.kill('SIGKILL');
+        await first.ended;
+        expect(await broker.depth(queue), 'of the first round').to.equal(3);
+        const second = await run(2);
+        expect(await broker.depth(queue), 'nothing was published again').to.equal(3);
+        await execute(address, [
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'POPACC1'",
+        ]);
+        await broker.drain(queue);
+        await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
+        second.kill('SIGINT');
+        expect((await second.ended).code).to.equal(1);
+        const third = await run(3);
+        expect(accessions(await broker.drain(queue))).to.have.members(['POPACC0', 'POPACC2']);
+        const { code, json, stderr } = await third.ended;
+        expect(code, stderr).to.equal(4);
+        expect(json()).to.include({ published: 0, done_before: 3, exported: 1 });
+        expect(await broker.depth(queue), 'the round brought nothing more').to.equal(0);
+      });
+    });
+  });
+
+  it('keeps out a second run over one of its projects, and no other', async () => {
+    await withDatabase(async (_, address) => {
+      const [queue, other] = [broker.queue(), broker.queue()];
+      const services = fakeServices({});
+      const { url } = await api.start({ services });
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
+      await withCsv(csv(3), async (path) => {
+        const first = startCli(['populate', path, '--num-retries', '1'], { env });
+        await eventually(() => expect(services.set).to.have.length(1), { timeoutMs: 20_000 });
+        const second = await runCli(['populate', path, '--no-start'], { env });
+        expect(second.code).to.equal(1);
+        expect(second.stderr).to.contain('another populate of the project some-project is running');
+        expect(await broker.depth(queue)).to.equal(3);
+        await withCsv(
+          csv(2, () => 'Another'),
+          async (another) => {
+            const args = ['populate', another, '--no-start'];
+            expect((await runCli(args, { env: envFor(address, other) })).code).to.equal(0);
+          },
+        );
+        await broker.drain(queue);
+        expect((await first.ended).code).to.equal(4);
+        expect((await runCli(['populate', path, '--no-start'], { env })).code).to.equal(0);
+      });
+    });
+  });
+
+  it('enters whom the project knows the patient as, which is in no message', async () => {
+    await withDatabase(async (database, address) => {
+      const queue = broker.queue();
+      const text = csv(3).replace(',p\n', ', Ärzte-7 \n').replace(/,p\n$/, ',\n');
+      await withCsv(text, async (path) => {
+        const { code } = await runCli(['populate', path, '--no-start'], { env: envFor(address, queue) });
+        expect(code).to.equal(0);
+        const { rows } = await database.query<{ pseudo_patient_id: string | null }>(
+          'SELECT pseudo_patient_id FROM pixl_pipeline.image ORDER BY mrn',
+        );
+        expect(rows.map((row) => row.pseudo_patient_id)).to.deep.equal(['Ärzte-7', 'p', null]);
+        for (const { content } of await broker.drain(queue))
+          expect(content.toString()).not.to.contain('rzte');
       });
     });
   });

@@ -151,6 +151,7 @@ describe('pixl-imaging report', function () {
       expect(await mrns('--outcome', 'missing', '--project', 'Test project')).to.deep.equal([]);
       expect(await mrns('--project', "x' OR '1'='1")).to.deep.equal([]);
       for (const outcome of ENDINGS) await mrns('--outcome', outcome);
+      expect(await mrns('--outcome', ...ENDINGS)).to.deep.equal(await mrns());
     });
   });
 

@@ -3,7 +3,8 @@ import {
   addImages,
   exportedStudies,
   findOrCreateExtract,
-  markExported,
+  exportOnce,
+  findExportable,
   migrateUp,
   type CohortImage,
   type Database,
@@ -17,6 +18,7 @@ const image = (number: number, rest: Partial<CohortImage> = {}): CohortImage => 
   mrn: `MRN${number}`,
   studyDate: '2023-01-31',
   studyUid: `1.2.3.${number}`,
+  pseudoPatientId: null,
   ...rest,
 });
 
@@ -58,6 +60,25 @@ describe('The images of a cohort', function () {
     });
   });
 
+  it('keep the pseudonym that they were added with, if they were with one', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1, { pseudoPatientId: 'P-1' }), image(2)]);
+      await addImages(database, extractId, [
+        image(1, { pseudoPatientId: 'P-9' }),
+        image(2, { pseudoPatientId: 'P-9' }),
+        image(3, { pseudoPatientId: 'P-3' }),
+      ]);
+      const { rows } = await database.query(
+        'SELECT mrn, pseudo_patient_id FROM pixl_pipeline.image ORDER BY mrn',
+      );
+      expect(rows).to.deep.equal([
+        { mrn: 'MRN1', pseudo_patient_id: 'P-1' },
+        { mrn: 'MRN2', pseudo_patient_id: null },
+        { mrn: 'MRN3', pseudo_patient_id: 'P-3' },
+      ]);
+    });
+  });
+
   it('know which are exported, also those that PIXL wrote without a study UID', async () => {
     await withExtract(async (database, extractId) => {
       await addImages(database, extractId, [image(1), image(2), image(3, { studyUid: null }), image(4)]);
@@ -83,19 +104,63 @@ describe('The images of a cohort', function () {
     });
   });
 
-  it('are marked as exported once', async () => {
+  it('are exported once, however many try at the same time', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1), image(2)]);
+      await database.query(
+        "UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1' WHERE study_uid = '1.2.3.1'",
+      );
+      let placed = 0;
+      const place = (): Promise<void> => {
+        placed += 1;
+        return Promise.resolve();
+      };
+      const outcomes = await Promise.all(
+        Array.from({ length: 5 }, () => exportOnce(database, 'test-extract', '2.25.1', place)),
+      );
+      expect(outcomes.sort()).to.deep.equal(['already', 'already', 'already', 'already', 'exported']);
+      expect(placed).to.equal(1);
+      expect(await exportOnce(database, 'another', '2.25.1', place)).to.equal('unknown');
+      expect(await exportOnce(database, 'test-extract', '2.25.2', place)).to.equal('unknown');
+      const { rows } = await database.query(
+        'SELECT exported_at IS NOT NULL AS exported FROM pixl_pipeline.image ORDER BY image_id',
+      );
+      expect(rows).to.deep.equal([{ exported: true }, { exported: false }]);
+    });
+  });
+
+  it('are not noted as exported when that fails', async () => {
     await withExtract(async (database, extractId) => {
       await addImages(database, extractId, [image(1)]);
-      await database.query("UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1'");
-      const at = new Date('2024-05-01T10:00:00Z');
-      expect(await markExported(database, 'test-extract', '2.25.1', at)).to.equal('marked');
-      expect(await markExported(database, 'test-extract', '2.25.1', new Date())).to.equal('already');
-      expect(await markExported(database, 'another', '2.25.1', at)).to.equal('unknown');
-      expect(await markExported(database, 'test-extract', '2.25.2', at)).to.equal('unknown');
-      const { rows } = await database.query(
-        'SELECT extract(epoch FROM exported_at)::integer AS at FROM pixl_pipeline.image',
+      const failing = exportOnce(database, 'test-extract', '1.2.3.1', () =>
+        Promise.reject(new RangeError('no room')),
       );
-      expect(rows).to.deep.equal([{ at: at.getTime() / 1000 }]);
+      expect(await failing.catch((error: unknown) => error)).to.be.an.instanceOf(RangeError);
+      expect(await findExportable(database, 'test-extract', '1.2.3.1')).to.deep.equal({
+        pseudoStudyUid: '1.2.3.1',
+        isExported: false,
+      });
+    });
+  });
+
+  it('are known by their pseudonymous UID, or by their own', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1), image(2)]);
+      await database.query(
+        "UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1' WHERE study_uid = '1.2.3.1'",
+      );
+      const pseudonyms = ['2.25.1', '1.2.3.1', '1.2.3.2', '1.2.3.9'].map(
+        async (uid) => (await findExportable(database, 'test-extract', uid))?.pseudoStudyUid,
+      );
+      expect(await Promise.all(pseudonyms)).to.deep.equal(['2.25.1', '2.25.1', '1.2.3.2', undefined]);
+      // An anonymising store that keeps UIDs: nobody fills the pseudonym in.
+      expect(await exportOnce(database, 'test-extract', '1.2.3.2', () => Promise.resolve())).to.equal(
+        'exported',
+      );
+      const { rows } = await database.query(
+        "SELECT pseudo_study_uid FROM pixl_pipeline.image WHERE study_uid = '1.2.3.2'",
+      );
+      expect(rows).to.deep.equal([{ pseudo_study_uid: '1.2.3.2' }]);
     });
   });
 });

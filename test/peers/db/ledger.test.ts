@@ -191,12 +191,13 @@ describe('The ledger', function () {
       });
       for (const outcome of ENDINGS) {
         let counted = 0;
-        for await (const row of ledger.list({ outcome })) counted += row.outcome === outcome ? 1 : 100;
+        for await (const row of ledger.list({ outcomes: [outcome] }))
+          counted += row.outcome === outcome ? 1 : 100;
         expect(counted, outcome).to.equal(totals[outcome]);
       }
       expect(await ledger.totals({ project: 'Other' })).to.deep.include({ missing: 2, delivered: 0 });
       const others: (string | null)[] = [];
-      for await (const row of ledger.list({ project: 'Other', outcome: 'missing' })) others.push(row.mrn);
+      for await (const row of ledger.list({ project: 'Other', outcomes: ['missing'] })) others.push(row.mrn);
       expect(others).to.deep.equal(['MRN4', 'MRN5']);
     });
   });

@@ -88,7 +88,13 @@ describe('The migrations', function () {
       expect(await postgres.dump(address, ...PIXL_TABLES)).to.equal(tablesBefore);
       await new Ledger(database).record(deliveredEntry(messageNumbered(1)));
       expect(await findOrCreateExtract(database, 'test-extract')).to.equal(1);
-      const known = { accessionNumber: 'ACC3', mrn: 'MRN3', studyDate: '2023-01-01', studyUid: '1.2.3.3' };
+      const known = {
+        accessionNumber: 'ACC3',
+        mrn: 'MRN3',
+        studyDate: '2023-01-01',
+        studyUid: '1.2.3.3',
+        pseudoPatientId: null,
+      };
       expect(await addImages(database, 1, [known])).to.equal(0);
 
       await migrateDown(database, silentLogger);
@@ -123,7 +129,7 @@ describe('The migrations', function () {
       await migrateUp(database, silentLogger);
       const extractId = await findOrCreateExtract(database, 'kept');
       await addImages(database, extractId, [
-        { accessionNumber: 'A', mrn: 'M', studyDate: '2023-01-01', studyUid: null },
+        { accessionNumber: 'A', mrn: 'M', studyDate: '2023-01-01', studyUid: null, pseudoPatientId: null },
       ]);
       expect((await migrateDown(database, silentLogger)).cohortTables).to.equal('pixl-imaging');
       await migrateUp(database, silentLogger);

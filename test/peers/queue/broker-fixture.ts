@@ -1,10 +1,17 @@
-import { connect, type ChannelModel, type GetMessage, type Options } from 'amqplib';
+import { connect, type ChannelModel, type Options } from 'amqplib';
 import { randomUUID } from 'node:crypto';
 import { Closers } from '../../../src/core/closers.js';
+import {
+  openDatabase,
+  startEmbeddedServer,
+  type Database,
+  type EmbeddedServer,
+} from '../../../src/core/db/index.js';
 import { silentLogger, type Logger } from '../../../src/core/log.js';
 import {
   connectBroker,
   consume,
+  openTableBroker,
   Publisher,
   type BrokerConnection,
   type BrokerOptions,
@@ -12,13 +19,28 @@ import {
   type QueueConsumer,
   type RetryPolicy,
 } from '../../../src/queue/index.js';
+import { makeEmbeddedFolder } from '../../support/embedded.js';
+import { allowLongLived, closeAtEnd, openLongLived } from '../../support/long-lived.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 /** Short enough for tests; otherwise as in earnest. */
 export const quickRetries: RetryPolicy = { maxAttempts: 3, firstDelayMs: 50, maxDelayMs: 100 };
 
-export interface BrokerFixture {
-  readonly rabbitmq: Rabbitmq;
+/** A message as it lies in a queue. */
+export interface LyingMessage {
+  readonly content: Buffer;
+  readonly properties: Readonly<Record<string, unknown>> & {
+    readonly priority?: unknown;
+    readonly expiration?: unknown;
+    readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  };
+  /** It outlives a restart of the broker. */
+  readonly persistent: boolean;
+}
+
+/** What a test of any broker needs. */
+export interface AnyBrokerFixture {
   /** A name of the test's own; the queue and its delay queues are deleted after the test. */
   queue(): string;
   connection(options?: Partial<BrokerOptions>): Promise<BrokerConnection>;
@@ -27,16 +49,25 @@ export interface BrokerFixture {
   consumer(
     options: Pick<ConsumeOptions, 'queue' | 'handler'> & Partial<ConsumeOptions>,
   ): Promise<QueueConsumer>;
-  /** Everything that is ready in a queue, read with bare amqplib. */
-  drain(queue: string): Promise<GetMessage[]>;
+  /** Everything that is ready in a queue, taken off it without our code. */
+  drain(queue: string): Promise<LyingMessage[]>;
   depth(queue: string): Promise<number>;
-  declare(queue: string, options: Options.AssertQueue): Promise<void>;
   delete(queue: string): Promise<void>;
   /** Closes at the end of the test, last in first out. */
   atEnd(close: () => Promise<void> | void): void;
 }
 
-/** Registers the hooks of a suite that needs the broker. */
+export interface BrokerFixture extends AnyBrokerFixture {
+  readonly rabbitmq: Rabbitmq;
+  declare(queue: string, options: Options.AssertQueue): Promise<void>;
+}
+
+export interface TablesFixture extends AnyBrokerFixture {
+  /** The database in which the queues are. */
+  database(): Database;
+}
+
+/** Registers the hooks of a suite that needs RabbitMQ. */
 export function useBroker(): BrokerFixture {
   let rabbitmq: Rabbitmq | undefined;
   let closers = new Closers();
@@ -96,32 +127,20 @@ export function useBroker(): BrokerFixture {
       closers.add('connection', () => connection.close());
       return connection;
     },
-    publisher: async () => {
-      const publisher = new Publisher({ connection: await fixture.connection() });
-      closers.add('publisher', () => publisher.close());
-      return publisher;
-    },
-    consumer: async (options) => {
-      const consumer = await consume({
-        connection: options.connection ?? (await fixture.connection()),
-        prefetch: 5,
-        retryPolicy: quickRetries,
-        failedQueue: options.failedQueue ?? fixture.queue(),
-        log: silentLogger,
-        shutdownGraceMs: 2_000,
-        abortGraceMs: 100,
-        ...options,
-      });
-      closers.add('consumer', () => consumer.close());
-      return consumer;
-    },
+    publisher: async () => publisherOf(fixture),
+    consumer: (options) => consumerOf(fixture, options),
     drain: (queue) =>
       onChannel(async (channel) => {
-        const messages: GetMessage[] = [];
+        const messages: LyingMessage[] = [];
         for (;;) {
           const message = await channel.get(queue, { noAck: true });
           if (message === false) return messages;
-          messages.push(message);
+          const { content, properties } = message;
+          messages.push({
+            content,
+            properties: { ...properties },
+            persistent: properties.deliveryMode === 2,
+          });
         }
       }),
     depth: (queue) => onChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),
@@ -139,6 +158,135 @@ export function useBroker(): BrokerFixture {
   };
   return fixture;
 }
+
+async function publisherOf(fixture: AnyBrokerFixture): Promise<Publisher> {
+  const publisher = new Publisher({ connection: await fixture.connection() });
+  fixture.atEnd(() => publisher.close());
+  return publisher;
+}
+
+async function consumerOf(
+  fixture: AnyBrokerFixture,
+  options: Parameters<AnyBrokerFixture['consumer']>[0],
+): Promise<QueueConsumer> {
+  const consumer = await consume({
+    connection: options.connection ?? (await fixture.connection()),
+    prefetch: 5,
+    retryPolicy: quickRetries,
+    failedQueue: options.failedQueue ?? fixture.queue(),
+    log: silentLogger,
+    shutdownGraceMs: 2_000,
+    abortGraceMs: 100,
+    ...options,
+  });
+  fixture.atEnd(() => consumer.close());
+  return consumer;
+}
+
+let shared: Promise<EmbeddedServer> | undefined;
+
+/** The one embedded database of this test process that holds queues. */
+function sharedTables(): Promise<EmbeddedServer> {
+  shared ??= openLongLived('embedded database', async () => {
+    const dir = tempDir('embedded-queues');
+    await makeEmbeddedFolder(dir.path);
+    const server = await startEmbeddedServer({ folder: dir.path, log: silentLogger });
+    allowLongLived('embedded database', { sockets: 1 });
+    closeAtEnd('embedded database', async () => {
+      await server.close();
+      dir.remove();
+    });
+    return server;
+  });
+  return shared;
+}
+
+/** Registers the hooks of a suite that needs the queue in the embedded database. */
+export function useTables(): TablesFixture {
+  let server: EmbeddedServer | undefined;
+  let database: Database | undefined;
+  let closers = new Closers();
+
+  const opened = (): Database => {
+    if (server === undefined) throw new Error('the embedded database is not started yet');
+    return openDatabase(server.settings, { log: silentLogger });
+  };
+
+  before('open the embedded database', async function () {
+    this.timeout(120_000);
+    server = await sharedTables();
+  });
+
+  beforeEach('connect to the embedded database', () => {
+    database = opened();
+  });
+
+  afterEach('close what the test opened', async function () {
+    this.timeout(30_000);
+    await closers.closeAll();
+    closers = new Closers();
+    await fixture.database().query('DELETE FROM pixl_queue.queue');
+    await fixture.database().close();
+  });
+
+  const fixture: TablesFixture = {
+    database: () => {
+      if (database === undefined) throw new Error('no test runs');
+      return database;
+    },
+    queue: () => `test-${randomUUID()}`,
+    connection: async () => {
+      const own = opened();
+      closers.add('database', () => own.close());
+      const connection = await openTableBroker({ database: own, name: 'embedded', log: silentLogger });
+      closers.add('connection', () => connection.close());
+      return connection;
+    },
+    publisher: () => publisherOf(fixture),
+    consumer: (options) => consumerOf(fixture, options),
+    drain: async (queue) => {
+      const { rows } = await fixture
+        .database()
+        .query<{ body: Buffer; properties: string; persistent: boolean }>(
+          `WITH taken AS (
+           DELETE FROM pixl_queue.message WHERE queue = $1 AND consumer_id IS NULL
+           RETURNING priority, place, body, properties
+         )
+         SELECT body, properties::text AS properties,
+                (SELECT relpersistence = 'p' FROM pg_class WHERE oid = 'pixl_queue.message'::regclass) AS persistent
+         FROM taken ORDER BY priority DESC, place`,
+          [queue],
+        );
+      return rows.map(({ body, properties, persistent }) => ({
+        content: body,
+        properties: JSON.parse(properties) as LyingMessage['properties'],
+        persistent,
+      }));
+    },
+    depth: async (queue) => {
+      const { rows } = await fixture
+        .database()
+        .query<{ n: number }>(
+          'SELECT count(*)::integer AS n FROM pixl_queue.message WHERE queue = $1 AND consumer_id IS NULL',
+          [queue],
+        );
+      return rows[0]?.n ?? 0;
+    },
+    delete: async (queue) => {
+      await fixture.database().query('DELETE FROM pixl_queue.queue WHERE name = $1', [queue]);
+    },
+    atEnd: (close) => {
+      closers.add('of the test', close);
+    },
+  };
+  return fixture;
+}
+
+/** Every broker that there is: what one guarantees all do, and the same tests show it. */
+export const BROKERS: readonly (readonly [string, () => AnyBrokerFixture])[] = [
+  ['RabbitMQ', useBroker],
+  ['the embedded database', useTables],
+];
 
 /** A promise and its end, for handlers that a test holds open. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {

@@ -7,67 +7,104 @@ import {
 } from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
-import { texts, useBroker } from './broker-fixture.js';
+import { BROKERS, texts, useBroker, type AnyBrokerFixture } from './broker-fixture.js';
 
-describe('a publisher', () => {
-  const broker = useBroker();
+async function declaredQueue(broker: AnyBrokerFixture): Promise<string> {
+  const queue = broker.queue();
+  await declareQueue(await broker.connection(), queue);
+  return queue;
+}
 
-  async function declared(): Promise<string> {
-    const queue = broker.queue();
-    await declareQueue(await broker.connection(), queue);
-    return queue;
-  }
+for (const [name, useIt] of BROKERS)
+  describe(`a publisher to ${name}`, () => {
+    const broker = useIt();
+    const declared = (): Promise<string> => declaredQueue(broker);
 
-  it('publishes persistent messages with the properties that it is given', async () => {
-    const queue = await declared();
-    const publisher = await broker.publisher();
-    const body = Buffer.from([0, 255, 10, 13]);
-    const properties = {
-      priority: 4,
-      contentType: 'application/json',
-      messageId: 'm1',
-      headers: { project: 'p' },
-    };
-    await publisher.publish(queue, body, properties);
-    const [message] = await broker.drain(queue);
-    expect(message?.content.equals(body)).to.equal(true);
-    expect(message?.properties).to.deep.include({ ...properties, deliveryMode: 2 });
-  });
-
-  it('lets higher priorities be taken first', async () => {
-    const queue = await declared();
-    const publisher = await broker.publisher();
-    for (const priority of [1, 5, 3, 5, 2])
-      await publisher.publish(queue, Buffer.from(`p${priority}`), { priority });
-    expect(texts(await broker.drain(queue))).to.deep.equal(['p5', 'p5', 'p3', 'p2', 'p1']);
-  });
-
-  it('fails for the messages whose queue does not exist, and for those alone', async () => {
-    const queue = await declared();
-    const publisher = await broker.publisher();
-    const results = await Promise.allSettled(
-      [queue, 'no-such-queue', queue, 'no-such-queue', queue].map((to) =>
-        publisher.publish(to, Buffer.from('same')),
-      ),
-    );
-    const errors = results.map((result) =>
-      result.status === 'rejected' ? (result.reason as unknown) : null,
-    );
-    expect(errors.map((error) => error instanceof UnroutableError)).to.deep.equal([
-      false,
-      true,
-      false,
-      true,
-      false,
-    ]);
-    expect(errors[1]).to.include({
-      code: 'UNROUTABLE',
-      retry: 'later',
-      queue: 'no-such-queue',
-      replyCode: 312,
+    it('publishes persistent messages with the properties that it is given', async () => {
+      const queue = await declared();
+      const publisher = await broker.publisher();
+      const body = Buffer.from([0, 255, 10, 13]);
+      const properties = {
+        priority: 4,
+        contentType: 'application/json',
+        messageId: 'm1',
+        headers: { project: 'p' },
+      };
+      await publisher.publish(queue, body, properties);
+      const [message] = await broker.drain(queue);
+      expect(message?.content.equals(body)).to.equal(true);
+      expect(message?.properties).to.deep.include(properties);
+      expect(message?.persistent).to.equal(true);
     });
-    expect(await broker.drain(queue)).to.have.length(3);
+
+    it('lets higher priorities be taken first', async () => {
+      const queue = await declared();
+      const publisher = await broker.publisher();
+      for (const priority of [1, 5, 3, 5, 2])
+        await publisher.publish(queue, Buffer.from(`p${priority}`), { priority });
+      expect(texts(await broker.drain(queue))).to.deep.equal(['p5', 'p5', 'p3', 'p2', 'p1']);
+    });
+
+    it('fails for the messages whose queue does not exist, and for those alone', async () => {
+      const queue = await declared();
+      const publisher = await broker.publisher();
+      const results = await Promise.allSettled(
+        [queue, 'no-such-queue', queue, 'no-such-queue', queue].map((to) =>
+          publisher.publish(to, Buffer.from('same')),
+        ),
+      );
+      const errors = results.map((result) =>
+        result.status === 'rejected' ? (result.reason as unknown) : null,
+      );
+      expect(errors.map((error) => error instanceof UnroutableError)).to.deep.equal([
+        false,
+        true,
+        false,
+        true,
+        false,
+      ]);
+      expect(errors[1]).to.include({
+        code: 'UNROUTABLE',
+        retry: 'later',
+        queue: 'no-such-queue',
+        replyCode: 312,
+      });
+      expect(await broker.drain(queue)).to.have.length(3);
+    });
+
+    it('publishes 20,000 messages with a bounded number unconfirmed', async () => {
+      const queue = await declared();
+      const publisher = await broker.publisher();
+      let peak = 0;
+      function* messages(): Generator<{ body: Buffer }> {
+        for (let i = 0; i < 20_000; i += 1) {
+          peak = Math.max(peak, publisher.unconfirmed);
+          yield { body: Buffer.from(`message ${i}`) };
+        }
+      }
+      expect(await publisher.publishAll(queue, messages(), { maxUnconfirmed: 300 })).to.equal(20_000);
+      expect(peak).to.be.within(2, 300);
+      expect(publisher.unconfirmed).to.equal(0);
+      await eventually(async () => expect(await broker.depth(queue)).to.equal(20_000));
+    });
+
+    it('stops taking from the source at the first message that fails', async () => {
+      const publisher = await broker.publisher();
+      let taken = 0;
+      function* messages(): Generator<{ body: Buffer }> {
+        for (; taken < 1_000; taken += 1) yield { body: Buffer.from('x') };
+      }
+      const error = await publisher
+        .publishAll('no-such-queue', messages(), { maxUnconfirmed: 10 })
+        .catch((e: unknown) => e);
+      expect(error).to.be.instanceOf(UnroutableError);
+      expect(taken).to.be.lessThan(30);
+    });
   });
+
+describe('a publisher to a RabbitMQ that goes away', () => {
+  const broker = useBroker();
+  const declared = (): Promise<string> => declaredQueue(broker);
 
   it('waits for a broker that is away and then publishes', async () => {
     const queue = await declared();
@@ -102,22 +139,6 @@ describe('a publisher', () => {
     expect(away).to.be.instanceOf(BrokerUnavailableError);
   });
 
-  it('publishes 20,000 messages with a bounded number unconfirmed', async () => {
-    const queue = await declared();
-    const publisher = await broker.publisher();
-    let peak = 0;
-    function* messages(): Generator<{ body: Buffer }> {
-      for (let i = 0; i < 20_000; i += 1) {
-        peak = Math.max(peak, publisher.unconfirmed);
-        yield { body: Buffer.from(`message ${i}`) };
-      }
-    }
-    expect(await publisher.publishAll(queue, messages(), { maxUnconfirmed: 300 })).to.equal(20_000);
-    expect(peak).to.be.within(2, 300);
-    expect(publisher.unconfirmed).to.equal(0);
-    await eventually(async () => expect(await broker.depth(queue)).to.equal(20_000));
-  });
-
   it('publishes all of an asynchronous source although the connection is cut meanwhile', async () => {
     const queue = await declared();
     const proxy = await startTcpProxy(broker.rabbitmq.port);
@@ -135,18 +156,5 @@ describe('a publisher', () => {
     expect(await publisher.publishAll(queue, messages(), { maxUnconfirmed: 100 })).to.equal(2_000);
     const arrived = new Set(texts(await broker.drain(queue)));
     expect(arrived.size).to.equal(2_000);
-  });
-
-  it('stops taking from the source at the first message that fails', async () => {
-    const publisher = await broker.publisher();
-    let taken = 0;
-    function* messages(): Generator<{ body: Buffer }> {
-      for (; taken < 1_000; taken += 1) yield { body: Buffer.from('x') };
-    }
-    const error = await publisher
-      .publishAll('no-such-queue', messages(), { maxUnconfirmed: 10 })
-      .catch((e: unknown) => e);
-    expect(error).to.be.instanceOf(UnroutableError);
-    expect(taken).to.be.lessThan(30);
   });
 });

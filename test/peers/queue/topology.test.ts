@@ -8,7 +8,7 @@ import {
   queueDepth,
 } from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
-import { useBroker } from './broker-fixture.js';
+import { BROKERS, useBroker } from './broker-fixture.js';
 
 describe('queue topology', () => {
   const broker = useBroker();
@@ -64,25 +64,30 @@ describe('queue topology', () => {
       .and.contain('current is none');
     expect(connection.state().state, 'the connection survives the refusal').to.equal('connected');
   });
-
-  it('counts what is ready in a queue and throws it away on request', async () => {
-    const connection = await broker.connection();
-    const publisher = await broker.publisher();
-    const queue = broker.queue();
-    await declareQueue(connection, queue);
-    for (const body of ['a', 'b', 'c']) await publisher.publish(queue, Buffer.from(body));
-    await eventually(async () =>
-      expect(await queueDepth(connection, queue)).to.deep.equal({ depth: 3, consumers: 0 }),
-    );
-    expect(await purgeQueue(connection, queue)).to.equal(3);
-    expect(await queueDepth(connection, queue)).to.deep.equal({ depth: 0, consumers: 0 });
-  });
-
-  it('says which queue does not exist', async () => {
-    const connection = await broker.connection();
-    const error = await queueDepth(connection, 'no-such-queue').catch((cause: unknown) => cause);
-    expect(error).to.be.instanceOf(BrokerRefusedError);
-    expect(error).to.include({ replyCode: 404 });
-    expect((error as Error).message).to.contain('no-such-queue');
-  });
 });
+
+for (const [name, useIt] of BROKERS)
+  describe(`a queue of ${name}`, () => {
+    const broker = useIt();
+
+    it('counts what is ready in a queue and throws it away on request', async () => {
+      const connection = await broker.connection();
+      const publisher = await broker.publisher();
+      const queue = broker.queue();
+      await declareQueue(connection, queue);
+      for (const body of ['a', 'b', 'c']) await publisher.publish(queue, Buffer.from(body));
+      await eventually(async () =>
+        expect(await queueDepth(connection, queue)).to.deep.equal({ depth: 3, consumers: 0 }),
+      );
+      expect(await purgeQueue(connection, queue)).to.equal(3);
+      expect(await queueDepth(connection, queue)).to.deep.equal({ depth: 0, consumers: 0 });
+    });
+
+    it('says which queue does not exist', async () => {
+      const connection = await broker.connection();
+      const error = await queueDepth(connection, 'no-such-queue').catch((cause: unknown) => cause);
+      expect(error).to.be.instanceOf(BrokerRefusedError);
+      expect(error).to.include({ replyCode: 404 });
+      expect((error as Error).message).to.contain('no-such-queue');
+    });
+  });

@@ -1,21 +1,19 @@
 import type { Channel, Message } from 'amqplib';
 import { randomUUID } from 'node:crypto';
-import type { BrokerConnection } from './connection.js';
-import { BrokerUnavailableError, endingOf, toBrokerError } from './errors.js';
-import { closeChannel, RPC_TIMEOUT_MS, watchChannel } from './topology.js';
-import { within } from './within.js';
-import type { ChannelDelivery } from './work.js';
-
-export interface SubscriptionEvents {
-  delivered(delivery: ChannelDelivery): void;
-  /** The broker ended the subscription because the queue was deleted; the channel is still there. */
-  cancelled(): void;
-  /** The channel is gone, with the connection or alone, and with it every delivery tag of it. */
-  lost(reason: string): void;
-}
+import {
+  RPC_TIMEOUT_MS,
+  type ChannelDelivery,
+  type Subscription,
+  type SubscriptionEvents,
+} from '../broker.js';
+import { BrokerUnavailableError } from '../errors.js';
+import { within } from '../within.js';
+import type { RabbitmqConnection } from './connection.js';
+import { endingOf, toBrokerError } from './errors.js';
+import { closeChannel, watchChannel } from './topology.js';
 
 /** One channel with a prefetch, on which messages of a queue are asked for or not. It lives as long as its channel. */
-export class Subscription {
+export class RabbitmqSubscription implements Subscription {
   readonly channel: Channel;
   readonly #broker: string;
   readonly #events: SubscriptionEvents;
@@ -29,15 +27,15 @@ export class Subscription {
 
   /** @throws BrokerError. */
   static async open(
-    connection: BrokerConnection,
+    connection: RabbitmqConnection,
     prefetch: number,
     events: SubscriptionEvents,
-  ): Promise<Subscription> {
+  ): Promise<RabbitmqSubscription> {
     const { broker } = connection;
     try {
       const model = await connection.ready('channel.open', RPC_TIMEOUT_MS);
       const channel = await answer(broker, 'channel.open', model.createChannel());
-      const subscription = new Subscription(channel, broker, events);
+      const subscription = new RabbitmqSubscription(channel, broker, events);
       let reason = 'connection lost';
       watchChannel(channel, connection.log);
       channel.on('error', (error: Error) => {
@@ -64,7 +62,7 @@ export class Subscription {
     const tag = `pixl-${randomUUID()}`;
     this.#tag = tag;
     const onMessage = (message: Message | null): void => {
-      if (message !== null) this.#events.delivered({ channel: this.channel, message });
+      if (message !== null) this.#events.delivered(deliveryOf(this.channel, message));
       else {
         this.#tag = undefined;
         this.#events.cancelled();
@@ -101,4 +99,24 @@ export class Subscription {
 function answer<T>(broker: string, operation: string, promise: Promise<T>): Promise<T> {
   const problem = `no answer for ${RPC_TIMEOUT_MS} ms`;
   return within(promise, RPC_TIMEOUT_MS, () => new BrokerUnavailableError({ broker, operation }, problem));
+}
+
+/** What RabbitMQ gave out, with the ways to end it. An ack is written and not answered (AMQP 0-9-1, basic.ack). */
+export function deliveryOf(channel: Channel, message: Message): ChannelDelivery {
+  return {
+    channel,
+    message,
+    redelivered: message.fields.redelivered,
+    ack: async () => {
+      channel.ack(message); // at once: nothing may come between the caller's look at the channel and this
+      await Promise.resolve();
+    },
+    giveBack: () => {
+      try {
+        channel.nack(message, false, true);
+      } catch {
+        // The channel was closed, and the broker gives it back by itself.
+      }
+    },
+  };
 }

@@ -1,12 +1,11 @@
 import type { Channel, Options } from 'amqplib';
-import { describeError } from '../core/errors.js';
-import type { Logger } from '../core/log.js';
-import type { BrokerConnection } from './connection.js';
-import { BrokerRefusedError, BrokerUnavailableError, QueueMismatchError, toBrokerError } from './errors.js';
-import { within } from './within.js';
-
-/** AMQP priorities run from 0 to this. */
-export const MAX_PRIORITY = 5;
+import { describeError } from '../../core/errors.js';
+import type { Logger } from '../../core/log.js';
+import { delayQueueName, MAX_PRIORITY, RPC_TIMEOUT_MS, type QueueDepth } from '../broker.js';
+import { BrokerRefusedError, BrokerUnavailableError, QueueMismatchError } from '../errors.js';
+import { within } from '../within.js';
+import type { RabbitmqConnection } from './connection.js';
+import { toBrokerError } from './errors.js';
 
 /**
  * A work queue's properties, and no other argument: PIXL's services declare the same queues, and AMQP refuses a
@@ -14,22 +13,13 @@ export const MAX_PRIORITY = 5;
  */
 const WORK_QUEUE: Options.AssertQueue = { durable: true, arguments: { 'x-max-priority': MAX_PRIORITY } };
 
-/** The broker's answer to a declaration, an open, a purge. */
-export const RPC_TIMEOUT_MS = 10_000;
-
-/** What a queue holds that is ready to be taken; what consumers hold unacked is not counted. */
-export interface QueueDepth {
-  readonly depth: number;
-  readonly consumers: number;
-}
-
 /**
  * Runs `work` on a channel of its own: a refused operation costs the channel on which it was asked.
  *
  * @throws BrokerUnavailableError, BrokerRefusedError.
  */
 export async function onChannel<T>(
-  connection: BrokerConnection,
+  connection: RabbitmqConnection,
   operation: string,
   work: (channel: Channel) => Promise<T>,
   timeoutMs = RPC_TIMEOUT_MS,
@@ -74,7 +64,7 @@ export async function closeChannel(channel: Channel | undefined): Promise<void> 
 }
 
 async function declare(
-  connection: BrokerConnection,
+  connection: RabbitmqConnection,
   queue: string,
   properties: Options.AssertQueue,
 ): Promise<void> {
@@ -94,13 +84,8 @@ async function declare(
  *
  * @throws QueueMismatchError when it is there with other properties.
  */
-export async function declareQueue(connection: BrokerConnection, queue: string): Promise<void> {
+export async function declareQueue(connection: RabbitmqConnection, queue: string): Promise<void> {
   await declare(connection, queue, WORK_QUEUE);
-}
-
-/** `imaging-primary.retry.5000`: the TTL is in the name, so another policy needs no other properties of it. */
-export function delayQueueName(queue: string, delayMs: number): string {
-  return `${queue}.retry.${delayMs}`;
 }
 
 /**
@@ -118,7 +103,7 @@ export function delayQueueName(queue: string, delayMs: number): string {
  * @throws QueueMismatchError when it is there with other properties.
  */
 export async function declareDelayQueue(
-  connection: BrokerConnection,
+  connection: RabbitmqConnection,
   queue: string,
   delayMs: number,
 ): Promise<string> {
@@ -135,7 +120,7 @@ export async function declareDelayQueue(
  *
  * @throws BrokerRefusedError with reply code 404 when there is no such queue.
  */
-export async function queueDepth(connection: BrokerConnection, queue: string): Promise<QueueDepth> {
+export async function queueDepth(connection: RabbitmqConnection, queue: string): Promise<QueueDepth> {
   const ok = await onChannel(connection, `queue.declare-passive ${queue}`, (channel) =>
     channel.checkQueue(queue),
   );
@@ -148,7 +133,7 @@ export async function queueDepth(connection: BrokerConnection, queue: string): P
  * @returns how many messages that were.
  * @throws BrokerRefusedError with reply code 404 when there is no such queue.
  */
-export async function purgeQueue(connection: BrokerConnection, queue: string): Promise<number> {
+export async function purgeQueue(connection: RabbitmqConnection, queue: string): Promise<number> {
   const ok = await onChannel(connection, `queue.purge ${queue}`, (channel) => channel.purgeQueue(queue));
   return ok.messageCount;
 }

@@ -1,9 +1,11 @@
 import { connect, type ChannelModel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CancelledError } from '../core/errors.js';
-import type { Logger } from '../core/log.js';
-import { BrokerUnavailableError, endingOf, toBrokerError } from './errors.js';
-import { within } from './within.js';
+import { CancelledError } from '../../core/errors.js';
+import type { Logger } from '../../core/log.js';
+import type { BrokerState } from '../broker.js';
+import { BrokerUnavailableError } from '../errors.js';
+import { within } from '../within.js';
+import { endingOf, toBrokerError } from './errors.js';
 
 export interface BrokerTls {
   /** PEM of the authorities to trust instead of the system's. */
@@ -38,36 +40,12 @@ export interface BrokerOptions {
   readonly log: Logger;
 }
 
-export interface BrokerState {
-  readonly state: 'connected' | 'connecting' | 'closed';
-  /** Why it is not connected, or that the broker takes no messages at the moment; else null. */
-  readonly reason: string | null;
-}
-
 const CLOSE_TIMEOUT_MS = 5_000;
 /** amqplib only half-closes the socket of a lost connection; this long the peer may take to do the same. */
 const LINGER_MS = 1_000;
 
-/**
- * Connects to the broker and stays connected: after a loss it reconnects for ever, until closed.
- * Whether and why it is not connected is in `state()`.
- *
- * amqplib has a recovery of its own; ours is here because it must tell a refused password from an absent broker,
- * kill sockets that hang, and let channels be owned by those who know what to declare on them.
- *
- * @throws BrokerAuthenticationError at once when user name or password are refused.
- * @throws BrokerRefusedError at once when the virtual host is not open to the user.
- * @throws BrokerUnavailableError when there was no broker within `startTimeoutMs`.
- * @throws CancelledError when `startSignal` was aborted before there was one.
- */
-export async function connectBroker(options: BrokerOptions): Promise<BrokerConnection> {
-  const connection = new BrokerConnection(options);
-  await connection.start();
-  return connection;
-}
-
-/** The one owner of the connection to the broker. Made by `connectBroker`. */
-export class BrokerConnection {
+/** The one owner of the connection to RabbitMQ. */
+export class RabbitmqConnection {
   /** `host:port`, for logs and errors. */
   readonly broker: string;
   readonly log: Logger;
@@ -80,10 +58,17 @@ export class BrokerConnection {
   #blocked: string | null = null;
   #maintaining: Promise<void> = Promise.resolve();
 
-  constructor(options: BrokerOptions) {
+  private constructor(options: BrokerOptions) {
     this.#options = options;
     this.broker = `${options.host}:${options.port}`;
     this.log = options.log;
+  }
+
+  /** See `connectBroker`. */
+  static async open(options: BrokerOptions): Promise<RabbitmqConnection> {
+    const connection = new RabbitmqConnection(options);
+    await connection.start();
+    return connection;
   }
 
   state(): BrokerState {
@@ -98,8 +83,8 @@ export class BrokerConnection {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** @internal Called once, by `connectBroker`. */
-  async start(): Promise<void> {
+  /** Called once, by `open`. */
+  private async start(): Promise<void> {
     const { startSignal } = this.#options;
     const giveUp = (): void => this.#stop.abort();
     startSignal?.addEventListener('abort', giveUp);

@@ -1,0 +1,209 @@
+import type { Command } from 'commander';
+import { mkdtemp, mkdir, readdir, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { throwIfCancelled } from '../../src/core/cancel.js';
+import { Closers } from '../../src/core/closers.js';
+import { startNode, type RunningNode } from '../../src/dimse/index.js';
+import { ApiClient, ApiUnreachableError } from '../api-client.js';
+import { writeExtract } from '../demo/extract.js';
+import { writePicture } from '../demo/picture-file.js';
+import { DemoCommandError, Program, type RunningDaemon } from '../demo/program.js';
+import { StudyProgress } from '../demo/progress.js';
+import { makeStories, type Story } from '../demo/studies.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { printLine } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+
+/** What is looked at of a row of `report --json`. */
+interface LedgerRow {
+  readonly accession_number: string;
+  readonly outcome: string;
+  readonly images: { readonly already_in_raw: number; readonly delivered: number };
+}
+
+const PROJECT = 'PIXL Demo';
+/** Images per second from each archive: slow enough to be seen. */
+const RATE = 5;
+const READY_TIMEOUT_MS = 30_000;
+const WORK_TIMEOUT_MS = 120_000;
+const POLL_MS = 150;
+
+export function addDemoCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('demo')
+    .description('The whole job on embedded parts, with two archives and studies that it makes.')
+    .option('--dir <folder>', 'where the files go, an empty folder; default: a new one for temporary files')
+    .addHelpText('after', '\nExample:\n  $ pixl-imaging demo')
+    .action(async ({ dir }: { dir?: string }) => done(await runDemo(dir)));
+}
+
+async function runDemo(dir: string | undefined): Promise<ExitCode> {
+  const folder = dir ?? (await mkdtemp(join(tmpdir(), 'pixl-demo-')));
+  const closers = new Closers();
+  let isWhole = false;
+  try {
+    const isBalanced = await cancelledBySignals((signal) => new Demo(folder, closers, signal).run(), closers);
+    isWhole = true;
+    return isBalanced ? Exit.Done : Exit.Failed;
+  } finally {
+    await closers.closeAll();
+    // Broken off, it leaves nothing behind that it made by itself.
+    if (!isWhole && dir === undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+class Demo {
+  readonly #folder: string;
+  readonly #closers: Closers;
+  readonly #signal: AbortSignal;
+
+  constructor(folder: string, closers: Closers, signal: AbortSignal) {
+    this.#folder = folder;
+    this.#closers = closers;
+    this.#signal = signal;
+  }
+
+  /** @returns whether the ledger, the stores and what was to come of each study agree */
+  async run(): Promise<boolean> {
+    const temporary = join(this.#folder, 'tmp');
+    await mkdir(temporary, { recursive: true });
+    const [vnaFolder, pacsFolder] = [join(this.#folder, 'vna'), join(this.#folder, 'pacs')];
+    const site = join(this.#folder, 'site');
+    printLine(`The demo, in ${this.#folder}\n`);
+    const stories = await makeStories({ vna: vnaFolder, pacs: pacsFolder, raw: join(site, 'raw') });
+    throwIfCancelled(this.#signal, 'demo');
+    await writeExtract(join(this.#folder, 'omop'), PROJECT, stories);
+    const [rawPort, anonPort, apiPort] = await freePorts(3);
+    const raw = { aeTitle: 'PIXL_RAW', host: '127.0.0.1', port: rawPort ?? 0 };
+    const archive = async (aeTitle: string, folder: string): Promise<RunningNode> => {
+      const node = await startNode({ aeTitle, port: 0, folder, peers: [raw] });
+      this.#closers.add(aeTitle, () => node.close());
+      printLine(`${aeTitle.padEnd(5)} 127.0.0.1:${node.port}, ${node.instances} images`);
+      return node;
+    };
+    const [vna, pacs] = [await archive('VNA', vnaFolder), await archive('PACS', pacsFolder)];
+    const settings = {
+      PRIMARY_DICOM_SOURCE_AE_TITLE: vna.aeTitle,
+      PRIMARY_DICOM_SOURCE_IP_ADDR: vna.host,
+      PRIMARY_DICOM_SOURCE_PORT: `${vna.port}`,
+      SECONDARY_DICOM_SOURCE_AE_TITLE: pacs.aeTitle,
+      SECONDARY_DICOM_SOURCE_IP_ADDR: pacs.host,
+      SECONDARY_DICOM_SOURCE_PORT: `${pacs.port}`,
+      ORTHANC_RAW_DICOM_PORT: `${raw.port}`,
+      ORTHANC_ANON_DICOM_PORT: `${anonPort ?? 0}`,
+      PIXL_IMAGING_API_PORT: `${apiPort ?? 0}`,
+      PIXL_IMAGING_API_RATE: `${RATE}`,
+      PIXL_EMBEDDED_DIR: site,
+      HOST_EXPORT_ROOT_DIR: join(this.#folder, 'exports'),
+      TMPDIR: temporary,
+    };
+    const program = new Program(settings, this.#folder, this.#signal);
+    const daemon = program.startDaemon(['serve', '--embedded'], join(this.#folder, 'daemon.log'));
+    this.#closers.add('daemon', () => daemon.stop());
+    const api = new ApiClient({ host: '127.0.0.1', port: apiPort ?? 0, token: null });
+    await this.#untilReady(api, daemon);
+    printLine(`raw and anon beside a daemon: 127.0.0.1:${raw.port}, 127.0.0.1:${anonPort ?? 0}`);
+    await program.show('populate', 'omop', '--embedded', '--no-start');
+    printLine(`\nAt ${RATE} images per second from each archive:`);
+    await this.#untilDone(api, daemon, stories);
+    await program.show('report', '--embedded');
+    const rows = (await program.json('report', '--embedded')) as LedgerRow[];
+    const isBalanced = await this.#balance(stories, rows, join(site, 'anon'));
+    await this.#pictures(stories, join(site, 'anon'));
+    printLine(`All files are in ${this.#folder}: delete it when you have seen enough.`);
+    return isBalanced;
+  }
+
+  async #untilReady(api: ApiClient, daemon: RunningDaemon): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      throwIfCancelled(this.#signal, 'demo');
+      try {
+        await api.status();
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiUnreachableError)) throw error;
+        this.#requireRunning(daemon);
+        if (performance.now() > deadline) throw error;
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  async #untilDone(api: ApiClient, daemon: RunningDaemon, stories: readonly Story[]): Promise<void> {
+    const progress = new StudyProgress(stories);
+    const deadline = performance.now() + WORK_TIMEOUT_MS;
+    try {
+      for (;;) {
+        throwIfCancelled(this.#signal, 'demo');
+        this.#requireRunning(daemon);
+        const status = await api.status();
+        progress.show(status);
+        const ended = Object.values(status.outcomes).reduce((sum, count) => sum + count, 0);
+        if (ended >= stories.length) break;
+        if (performance.now() > deadline)
+          throw new DemoCommandError('serve', `${ended} of ${stories.length} messages ended in 2 minutes`);
+        await sleep(POLL_MS);
+      }
+      progress.finish();
+    } finally {
+      progress.stop();
+    }
+  }
+
+  #requireRunning(daemon: RunningDaemon): void {
+    if (!daemon.isRunning)
+      throw new DemoCommandError('serve', `the daemon has ended, see ${join(this.#folder, 'daemon.log')}`);
+  }
+
+  /** Compares, and says, what was requested, what the ledger says, and what stands in anon. */
+  async #balance(stories: readonly Story[], rows: readonly LedgerRow[], anon: string): Promise<boolean> {
+    const wanted = stories.reduce((sum, story) => sum + imagesOf(story), 0);
+    const delivered = rows.reduce((sum, { images }) => sum + images.delivered, 0);
+    const files = (await readdir(anon, { recursive: true })).filter((name) => name.endsWith('.dcm')).length;
+    const isAsTold = stories.every((story) => {
+      const row = rows.find(({ accession_number: accession }) => accession === story.accessionNumber);
+      return (
+        row?.outcome === (story.studies.length === 0 ? 'missing' : 'delivered') &&
+        row.images.delivered === imagesOf(story) &&
+        row.images.already_in_raw === story.alreadyInRaw
+      );
+    });
+    const isBalanced = isAsTold && rows.length === stories.length && delivered === wanted && files === wanted;
+    printLine(
+      `\n${isBalanced ? 'Balanced' : 'NOT BALANCED'}: ${stories.length} requested, ${rows.length} in the ledger; ` +
+        `${wanted} images in the archives, ${delivered} delivered, ${files} in anon.`,
+    );
+    return isBalanced;
+  }
+
+  /** A picture of each study, out of what arrived. */
+  async #pictures(stories: readonly Story[], anon: string): Promise<void> {
+    const folder = join(this.#folder, 'pictures');
+    await mkdir(folder);
+    printLine('\nWhat arrived, one picture of each study:');
+    for (const { name, shown } of stories.flatMap(({ studies }) => studies)) {
+      const picture = join(folder, `${name.replaceAll(' ', '-')}.png`);
+      await writePicture(join(anon, shown), picture);
+      printLine(`  ${picture}`);
+    }
+    printLine('');
+  }
+}
+
+function imagesOf({ studies }: Story): number {
+  return studies.reduce((sum, { images }) => sum + images, 0);
+}
+
+/** Ports that nobody listens on now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,148 @@
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { ConfigurationError, type Config } from '../../src/core/config/index.js';
+import { checkSafeHaven } from '../../src/core/exports/index.js';
+import { InvalidValueError } from '../../src/core/errors.js';
+import { studyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
+import { silentLogger } from '../../src/core/log.js';
+import {
+  deploymentChecks,
+  examine,
+  examinedConfiguration,
+  type DaemonAnswer,
+  type Examined,
+} from '../../src/doctor/index.js';
+import { noMetrics } from '../../src/core/metrics.js';
+import type { AssociationTimeouts } from '../../src/dimse/index.js';
+import type { BrokerConnection } from '../../src/queue/index.js';
+import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.js';
+import { broker } from '../broker.js';
+import { database } from '../database.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { plain, printJson, printTable } from '../output.js';
+import { safeHavenSettings } from '../safe-haven.js';
+import { UsageError } from '../usage-error.js';
+import { nodeClient } from '../wiring.js';
+
+interface DoctorOptions {
+  readonly studyUid?: string;
+  readonly json?: true;
+}
+
+/** Somebody is waiting at the terminal: less than the daemon's patience. */
+const NODE_TIMEOUTS: AssociationTimeouts = { connectMs: 5_000, acseMs: 5_000, writeMs: 10_000 };
+/** Longer than a connection and an answer may take. */
+const CHECK_TIMEOUT_MS = 25_000;
+const BROKER_TIMEOUT_MS = 3_000;
+const FTPS_SILENCE_MS = 10_000;
+
+export function addDoctorCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('doctor')
+    .description('Looks whether all that a deployment needs is there and set up, and says what to mend.')
+    .option('--study-uid <uid>', 'a test study: each archive that has it may move one image of it to raw')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nSome archives (dcmqrscp, Orthanc) tell only by an image whether they know raw as a move destination: one' +
+        '\nof --study-uid, else one that raw holds already, else one of a study that the cohort asks for is moved' +
+        '\nto raw. Nothing else is changed anywhere.' +
+        '\n\nExample:\n  $ pixl-imaging doctor',
+    )
+    .action(async (options: DoctorOptions) => done(await doctor(options)));
+}
+
+async function doctor(options: DoctorOptions): Promise<ExitCode> {
+  const testStudy = options.studyUid === undefined ? null : studyNamed(options.studyUid);
+  const { config, error } = read();
+  const examined = [
+    examinedConfiguration(error),
+    ...(config === null ? [] : await examineDeployment(config, testStudy)),
+  ];
+  if (options.json === true) printJson(examined.map(json));
+  else printExamined(examined);
+  if (error !== null) return Exit.Usage;
+  return examined.some(({ kind }) => kind === 'wrong') ? Exit.Failed : Exit.Done;
+}
+
+/** What is lacking for the daemon keeps nothing that is set from being looked at; a value that is wrong does. */
+function read(): { readonly config: Config | null; readonly error: ConfigurationError | null } {
+  const config = configOr(() => readConfig('primary', 'raw', 'delivery', 'api'));
+  if (!(config instanceof ConfigurationError)) return { config, error: null };
+  const rest = configOr(() => readConfig());
+  return { config: rest instanceof ConfigurationError ? null : rest, error: config };
+}
+
+function configOr(load: () => Config): Config | ConfigurationError {
+  try {
+    return load();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
+}
+
+async function examineDeployment(config: Config, testStudy: StudyInstanceUid | null): Promise<Examined[]> {
+  const closers = new Closers();
+  try {
+    let connection: Promise<BrokerConnection> | undefined;
+    const checks = deploymentChecks({
+      config,
+      testStudy,
+      client: (node) => nodeClient(config, node, closers, noMetrics, NODE_TIMEOUTS),
+      connectBroker: () =>
+        (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
+      database: config.database === null ? null : database(config, silentLogger, closers),
+      tryFtps: (signal) =>
+        checkSafeHaven(safeHavenSettings(config), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
+      askDaemon: () => askDaemon(config),
+    });
+    return await examine(checks, CHECK_TIMEOUT_MS);
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+async function askDaemon({ api }: Config): Promise<DaemonAnswer> {
+  try {
+    await new ApiClient(api).status();
+    return 'ours';
+  } catch (error) {
+    if (error instanceof UsageError) return 'other token';
+    if (error instanceof ApiUnreachableError || error instanceof ApiRefusedError) return 'none';
+    throw error;
+  }
+}
+
+function studyNamed(text: string): StudyInstanceUid {
+  try {
+    return studyInstanceUid(text);
+  } catch (error) {
+    if (error instanceof InvalidValueError) throw new UsageError(`--study-uid: ${error.problem}`);
+    throw error;
+  }
+}
+
+/** What is not configured, or could not be told, is not wrong; the detail says which it is. */
+function json(examined: Examined): object {
+  const { check, kind, detail } = examined;
+  return { check, ok: kind !== 'wrong', detail, mend: kind === 'wrong' ? examined.mend : null };
+}
+
+const WORDS: Readonly<Record<Examined['kind'], string>> = {
+  sound: 'ok',
+  unset: '-',
+  untold: '?',
+  wrong: 'WRONG',
+};
+
+function printExamined(examined: readonly Examined[]): void {
+  printTable(
+    ['', 'check', 'detail'],
+    examined.flatMap((line) => [
+      [WORDS[line.kind], line.check, plain(line.detail)],
+      ...(line.kind === 'wrong' ? [['', '', `mend: ${plain(line.mend)}`]] : []),
+    ]),
+  );
+}

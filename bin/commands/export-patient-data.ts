@@ -1,0 +1,100 @@
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import { readExtractSummary } from '../../src/core/cohort/index.js';
+import { exportedImages } from '../../src/core/db/index.js';
+import {
+  ParquetExport,
+  withSafeHaven,
+  type LinkerCounts,
+  type UploadResult,
+} from '../../src/core/exports/index.js';
+import { CountBar } from '../count-bar.js';
+import { database } from '../database.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { bytesText, printJson, printLine, printTable } from '../output.js';
+import { safeHavenSettings } from '../safe-haven.js';
+import { cancelledBySignals } from '../signals.js';
+import { loggerFor } from '../wiring.js';
+
+interface ExportOptions {
+  readonly json?: true;
+}
+
+const BYTES_PER_KB = 1_000;
+
+export function addExportPatientDataCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('export-patient-data')
+    .description(
+      "Links an extract's procedures to the studies that are exported by now, and sends all of its parquet to the safe haven.",
+    )
+    .argument('<dir>', "the OMOP extract's folder")
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nNeeds the database and FTP_HOST, FTP_USER_NAME, FTP_USER_PASSWORD. Again later it sends again, with what was exported since.' +
+        '\n\nExample:\n  $ pixl-imaging export-patient-data ./omop-extract',
+    )
+    .action(async (dir: string, options: ExportOptions) => done(await exportPatientData(dir, options)));
+}
+
+async function exportPatientData(dir: string, options: ExportOptions): Promise<ExitCode> {
+  const config = readConfig('database', 'ftps');
+  const log = loggerFor(config);
+  const { projectName, timestamp } = readExtractSummary(dir);
+  const parquetExport = new ParquetExport(projectName, timestamp, config.exportRootDir);
+  const closers = new Closers();
+  const linking = new CountBar('linking', 'procedures');
+  const sending = new CountBar('sending', 'kB');
+  try {
+    const db = database(config, log, closers);
+    // As a rule populate has copied it; the extract may also have been populated on another machine.
+    if (!(await parquetExport.hasPublicPart())) await parquetExport.copyToExports(dir);
+    const linker = await parquetExport.exportRadiologyLinker(
+      dir,
+      exportedImages(db, parquetExport.projectSlug),
+      (procedures) => linking.show(procedures, 0),
+    );
+    linking.stop();
+    const upload = await cancelledBySignals(
+      (signal) =>
+        withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) =>
+          parquetExport.upload(haven, ({ bytesDone, bytes }) =>
+            sending.show(Math.round(bytesDone / BYTES_PER_KB), Math.round(bytes / BYTES_PER_KB)),
+          ),
+        ),
+      closers,
+    );
+    sending.stop();
+    if (options.json === true) printJson(jsonOf(parquetExport, linker, upload));
+    else print(linker, upload);
+    return Exit.Done;
+  } finally {
+    linking.stop();
+    sending.stop();
+    await closers.closeAll();
+  }
+}
+
+function jsonOf(
+  { projectSlug, extractTimeSlug }: ParquetExport,
+  linker: LinkerCounts,
+  { files, bytes, leftOut }: UploadResult,
+): object {
+  return { project: projectSlug, extract: extractTimeSlug, linker, files, bytes, left_out: leftOut };
+}
+
+function print({ linked, procedures, rows }: LinkerCounts, { files, bytes, leftOut }: UploadResult): void {
+  printTable(
+    ['sent', 'size'],
+    files.map((file) => [file.path, bytesText(file.bytes)]),
+  );
+  printLine('');
+  printLine(`${files.length} files, ${bytesText(bytes)}`);
+  printLine(
+    `${linked} of ${procedures} procedures are linked to exported studies, in ${rows} rows` +
+      (linked < procedures ? '; again when more are exported' : ''),
+  );
+  if (leftOut.length > 0) printLine(`not sent, as they are no parquet: ${leftOut.join(', ')}`);
+}

@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import { Closers } from '../../src/core/closers.js';
+import {
+  ExportIncompleteError,
+  NotAnonymisedError,
+  NotInProjectError,
+} from '../../src/core/exports/index.js';
+import { studyInstanceUid } from '../../src/core/ids.js';
+import { projectName } from '../../src/core/message.js';
+import { exportStudy, type ExportedStudy } from '../../src/pipeline/index.js';
+import { CountBar } from '../count-bar.js';
+import { database } from '../database.js';
+import { readConfig } from '../environment.js';
+import { Exit, type ExitCode } from '../exit-codes.js';
+import { exportParts } from '../export-study.js';
+import { bytesText, printJson, printLine, printRemark } from '../output.js';
+import { cancelledBySignals } from '../signals.js';
+import { loggerFor, nodeClient, required } from '../wiring.js';
+import { checkedOption } from './study-options.js';
+
+interface UploadStudyOptions {
+  readonly studyUid: string;
+  readonly project: string;
+  readonly json?: true;
+}
+
+export function addUploadStudyCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('upload-study')
+    .description('Sends one anonymised study to the safe haven over FTPS, as a zip, once.')
+    .requiredOption(
+      '--study-uid <uid>',
+      'Study Instance UID, as the anonymising store or the cohort knows it',
+    )
+    .requiredOption('--project <name>', 'the project that the study was requested for')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pixl-imaging upload-study --study-uid 2.25.113619 --project "My project"',
+    )
+    .action(async (options: UploadStudyOptions) => done(await uploadStudy(options)));
+}
+
+async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode> {
+  const study = checkedOption('--study-uid', options.studyUid, studyInstanceUid);
+  const project = checkedOption('--project', options.project, (text) => projectName(text, ''));
+  const config = readConfig('anon', 'database', 'ftps');
+  const log = loggerFor(config);
+  const closers = new Closers();
+  const bar = new CountBar('uploading', 'images');
+  closers.add('bar', () => bar.stop());
+  try {
+    const anon = nodeClient(config, required(config.anon), closers);
+    const parts = exportParts(config, log, anon, database(config, log, closers));
+    const exported = await cancelledBySignals(
+      (signal) =>
+        exportStudy(
+          {
+            studyInstanceUid: study,
+            projectName: project,
+            signal,
+            onProgress: (sent, expected) => bar.show(sent, expected),
+          },
+          parts,
+        ),
+      closers,
+    );
+    bar.stop();
+    print(exported, options);
+    return Exit.Done;
+  } catch (error) {
+    bar.stop();
+    const code = exitCodeOf(error);
+    if (code === null || !(error instanceof Error)) throw error;
+    printRemark(`error: ${error.message}`);
+    return code;
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+/** null = as for any command. */
+function exitCodeOf(error: unknown): ExitCode | null {
+  if (error instanceof NotInProjectError || error instanceof NotAnonymisedError) return Exit.NotFound;
+  return error instanceof ExportIncompleteError ? Exit.Incomplete : null;
+}
+
+function print(
+  { projectSlug, pseudoStudyUid, path, images, bytes }: ExportedStudy,
+  options: UploadStudyOptions,
+): void {
+  if (options.json === true)
+    printJson({ project: projectSlug, study_uid: pseudoStudyUid, path, images, bytes });
+  else printLine(`${path}: ${images} ${images === 1 ? 'image' : 'images'}, ${bytesText(bytes)}`);
+}

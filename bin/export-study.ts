@@ -1,0 +1,54 @@
+import { RequestRefusedError, type ApiServices } from '../src/api/index.js';
+import type { Closers } from '../src/core/closers.js';
+import type { Config } from '../src/core/config/index.js';
+import type { Database } from '../src/core/db/index.js';
+import type { Logger } from '../src/core/log.js';
+import type { NodeClient } from '../src/dimse/index.js';
+import { exportStudy, KeyedLock, type ExportParts } from '../src/pipeline/index.js';
+import { safeHavenSettings } from './safe-haven.js';
+import { namesFor, nodeClient, required } from './wiring.js';
+
+/** What exports of studies need. The configuration must have been read with `ftps` as a need. */
+export function exportParts(config: Config, log: Logger, anon: NodeClient, database: Database): ExportParts {
+  return {
+    anon,
+    database,
+    ftps: safeHavenSettings(config),
+    lock: new KeyedLock(),
+    settings: {
+      queryTimeoutMs: config.timeouts.queryMs,
+      transferTimeoutMs: config.timeouts.transferMs,
+      moveBatch: config.limits.moveBatch,
+    },
+    log,
+    nameOf: namesFor(config),
+  };
+}
+
+export interface DicomExporterOptions {
+  /** The daemon's own pool of associations; null = it delivers nothing, and one is made here. */
+  readonly anon: NodeClient | null;
+  readonly database: Database | null;
+  readonly log: Logger;
+  /** Ends what is being sent. */
+  readonly signal: AbortSignal;
+}
+
+/** What `POST /export-dicom` does. */
+export function dicomExporter(
+  config: Config,
+  { anon, database, log, signal }: DicomExporterOptions,
+  closers: Closers,
+): ApiServices['exportDicom'] {
+  const lacking = [
+    ...(config.ftps === null ? ['a safe haven (FTP_HOST and the others)'] : []),
+    ...(database === null ? ['a database'] : []),
+    ...(config.anon === null ? ['an anonymising store'] : []),
+  ];
+  if (lacking.length > 0 || database === null)
+    return () =>
+      Promise.reject(new RequestRefusedError('NOT_CONFIGURED', `not configured: ${lacking.join(', ')}`));
+  const client = anon ?? nodeClient(config, required(config.anon), closers);
+  const parts = exportParts(config, log, client, database);
+  return (studyInstanceUid, projectName) => exportStudy({ studyInstanceUid, projectName, signal }, parts);
+}

@@ -1,0 +1,128 @@
+import { ByteCursor } from './bits.js';
+import { DeltaReader } from './delta-reader.js';
+import { ParquetError } from './errors.js';
+import { HybridReader } from './hybrid-reader.js';
+
+/** The physical types that a cohort's columns may have. */
+export type PhysicalType = 'INT32' | 'INT64' | 'DOUBLE' | 'BYTE_ARRAY';
+
+/** An INT64 is a bigint; a BYTE_ARRAY is a view of its page. */
+export type Value = number | bigint | Buffer;
+
+export interface ValueReader {
+  next(): Value;
+}
+
+/** Values that can be asked for by their places. */
+export interface Dictionary {
+  at(place: number): Value;
+}
+
+/**
+ * The values of a data page, read where they lie, one at a time: a page may hold a million of them.
+ *
+ * @param count how many the page can have at most
+ * @throws ParquetError also while it is read
+ */
+export function valueReader(
+  encoding: string,
+  type: PhysicalType,
+  bytes: Buffer,
+  count: number,
+  dictionary: Dictionary | null,
+): ValueReader {
+  switch (encoding) {
+    case 'PLAIN': {
+      const cursor = new ByteCursor(bytes);
+      return { next: () => PLAIN[type](cursor) };
+    }
+    case 'PLAIN_DICTIONARY':
+    case 'RLE_DICTIONARY':
+      return dictionaryReader(bytes, dictionary);
+    case 'DELTA_BINARY_PACKED':
+      if (type === 'INT32' || type === 'INT64') return deltaReader(type, bytes);
+      break;
+    case 'DELTA_LENGTH_BYTE_ARRAY':
+      if (type === 'BYTE_ARRAY') return lengthsAndTexts(new ByteCursor(bytes), count);
+      break;
+    case 'DELTA_BYTE_ARRAY':
+      if (type === 'BYTE_ARRAY') return sharedPrefixes(new ByteCursor(bytes), count);
+      break;
+  }
+  throw new ParquetError(`values of type ${type} in the encoding ${encoding} are not read`);
+}
+
+/** A value of PLAIN. */
+const PLAIN = {
+  INT32: (cursor: ByteCursor): number => cursor.bytes.readInt32LE(cursor.skip(4)),
+  INT64: (cursor: ByteCursor): bigint => cursor.bytes.readBigInt64LE(cursor.skip(8)),
+  DOUBLE: (cursor: ByteCursor): number => cursor.bytes.readDoubleLE(cursor.skip(8)),
+  BYTE_ARRAY: (cursor: ByteCursor): Buffer => cursor.take(cursor.bytes.readUInt32LE(cursor.skip(4))),
+} satisfies Readonly<Record<PhysicalType, (cursor: ByteCursor) => Value>>;
+
+function dictionaryReader(bytes: Buffer, dictionary: Dictionary | null): ValueReader {
+  if (dictionary === null) throw new ParquetError('a page refers to a dictionary that is not there');
+  // A page of nulls may have nothing here, not even the width.
+  const places = new HybridReader(bytes.subarray(1), bytes[0] ?? 0);
+  return { next: () => dictionary.at(places.next()) };
+}
+
+function deltaReader(type: 'INT32' | 'INT64', bytes: Buffer): ValueReader {
+  const reader = new DeltaReader(new ByteCursor(bytes), type === 'INT32' ? 32 : 64);
+  return type === 'INT32' ? { next: () => Number(reader.next()) } : reader;
+}
+
+function lengthsAndTexts(cursor: ByteCursor, count: number): { next(): Buffer } {
+  const lengths = new DeltaReader(cursor, 32).lengths(count);
+  let index = 0;
+  return {
+    next: () => {
+      const length = lengths[index];
+      if (length === undefined) throw new ParquetError('a page has less values than it says');
+      index += 1;
+      return cursor.take(length);
+    },
+  };
+}
+
+/** Each text shares its beginning with the one before it. */
+function sharedPrefixes(cursor: ByteCursor, count: number): ValueReader {
+  const prefixes = new DeltaReader(cursor, 32).lengths(count);
+  const suffixes = lengthsAndTexts(cursor, count);
+  let index = 0;
+  let last: Buffer = Buffer.alloc(0);
+  return {
+    next: () => {
+      const prefix = prefixes[index] ?? 0;
+      if (prefix > last.length) throw new ParquetError('a text begins with more than there was before it');
+      index += 1;
+      last = Buffer.concat([last.subarray(0, prefix), suffixes.next()]);
+      return last;
+    },
+  };
+}
+
+/** The values of a dictionary page. Where each text begins is kept in four bytes. */
+export function dictionaryOf(type: PhysicalType, bytes: Buffer, count: number): Dictionary {
+  const size = { INT32: 4, INT64: 8, DOUBLE: 8, BYTE_ARRAY: 4 }[type]; // of a text: at least its length
+  if (count * size > bytes.length) throw new ParquetError('a dictionary has less values than it says');
+  const starts = type === 'BYTE_ARRAY' ? startsOf(bytes, count) : null;
+  const cursor = new ByteCursor(bytes);
+  return {
+    at: (place) => {
+      if (place >= count) throw new ParquetError('a page refers to a value that its dictionary lacks');
+      cursor.offset = starts === null ? place * size : (starts[place] ?? 0);
+      return PLAIN[type](cursor);
+    },
+  };
+}
+
+function startsOf(bytes: Buffer, count: number): Uint32Array {
+  const starts = new Uint32Array(count);
+  const cursor = new ByteCursor(bytes);
+  for (let index = 0; index < count; index += 1) {
+    starts[index] = cursor.offset;
+    PLAIN.BYTE_ARRAY(cursor);
+  }
+  return starts;
+}

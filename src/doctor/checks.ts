@@ -1,0 +1,125 @@
+import { secondaryArchive, type Config, type NodeConfig } from '../core/config/index.js';
+import { variables } from '../core/config/variables.js';
+import { requestedStudies, type CohortImage, type Database } from '../core/db/index.js';
+import { isOpen, parseAllowedHours } from '../core/hours.js';
+import type { StudyInstanceUid } from '../core/ids.js';
+import type { NodeClient } from '../dimse/index.js';
+import type { BrokerConnection } from '../queue/index.js';
+import { brokerCheck, queuesCheck } from './broker-checks.js';
+import { unset, untold, type Check } from './check.js';
+import { clockCheck } from './clock-check.js';
+import { databaseCheck, migrationsCheck } from './database-checks.js';
+import { ftpsCheck } from './ftps-check.js';
+import { httpCheck, type DaemonAnswer } from './http-check.js';
+import { moveDestinationCheck } from './move-destination.js';
+import {
+  archiveQueryCheck,
+  echoCheck,
+  rawQueryCheck,
+  storageCheck,
+  type ExaminedNode,
+} from './node-checks.js';
+import { redisCheck } from './redis-check.js';
+
+/** What the checks look with; who makes them closes them. */
+export interface DoctorParts {
+  readonly config: Config;
+  readonly client: (node: NodeConfig) => NodeClient;
+  /** The same connection each time. */
+  readonly connectBroker: () => Promise<BrokerConnection>;
+  /** null = none is configured. */
+  readonly database: Database | null;
+  /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
+  readonly tryFtps: (signal: AbortSignal) => Promise<void>;
+  readonly askDaemon: () => Promise<DaemonAnswer>;
+  /** One image of it may be moved to raw, to see whether an archive knows raw; null = none is named. */
+  readonly testStudy: StudyInstanceUid | null;
+}
+
+/** All that can be checked of a deployment. */
+export function deploymentChecks(parts: DoctorParts): Check[] {
+  const { config, database } = parts;
+  const raw = examined(config.raw, parts);
+  const anon = examined(config.anon, parts);
+  return [
+    clockCheck(config, database),
+    ...rawChecks(raw),
+    ...anonChecks(anon, config),
+    ...archiveChecks('primary', config.primary, raw, parts),
+    ...archiveChecks('secondary', config.secondary, raw, parts),
+    brokerCheck(config, parts.connectBroker),
+    queuesCheck(config, parts.connectBroker),
+    ...databaseChecks(parts),
+    ftpsLine(parts),
+    config.rate.redisUrl === null
+      ? unset('Redis', `not configured: each daemon has a rate of its own (${variables.rateRedisUrl.name})`)
+      : redisCheck(config.rate.redisUrl),
+    httpCheck(config.api, parts.askDaemon),
+  ];
+}
+
+function examined(node: NodeConfig | null, { config, client }: DoctorParts): ExaminedNode | null {
+  if (node === null) return null;
+  return { node, client: client(node), ours: config.aeTitle, queryTimeoutMs: config.timeouts.queryMs };
+}
+
+function rawChecks(raw: ExaminedNode | null): Check[] {
+  if (raw === null) return [unset('raw', 'not configured')];
+  return [echoCheck(raw), rawQueryCheck(raw), storageCheck(raw)];
+}
+
+function anonChecks(anon: ExaminedNode | null, config: Config): Check[] {
+  if (!config.delivery.enabled)
+    return [unset('anon', `not used: ${variables.deliver.name} is false, studies stay in raw`)];
+  return anon === null ? [unset('anon', 'not configured')] : [echoCheck(anon), storageCheck(anon)];
+}
+
+function archiveChecks(
+  name: 'primary' | 'secondary',
+  node: NodeConfig | null,
+  raw: ExaminedNode | null,
+  parts: DoctorParts,
+): Check[] {
+  if (name === 'secondary' && node !== null && secondaryArchive(parts.config) === null)
+    return [unset(name, 'the same node as the primary archive: there is no other to ask')];
+  const archive = examined(node, parts);
+  if (archive === null) return [unset(name, 'not configured')];
+  const { config, database, testStudy } = parts;
+  // Without its tables, or without an answer, a database has lines of its own, and names no study here.
+  const requested = async (limit: number): Promise<readonly CohortImage[]> =>
+    database === null ? [] : requestedStudies(database, limit).catch(() => []);
+  return [
+    echoCheck(archive),
+    withinHours(archiveQueryCheck(archive), config.hours, name),
+    ...(raw === null ? [] : [moveDestinationCheck(archive, { raw, testStudy, requested })]),
+  ];
+}
+
+/** Outside its hours an archive is asked whether it is there, and nothing else. */
+function withinHours(check: Check, hours: Config['hours'], name: 'primary' | 'secondary'): Check {
+  return {
+    ...check,
+    run: (signal) =>
+      isOpen(parseAllowedHours(hours[name]), new Date(), hours.timeZone)
+        ? check.run(signal)
+        : Promise.resolve(untold(`not asked outside the archive's hours (${hours[name]})`)),
+  };
+}
+
+function databaseChecks({ config, database }: DoctorParts): Check[] {
+  if (config.database === null || database === null)
+    return [
+      unset('database', 'not configured: outcomes are in the log alone, populate and report do not work'),
+    ];
+  return [databaseCheck(config.database, database), migrationsCheck(config.database, database)];
+}
+
+function ftpsLine({ config: { ftps }, tryFtps }: DoctorParts): Check {
+  const { host, username, password } = variables.ftps;
+  if (ftps === null)
+    return unset(
+      'FTPS',
+      `not configured: ${host.name}, ${username.name} and ${password.name} are not all set`,
+    );
+  return ftpsCheck(ftps, tryFtps);
+}

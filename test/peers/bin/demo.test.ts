@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCli, startCli } from '../../support/cli.js';
+import { eventually } from '../../support/eventually.js';
+import { run } from '../../support/processes.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
+
+const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+describe('demo', function () {
+  this.timeout(120_000);
+  let folder: TempDir;
+  beforeEach(() => {
+    folder = tempDir('demo');
+  });
+  afterEach(() => folder.remove());
+
+  it('shows the whole job, with a ledger that balances, and a picture of each study that arrived', async () => {
+    const dir = join(folder.path, 'shown');
+    const { code, stdout, stderr } = await runCli(['demo', '--dir', dir], { timeoutMs: 100_000 });
+    expect(code, `${stdout}\n${stderr}`).to.equal(0);
+    expect(stdout).to.match(
+      /^Balanced: 5 requested, 5 in the ledger; 68 images in the archives, 68 delivered, 68 in anon\.$/m,
+    );
+    expect(stdout).to.match(/^4 delivered, 1 missing$/m);
+    expect(stdout).to.match(/ACC2 +delivered +secondary/);
+    expect(stdout).to.match(/ACC3 +delivered +primary +12 +4 +8 +12 /);
+    const pictures = readdirSync(join(dir, 'pictures'));
+    expect(pictures).to.have.length(5);
+    for (const picture of pictures)
+      expect(readFileSync(join(dir, 'pictures', picture)).subarray(0, 8)).to.deep.equal(PNG_SIGNATURE);
+    const arrived = readdirSync(join(dir, 'site', 'anon'), { recursive: true, encoding: 'utf8' });
+    const instance = arrived.find((name) => name.endsWith('.dcm'))!;
+    const dump = await run('dcmdump', ['+P', '000d,1001', join(dir, 'site', 'anon', instance)]);
+    expect(dump.stdout).to.contain('PIXL Demo');
+  });
+
+  it('leaves nothing behind when it is broken off', async () => {
+    const temporary = join(folder.path, 'tmp');
+    mkdirSync(temporary);
+    const running = startCli(['demo'], { env: { TMPDIR: temporary }, timeoutMs: 100_000 });
+    await eventually(() => expect(running.stdout()).to.contain('beside a daemon'), { timeoutMs: 60_000 });
+    const made = readdirSync(temporary).find((name) => name.startsWith('pixl-demo-'));
+    const { pid } = daemonIn(join(temporary, made!));
+    running.kill('SIGINT');
+    expect((await running.ended).code).to.equal(1);
+    expect(existsSync(`/proc/${pid}`), 'the daemon').to.equal(false);
+    expect(readdirSync(temporary)).to.deep.equal([]);
+  });
+});
+
+/** The daemon that runs in a folder. */
+function daemonIn(folder: string): { pid: number } {
+  const pid = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .find((name) => {
+      try {
+        const environment = readFileSync(`/proc/${name}/environ`, 'utf8');
+        return environment.includes(`PIXL_EMBEDDED_DIR=${join(folder, 'site')}`);
+      } catch {
+        return false;
+      }
+    });
+  if (pid === undefined) throw new Error('no daemon runs there');
+  return { pid: Number(pid) };
+}

@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nodesEnv, runCli, type CliResult } from '../../support/cli.js';
+import { startDaemon, type Daemon } from '../../support/daemon.js';
+import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
+import { makeEmbeddedFolder, seededIntegers } from '../../support/embedded.js';
+import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/ports.js';
+import { tempDir, withTempDir, type TempDir } from '../../support/temp-dir.js';
+
+const PROJECT = 'Embedded';
+const STUDIES = 20;
+
+interface ReportRow {
+  readonly accession_number: string;
+  readonly archive: string;
+  readonly outcome: string;
+  readonly images: { readonly delivered: number };
+}
+
+describe('pixl-imaging serve --embedded', function () {
+  this.timeout(120_000);
+  let files: TempDir;
+  let archives: { readonly primary: Dcmqrscp; readonly secondary: Dcmqrscp };
+  let ports: { readonly raw: number; readonly anon: number; readonly api: number };
+  const studies: MadeStudy[] = [];
+
+  before('start two archives, with studies', async function () {
+    this.timeout(120_000);
+    files = tempDir('embedded-studies');
+    ports = { raw: await freePort(), anon: await freePort(), api: await freePort() };
+    const peers = [{ aeTitle: 'PIXL_RAW', port: ports.raw }];
+    archives = {
+      primary: await startDcmqrscp({ aeTitle: 'VNA', peers }),
+      secondary: await startDcmqrscp({ aeTitle: 'PACS', peers }),
+    };
+    for (let n = 1; n <= STUDIES; n += 1)
+      studies.push(
+        await makeStudy(files.path, {
+          ...{ study: n, uidRoot: `${UID_ROOT}.8800`, instances: 3 },
+          ...{ mrn: `MRN-E-${n}`, accession: `ACC-E-${n}` },
+        }),
+      );
+    await archives.primary.load(studies.slice(1).flatMap((study) => study.files));
+    await archives.secondary.load(studies.slice(0, 1).flatMap((study) => study.files));
+  });
+
+  after('end the archives', async () => {
+    await archives.primary.close();
+    await archives.secondary.close();
+    files.remove();
+  });
+
+  const environment = (folder: string): Record<string, string> => ({
+    ...nodesEnv(archives),
+    ORTHANC_RAW_DICOM_PORT: `${ports.raw}`,
+    ORTHANC_ANON_DICOM_PORT: `${ports.anon}`,
+    PIXL_IMAGING_API_PORT: `${ports.api}`,
+    PIXL_EMBEDDED_DIR: folder,
+  });
+
+  const report = async (env: Record<string, string>): Promise<ReportRow[]> => {
+    const result = await runCli(['report', '--embedded', '--json'], { env, timeoutMs: 60_000 });
+    expect(result.code, result.stderr).to.equal(0);
+    return result.json() as ReportRow[];
+  };
+
+  /** The images that anon answers with. */
+  const heldByAnon = async (env: Record<string, string>, study: MadeStudy): Promise<string[]> => {
+    const anon = { ORTHANC_ANON_AE_TITLE: 'PIXL_ANON', ORTHANC_ANON_DICOM_HOST: '127.0.0.1' };
+    const args = [
+      'find',
+      '--node',
+      'anon',
+      '--study-uid',
+      study.studyInstanceUid,
+      '--level',
+      'image',
+      '--json',
+    ];
+    const found: CliResult = await runCli(args, { env: { ...env, ...anon }, timeoutMs: 60_000 });
+    return (found.json() as { sop_instance_uid: string }[]).map((row) => row.sop_instance_uid).sort();
+  };
+
+  const row = (study: MadeStudy): string =>
+    `1,${study.mrn},${study.accession},${PROJECT},2023-12-07T14:08:58Z,2024-01-01,${study.studyInstanceUid},1`;
+  const cohort = (folder: string, wanted: readonly MadeStudy[]): string => {
+    const path = join(folder, 'cohort.csv');
+    const head =
+      'procedure_id,mrn,accession_number,project_name,extract_generated_timestamp,study_date,study_uid,participant_id';
+    writeFileSync(path, [head, ...wanted.map(row), ''].join('\n'));
+    return path;
+  };
+
+  it('does the whole job on nothing but a folder, and other commands reach what it holds', async () => {
+    await withTempDir(async (dir) => {
+      const folder = join(dir, 'pixl-data');
+      const env = environment(folder);
+      const wanted = studies.slice(0, 3);
+      // Before there is a daemon: the folder is made, and the messages wait in it.
+      const populated = await runCli(
+        ['populate', cohort(dir, wanted), '--embedded', '--no-start', '--json'],
+        { env, timeoutMs: 60_000 },
+      );
+      expect(populated.code, populated.stderr).to.equal(0);
+      expect(populated.json()).to.deep.include({ published: 3 });
+
+      const daemon = await startDaemon(env, ['--embedded']);
+      try {
+        await ended(ports.api, { delivered: 3 });
+        for (const study of wanted)
+          expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
+        const archived = Object.fromEntries(
+          (await report(env)).map((one) => [one.accession_number, one.archive]),
+        );
+        expect(archived).to.deep.equal({
+          'ACC-E-1': 'secondary',
+          'ACC-E-2': 'primary',
+          'ACC-E-3': 'primary',
+        });
+
+        // While the daemon runs: to its queue, by its socket.
+        const [missing] = [
+          { ...studies[0]!, mrn: 'M', accession: 'A', studyInstanceUid: `${UID_ROOT}.8800.999` },
+        ];
+        const more = await runCli(
+          ['populate', cohort(dir, [missing]), '--embedded', '--no-start', '--json'],
+          { env, timeoutMs: 60_000 },
+        );
+        expect(more.json()).to.deep.include({ published: 1 });
+        await ended(ports.api, { delivered: 3, missing: 1 });
+        const retried = await runCli(['retry', '--embedded', '--reason', 'missing', '--json'], {
+          env,
+          timeoutMs: 60_000,
+        });
+        expect(retried.json()).to.deep.include({ moved: 1 });
+      } finally {
+        await daemon.close();
+      }
+      expect(await report(env), 'without a daemon').to.have.length(4);
+    });
+  });
+
+  it('refuses a folder that another daemon has', async () => {
+    await withTempDir(async (folder) => {
+      await makeEmbeddedFolder(folder);
+      const env = environment(folder);
+      const daemon = await startDaemon(env, ['--embedded']);
+      try {
+        const second = await runCli(['serve', '--embedded'], { env, timeoutMs: 60_000 });
+        expect(second.code).to.equal(1);
+        expect(second.stderr).to.contain('another process has').and.contain('open');
+      } finally {
+        await daemon.close();
+      }
+    });
+  });
+
+  it('loses no accepted message over kill -9 at twenty random points', async function () {
+    this.timeout(900_000);
+    const SEED = 31_337;
+    const random = seededIntegers(SEED);
+    await withTempDir(async (folder) => {
+      await makeEmbeddedFolder(folder);
+      const env = environment(folder);
+      let daemon: Daemon | undefined;
+      try {
+        for (const [round, study] of studies.entries()) {
+          if (daemon === undefined) daemon = await startDaemon(env, ['--embedded']);
+          else await daemon.start();
+          await post(ports.api, study);
+          // From "just accepted" to "most likely delivered".
+          await sleep(random(0, round % 2 === 0 ? 100 : 1_200));
+          await daemon.kill();
+        }
+        await daemon?.start();
+        const expected = studies.map(({ accession }) => `${accession} delivered 3`).sort();
+        await ended(ports.api, { delivered: STUDIES });
+        const told = (await report(env)).map(
+          (one) => `${one.accession_number} ${one.outcome} ${one.images.delivered}`,
+        );
+        expect(told.sort(), `seed ${SEED}`).to.deep.equal(expected);
+        for (const study of [studies[0]!, studies[STUDIES - 1]!])
+          expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
+      } finally {
+        await daemon?.close();
+      }
+    });
+  });
+});
+
+/** Waits until so many messages have ended so. */
+async function ended(port: number, outcomes: Readonly<Record<string, number>>): Promise<void> {
+  await eventually(
+    async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/status`);
+      expect(((await response.json()) as { outcomes: object }).outcomes).to.deep.include(outcomes);
+    },
+    { timeoutMs: 90_000, everyMs: 100 },
+  );
+}
+
+/** Asks the daemon for a study; resolves when it has taken the message. */
+async function post(port: number, study: MadeStudy): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      ...{ mrn: study.mrn, accession_number: study.accession, study_uid: study.studyInstanceUid },
+      ...{ study_date: '2024-01-01', procedure_occurrence_id: 1, project_name: PROJECT },
+      extract_generated_timestamp: '2023-12-07T14:08:58Z',
+    }),
+  });
+  expect(response.status).to.equal(202);
+}

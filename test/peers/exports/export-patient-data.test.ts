@@ -1,0 +1,291 @@
+import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { patientDataExporter } from '../../../bin/export-patient-data.js';
+import { loadConfig } from '../../../src/core/config/index.js';
+import { addImages, findOrCreateExtract, migrateUp, type Database } from '../../../src/core/db/index.js';
+import {
+  ExtractNotFoundError,
+  FtpsConnectionError,
+  ParquetExport,
+  withSafeHaven,
+} from '../../../src/core/exports/index.js';
+import { silentLogger } from '../../../src/core/log.js';
+import { rowsOf, withDuckDb } from '../../core/cohort/duckdb.js';
+import { runCli, type CliResult } from '../../support/cli.js';
+import { fixture } from '../../support/fixtures.js';
+import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
+import { LIMITED_USER, QUOTA_BYTES, sharedProftpd, type Proftpd } from '../../support/proftpd.js';
+import { rejection } from '../../support/scripted-scp.js';
+import { withTempDir } from '../../support/temp-dir.js';
+import { withDatabase } from '../db/fixture.js';
+
+const SLUG = 'test-extract-uclh-omop-cdm';
+const TIME = '2023-12-07t14-08-58';
+const PUBLIC = 'omop/public/omop/PROCEDURE_OCCURRENCE.parquet';
+const LINKER = 'radiology/IMAGE_LINKER.parquet';
+
+/** A copy of the fixture with another name, and with files of these sizes in its public part. */
+function extractIn(folder: string, project: string, files: Readonly<Record<string, number>> = {}): string {
+  const extract = join(folder, 'extract');
+  cpSync(fixture('omop'), extract, { recursive: true });
+  writeFileSync(
+    join(extract, 'extract_summary.json'),
+    JSON.stringify({ datetime: '2023-12-07 14:08:58', settings: { cdm_source_name: project } }),
+  );
+  for (const [name, bytes] of Object.entries(files))
+    writeFileSync(join(extract, 'public', name), randomBytes(bytes));
+  return extract;
+}
+
+/** The two studies of the fixture, entered as populate does. */
+async function enterStudies(database: Database): Promise<void> {
+  await migrateUp(database, silentLogger);
+  const study = { mrn: '987654321', studyDate: '2020-05-23', studyUid: null, pseudoPatientId: null };
+  const images = ['AA12345601', 'AA12345605'].map((accessionNumber) => ({ ...study, accessionNumber }));
+  await addImages(database, await findOrCreateExtract(database, SLUG), images);
+}
+
+async function setExported(database: Database, accessionNumber: string, pseudo: string): Promise<void> {
+  await database.query(
+    'UPDATE pixl_pipeline.image SET exported_at = now(), pseudo_study_uid = $2 WHERE accession_number = $1',
+    [accessionNumber, pseudo],
+  );
+}
+
+/** The linker as SQL makes it of the extract's files and what is exported. */
+async function linkerBySql(database: Database): Promise<unknown> {
+  const { rows } = await database.query<{ mrn: string; acc: string; pseudo: string }>(
+    'SELECT mrn, accession_number AS acc, pseudo_study_uid AS pseudo FROM pixl_pipeline.image WHERE exported_at IS NOT NULL',
+  );
+  return withDuckDb(async (connection) => {
+    await connection.run('CREATE TABLE image (mrn varchar, acc varchar, pseudo varchar)');
+    for (const { mrn, acc, pseudo } of rows)
+      await connection.run('INSERT INTO image VALUES ($1, $2, $3)', [mrn, acc, pseudo]);
+    return rowsOf(
+      connection,
+      `SELECT o.procedure_occurrence_id::bigint AS procedure_occurrence_id, pseudo AS pseudo_study_uid
+       FROM '${fixture('omop/private/PERSON_LINKS.parquet')}' p
+       JOIN '${fixture('omop/public/omop/PROCEDURE_OCCURRENCE.parquet')}' o USING (person_id)
+       JOIN '${fixture('omop/private/PROCEDURE_OCCURRENCE_LINKS.parquet')}' a USING (procedure_occurrence_id)
+       JOIN image i ON i.mrn = p.PrimaryMrn AND i.acc = a.AccessionNumber ORDER BY 1, 2`,
+    );
+  });
+}
+
+function treeOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .sort();
+}
+
+describe('pixl-imaging export-patient-data', function () {
+  this.timeout(90_000);
+  let server: Proftpd;
+  before(sharedPostgres);
+  before(async () => {
+    server = await sharedProftpd();
+  });
+  beforeEach(() => server.reset());
+
+  interface Place {
+    readonly folder: string;
+    readonly exportDir: string;
+    readonly database: Database;
+    readonly env: Readonly<Record<string, string>>;
+    readonly run: (extract: string, options?: { readonly tty?: boolean }) => Promise<CliResult>;
+  }
+
+  /** A database with the fixture's two studies, folders, and the command with its environment. */
+  async function withPlace(work: (place: Place) => Promise<void>): Promise<void> {
+    await withDatabase(async (database, address: DatabaseAddress) => {
+      await enterStudies(database);
+      await withTempDir(async (folder) => {
+        const exportDir = join(folder, 'exports');
+        const env = {
+          ...databaseEnv(address),
+          ...server.env('implicit'),
+          HOST_EXPORT_ROOT_DIR: exportDir,
+        };
+        const run: Place['run'] = (extract, options = {}) =>
+          runCli(['export-patient-data', extract, '--json'], { env, timeoutMs: 60_000, ...options });
+        await work({ folder, exportDir, database, env, run });
+      }, 'export');
+    });
+  }
+
+  const sent = (path: string): Buffer => readFileSync(join(server.home, path));
+
+  it('leaves the trees that PIXL has, here and in the safe haven, and a linker that equals an SQL join', async () => {
+    await withPlace(async ({ exportDir, database, run }) => {
+      await setExported(database, 'AA12345605', '2.25.5');
+      const first = await run(fixture('omop'));
+      expect(first.code, first.stderr).to.equal(0);
+      const extract = join(exportDir, SLUG, 'all_extracts', TIME);
+      const check = async (): Promise<void> => {
+        expect(treeOf(extract)).to.deep.equal([PUBLIC, LINKER]);
+        const remote = [PUBLIC, LINKER].map((path) => `${SLUG}/${TIME}/parquet/${path}`);
+        expect(server.files()).to.deep.equal(remote);
+        for (const path of [PUBLIC, LINKER])
+          expect(sent(`${SLUG}/${TIME}/parquet/${path}`).equals(readFileSync(join(extract, path)))).to.equal(
+            true,
+          );
+        expect(
+          sent(`${SLUG}/${TIME}/parquet/${PUBLIC}`).equals(
+            readFileSync(fixture('omop/public/omop/PROCEDURE_OCCURRENCE.parquet')),
+          ),
+        ).to.equal(true);
+        const linker = join(server.home, SLUG, TIME, 'parquet', LINKER);
+        const rows = await withDuckDb((connection) => rowsOf(connection, `SELECT * FROM '${linker}'`));
+        expect(rows).to.deep.equal(await linkerBySql(database));
+      };
+      await check();
+      expect(readdirSync(join(exportDir, SLUG)).sort()).to.deep.equal(['all_extracts', 'latest']);
+      const size = statSync(join(extract, LINKER)).size;
+      expect(first.json()).to.deep.equal({
+        project: SLUG,
+        extract: TIME,
+        linker: { rows: 1, procedures: 2, linked: 1 },
+        files: [
+          { path: `${SLUG}/${TIME}/parquet/${PUBLIC}`, bytes: 5264 },
+          { path: `${SLUG}/${TIME}/parquet/${LINKER}`, bytes: size },
+        ],
+        bytes: 5264 + size,
+        left_out: [],
+      });
+      await setExported(database, 'AA12345601', '2.25.1');
+      const second = await run(fixture('omop'), { tty: true });
+      expect(second.stderr).to.match(/sending .*\d+\/\d+ kB/);
+      expect(second.json()).to.deep.include({ linker: { rows: 2, procedures: 2, linked: 2 } });
+      await check();
+    });
+  });
+
+  it('sends the radiology table as well, and names what it does not send', async () => {
+    await withPlace(async ({ exportDir, run, folder }) => {
+      const extract = extractIn(folder, 'Test Extract - UCLH OMOP CDM', { 'notes.txt': 10 });
+      await new ParquetExport(
+        'Test Extract - UCLH OMOP CDM',
+        '2023-12-07 14:08:58',
+        exportDir,
+      ).exportRadiology([{ procedure_occurrence_id: 4, image_identifier: 'x', image_report: 'y' }]);
+      const { code, json, stderr } = await run(extract);
+      expect(code, stderr).to.equal(0);
+      expect(json()).to.deep.include({ left_out: ['omop/public/notes.txt'] });
+      expect(server.files()).to.deep.equal(
+        [PUBLIC, LINKER, 'radiology/radiology.parquet'].map((path) => `${SLUG}/${TIME}/parquet/${path}`),
+      );
+    });
+  });
+
+  it('keeps names with blanks and umlauts in their folder, and a project that would lead out of it', async () => {
+    await withPlace(async ({ folder, exportDir, run }) => {
+      const { code, stderr } = await run(extractIn(folder, '../../Zoë & Söhne', { 'Ærø Öl.parquet': 100 }));
+      expect(code, stderr).to.equal(0);
+      expect(readdirSync(exportDir)).to.deep.equal(['zoe-sohne']);
+      const remote = ['omop/public/Ærø Öl.parquet', PUBLIC, LINKER].map(
+        (path) => `zoe-sohne/${TIME}/parquet/${path}`,
+      );
+      expect(server.files()).to.have.members(remote);
+      expect(readdirSync(folder).sort()).to.deep.equal(['exports', 'extract']);
+    });
+  });
+
+  it('refuses a project of 300 characters before anything is written or sent', async () => {
+    await withPlace(async ({ folder, exportDir, run }) => {
+      const { code, stderr } = await run(extractIn(folder, 'x'.repeat(300)));
+      expect([code, stderr]).to.deep.equal([
+        1,
+        'error: project_name: longer than 200 characters as a slug\n',
+      ]);
+      expect([server.files(), existsSync(exportDir)]).to.deep.equal([[], false]);
+    });
+  });
+
+  it('leaves whole files alone when the quota is reached, and all of them after a second run', async () => {
+    await withPlace(async ({ folder, env, exportDir }) => {
+      const size = Math.floor(QUOTA_BYTES * 0.4);
+      const extract = extractIn(folder, 'Big', { 'a.parquet': size, 'b.parquet': size, 'c.parquet': size });
+      const limited = { FTP_USER_NAME: LIMITED_USER.name, FTP_USER_PASSWORD: LIMITED_USER.password };
+      const first = await runCli(['export-patient-data', extract], { env: { ...env, ...limited } });
+      expect(first.code).to.equal(1);
+      expect(first.stderr).to.contain('quota');
+      expect(server.files()).to.deep.equal(
+        ['a', 'b'].map((name) => `big/${TIME}/parquet/omop/public/${name}.parquet`),
+      );
+      const checkWhole = (): void => {
+        for (const path of server.files()) {
+          const here = join(exportDir, 'big/all_extracts', TIME, path.slice(`big/${TIME}/parquet/`.length));
+          expect(sent(path).equals(readFileSync(here)), path).to.equal(true);
+        }
+      };
+      checkWhole();
+      const second = await runCli(['export-patient-data', extract], { env });
+      expect(second.code, second.stderr).to.equal(0);
+      expect(server.files()).to.have.length(5);
+      expect(second.stdout)
+        .to.match(/c\.parquet +400\.0 kB\n/)
+        .and.to.contain('5 files, 1.2 MB');
+      checkWhole();
+    });
+  });
+
+  it('leaves no file cut short under its name when the server is killed, and completes it afterwards', async () => {
+    await withPlace(async ({ folder, exportDir, run }) => {
+      const names = Array.from({ length: 12 }, (_, index) => `${10 + index}.parquet`);
+      const extract = extractIn(folder, 'Killed', Object.fromEntries(names.map((name) => [name, 2_000_000])));
+      const parquetExport = new ParquetExport('Killed', '2023-12-07 14:08:58', exportDir);
+      await parquetExport.copyToExports(extract);
+      let killed: Promise<void> | undefined;
+      await rejection(
+        withSafeHaven(server.settings('implicit'), { log: silentLogger, retryPausesMs: [] }, (haven) =>
+          parquetExport.upload(haven, ({ filesDone }) => {
+            if (filesDone === 3) killed ??= server.kill();
+          }),
+        ),
+        FtpsConnectionError,
+      );
+      await killed;
+      await server.start();
+      const whole = (): string[] => server.files().filter((path) => !path.endsWith('.part'));
+      const check = (): void => {
+        for (const path of whole()) {
+          const here = join(parquetExport.folder, path.slice(`killed/${TIME}/parquet/`.length));
+          expect(sent(path).equals(readFileSync(here)), path).to.equal(true);
+        }
+      };
+      expect(whole().length).to.be.within(3, 12);
+      check();
+      const second = await run(extract);
+      expect(second.code, second.stderr).to.equal(0);
+      expect(whole()).to.have.length(14);
+      check();
+    });
+  });
+
+  it('says what is missing before it does anything', async () => {
+    const { code, stderr } = await runCli(['export-patient-data', fixture('omop')], {
+      env: { PIXL_DB_HOST: '127.0.0.1' },
+    });
+    expect(code).to.equal(2);
+    for (const name of ['FTP_HOST', 'FTP_USER_NAME', 'FTP_USER_PASSWORD']) expect(stderr).to.contain(name);
+  });
+
+  it('is what the daemon does for an extract that stands in the exports', async () => {
+    await withTempDir(async (folder) => {
+      const env = { ...server.env('explicit'), HOST_EXPORT_ROOT_DIR: folder };
+      const exporter = patientDataExporter(
+        loadConfig(env, new Set(['ftps'])),
+        silentLogger,
+        new AbortController().signal,
+      );
+      const asked = ['Test Extract - UCLH OMOP CDM', '2023-12-07T14:08:58'] as const;
+      await rejection(exporter(...asked), ExtractNotFoundError);
+      await new ParquetExport(...asked, folder).copyToExports(fixture('omop'));
+      const { files, bytes } = await exporter(SLUG, '2023-12-07 14:08:58');
+      expect([files.length, bytes]).to.deep.equal([1, 5264]);
+      expect(server.files()).to.deep.equal([`${SLUG}/${TIME}/parquet/${PUBLIC}`]);
+    }, 'export');
+  });
+});
