@@ -1,16 +1,22 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { forgetPeakMemory, residentMemory } from '../test/support/daemon.js';
 import { projectRoot } from '../test/support/fixtures.js';
 
 /** One way of doing a job. */
 export interface Side {
   readonly name: string;
   /** Puts everything back to the state before; not timed. */
-  readonly prepare: () => Promise<void>;
+  readonly prepare?: () => Promise<void>;
   readonly run: () => Promise<void>;
   /** Throws when the job was not done whole; not timed. */
-  readonly check: () => Promise<void>;
+  readonly check?: () => Promise<void>;
+  /** The process of ours that does it: its memory and its processor time are measured, too. */
+  readonly process?: () => Promise<number>;
+  /** At most so many rounds, for what takes minutes. */
+  readonly rounds?: number;
 }
 
 export interface Result {
@@ -19,38 +25,114 @@ export interface Result {
   /** Milliseconds, in the order of the rounds. */
   readonly rounds: readonly number[];
   readonly medianMs: number;
-  /** The first side's median over this one's: how many times as fast the first is as 1 over this. */
+  /** This one's median over the first side's: how many times as fast the first is. */
   readonly ratioToFirst: number;
+  /** What the process held at most over all rounds, and that less what it held before the first, in MiB. */
+  readonly peakMiB?: number;
+  readonly peakAboveIdleMiB?: number;
+  /** Processor time of the process, median, in seconds. */
+  readonly cpuSeconds?: number;
+  readonly cpuSecondsPerGb?: number;
 }
 
-/** Runs the sides in turn, A B A B …, so that what else the machine does falls on all of them. */
-export async function measure(job: string, sides: readonly Side[], rounds: number): Promise<Result[]> {
-  const times = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
+/** What is measured of one side, round by round. */
+class Record {
+  readonly times: number[] = [];
+  readonly cpu: number[] = [];
+  idleMiB: number | null = null;
+  peakMiB = 0;
+}
+
+export interface Job {
+  readonly name: string;
+  /** What is moved, for processor time by the gigabyte (10⁹ bytes). */
+  readonly bytes?: number;
+  /** The side that the others are compared with comes first. */
+  readonly sides: readonly Side[];
+  /** Rounds before the first that is counted: a daemon that has run for a minute has its code compiled. */
+  readonly warmUps?: number;
+}
+
+/**
+ * Runs the sides in turn, A B A B …, so that what else the machine does falls on all of them.
+ *
+ * @param onRound told what is known after each run
+ */
+export async function measure(
+  job: Job,
+  rounds: number,
+  onRound: (results: readonly Result[]) => void,
+): Promise<Result[]> {
+  const records = new Map<Side, Record>(job.sides.map((side) => [side, new Record()]));
+  for (let round = 0; round < (job.warmUps ?? 0); round += 1) for (const side of job.sides) await side.run();
   for (let round = 1; round <= rounds; round += 1)
-    for (const side of sides) {
-      await side.prepare();
-      const startedAt = performance.now();
-      await side.run();
-      const ms = performance.now() - startedAt;
-      await side.check();
-      times.get(side.name)?.push(Math.round(ms));
-      process.stderr.write(`${job}, round ${round} of ${rounds}: ${side.name} ${Math.round(ms)} ms\n`);
+    for (const [side, record] of records) {
+      if (round > (side.rounds ?? rounds)) continue;
+      await side.prepare?.();
+      const ms = await timed(side, record);
+      await side.check?.();
+      process.stderr.write(`${job.name}, round ${round}: ${side.name} ${Math.round(ms)} ms\n`);
+      onRound(resultsOf(job, records));
     }
-  const first = median(times.get(sides[0]?.name ?? '') ?? []);
-  return sides.map(({ name }) => {
-    const taken = times.get(name) ?? [];
-    const medianMs = median(taken);
+  return resultsOf(job, records);
+}
+
+async function timed(side: Side, record: Record): Promise<number> {
+  const pid = await side.process?.();
+  if (pid !== undefined) {
+    record.idleMiB ??= residentMemory(pid).now;
+    forgetPeakMemory(pid);
+  }
+  const cpuBefore = pid === undefined ? 0 : cpuSeconds(pid);
+  const startedAt = performance.now();
+  await side.run();
+  const ms = performance.now() - startedAt;
+  record.times.push(Math.round(ms));
+  if (pid !== undefined) {
+    record.cpu.push(cpuSeconds(pid) - cpuBefore);
+    record.peakMiB = Math.max(record.peakMiB, residentMemory(pid).peak);
+  }
+  return ms;
+}
+
+let ticksPerSecond: number | undefined;
+
+/** Of a process since its start, user and system (proc(5), stat). */
+export function cpuSeconds(pid: number): number {
+  ticksPerSecond ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+function resultsOf({ name, bytes }: Job, records: ReadonlyMap<Side, Record>): Result[] {
+  const first = median([...records.values()][0]?.times ?? []);
+  return [...records].map(([side, record]) => {
+    const medianMs = median(record.times);
+    const cpu = median(record.cpu);
     return {
-      job,
-      side: name,
-      rounds: taken,
+      job: name,
+      side: side.name,
+      rounds: record.times,
       medianMs,
-      ratioToFirst: Math.round((medianMs / first) * 100) / 100,
+      ratioToFirst: rounded(medianMs / first),
+      ...(record.idleMiB === null
+        ? {}
+        : {
+            peakMiB: Math.round(record.peakMiB),
+            peakAboveIdleMiB: Math.round(record.peakMiB - record.idleMiB),
+            cpuSeconds: rounded(cpu),
+            ...(bytes === undefined ? {} : { cpuSecondsPerGb: rounded((cpu * 1e9) / bytes) }),
+          }),
     };
   });
 }
 
-function median(values: readonly number[]): number {
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? NaN;
@@ -59,27 +141,54 @@ function median(values: readonly number[]): number {
 
 /** The results as a Markdown table. */
 export function table(results: readonly Result[]): string {
+  const cell = (value: number | undefined): string => (value === undefined ? '' : `${value}`);
   return [
-    '| job | side | median ms | times the first | rounds, ms |',
-    '| --- | --- | ---: | ---: | --- |',
-    ...results.map(
-      ({ job, side, medianMs, ratioToFirst, rounds }) =>
-        `| ${job} | ${side} | ${medianMs} | ${ratioToFirst.toFixed(2)} | ${rounds.join(', ')} |`,
-    ),
+    '| job | side | median ms | times the first | rounds, ms | peak MiB | above idle | CPU s | CPU s/GB |',
+    '| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |',
+    ...results
+      .filter(({ rounds }) => rounds.length > 0)
+      .map(
+        ({ job, side, medianMs, ratioToFirst, rounds, ...process }) =>
+          `| ${job} | ${side} | ${medianMs} | ${ratioToFirst.toFixed(2)} | ${rounds.join(', ')} | ` +
+          `${cell(process.peakMiB)} | ${cell(process.peakAboveIdleMiB)} | ${cell(process.cpuSeconds)} | ${cell(process.cpuSecondsPerGb)} |`,
+      ),
   ].join('\n');
 }
 
-/** Writes bench/results/<name>.json and .md, and prints the table. */
-export function report(name: string, results: readonly Result[]): void {
-  publish(name, results, table(results));
+/** Where results are. */
+export const RESULTS = join(projectRoot, 'bench', 'results');
+
+const load = loadavg()[0] ?? 0;
+
+/** Writes bench/results/<name>.json and .md. */
+export function publish(name: string, results: unknown, markdown: string): void {
+  const processors = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`;
+  const machine = `Node ${process.version}, ${processors}, ${Math.round(totalmem() / 2 ** 30)} GiB, load at the start ${load.toFixed(1)}`;
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify({ machine, load, results }, null, 2)}\n`);
+  writeFileSync(join(RESULTS, `${name}.md`), `# ${name}\n\n${machine}\n\n${markdown}\n`);
 }
 
-/** The same for results of any kind, with their Markdown. */
-export function publish(name: string, results: unknown, markdown: string): void {
-  const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-  const folder = join(projectRoot, 'bench', 'results');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ machine, results }, null, 2)}\n`);
-  writeFileSync(join(folder, `${name}.md`), `# ${name}\n\n${machine}\n\n${markdown}\n`);
-  process.stdout.write(`${machine}\n\n${markdown}\n`);
+/** Measures jobs one after the other; the results are written after each run, so that a run that is broken off left some. */
+export class Report {
+  readonly #name: string;
+  readonly #rounds: number;
+  #done: Result[] = [];
+
+  /** @param name of the files in bench/results */
+  constructor(name: string, rounds: number) {
+    this.#name = name;
+    this.#rounds = rounds;
+  }
+
+  /** @param rounds of this job, where they are fewer than of the others */
+  async measure(job: Job, rounds = this.#rounds): Promise<void> {
+    const results = await measure(job, Math.min(rounds, this.#rounds), (so) => this.#write(so));
+    this.#done = [...this.#done, ...results];
+  }
+
+  #write(more: readonly Result[]): void {
+    const results = [...this.#done, ...more];
+    publish(this.#name, results, table(results));
+  }
 }

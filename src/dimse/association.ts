@@ -535,21 +535,21 @@ export async function withAssociation<T>(
   options: AssociationOptions,
   work: (association: Association) => Promise<T>,
 ): Promise<T> {
-  return endingAfter(await Association.request(options), work);
+  const association = await Association.request(options);
+  const result = await abortedOnFailure(association, work);
+  await association.release();
+  return result;
 }
 
-/** Does `work` on an association and ends it: by A-RELEASE after the work is done, by A-ABORT when it failed. */
-export async function endingAfter<T>(
+/** Does `work` on an association, which is aborted when that fails. */
+export async function abortedOnFailure<T>(
   association: Association,
   work: (association: Association) => Promise<T>,
 ): Promise<T> {
-  let result: T;
   try {
-    result = await work(association);
+    return await work(association);
   } catch (error) {
     await association.abort();
     throw error;
   }
-  await association.release();
-  return result;
 }

@@ -2,7 +2,7 @@ import { CancelledError } from '../core/errors.js';
 import { AssociationEndedError, DimseStatusError } from './errors.js';
 import {
   Association,
-  endingAfter,
+  abortedOnFailure,
   nodeName,
   type AssociationOptions,
   type AssociationTimeouts,
@@ -34,7 +34,10 @@ type Use = 'query' | 'transfer' | 'spare';
 
 /** Room for one association under the cap; taken until the work that it was given to ends. */
 export interface TransferPlace {
-  /** Opens an association in it; it is released at the end, or aborted when `work` throws. One at a time. */
+  /**
+   * Opens an association in it; at the end it is aborted when `work` throws, else released, which is not waited for: the
+   * place is taken until then. One at a time.
+   */
   readonly withAssociation: <T>(
     contexts: readonly ContextProposal[],
     work: (association: Association) => Promise<T>,
@@ -67,7 +70,7 @@ export class NodeClient {
   /** Idle associations with the timers that end them. */
   readonly #idle = new Map<Association, NodeJS.Timeout>();
   readonly #waiting: Waiting[] = [];
-  /** Work that nobody awaits: the release of idle associations. Ended by {@link close}. */
+  /** Work that nobody awaits: the release of associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
   /** Associations open, being opened or being ended, by what they are for. */
   readonly #count: Record<Use, number> = { query: 0, transfer: 0, spare: 0 };
@@ -166,13 +169,21 @@ export class NodeClient {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     await this.#slot(use, signal);
+    // What was done on the association is done before its release is answered, for which some peers take 40 ms.
+    let release: Promise<void> = Promise.resolve();
     try {
       return await work({
-        withAssociation: async (contexts, workOn, ending) =>
-          endingAfter(await this.#request(contexts, ending), workOn),
+        withAssociation: async (contexts, workOn, ending) => {
+          await release;
+          const association = await this.#request(contexts, ending);
+          const result = await abortedOnFailure(association, workOn);
+          release = association.release();
+          this.#own(release);
+          return result;
+        },
       });
     } finally {
-      this.#freeSlot(use);
+      this.#own(release.then(() => this.#freeSlot(use)));
     }
   }
 
@@ -310,11 +321,13 @@ export class NodeClient {
   #endIdle(association: Association): void {
     clearTimeout(this.#idle.get(association));
     this.#idle.delete(association);
-    const release = association.release().then(() => {
-      this.#releases.delete(release);
-      this.#freeSlot('query');
-    });
-    this.#releases.add(release);
+    this.#own(association.release().then(() => this.#freeSlot('query')));
+  }
+
+  /** {@link close} waits for it. Releases don't fail. */
+  #own(release: Promise<void>): void {
+    const owned = release.finally(() => this.#releases.delete(owned));
+    this.#releases.add(owned);
   }
 }
 

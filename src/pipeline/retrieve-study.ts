@@ -91,13 +91,28 @@ class Rounds {
   }
 
   /**
-   * Nothing in raw, and the archive's rate is not limited: the whole of what was asked for. Else single images, which
-   * can be asked for one batch at a time.
+   * Nothing in raw, and the archive's rate is not limited: the whole of what was asked for, or of a large study parts
+   * for several associations. Else single images, which can be asked for one batch at a time.
    */
   #firstLevel(): RetrieveLevel {
     const { moveLevel, limiter } = this.#archive;
     if (this.#held.size > 0 || Number.isFinite(limiter.largestBatch)) return moveLevel;
+    const lanes = this.#lanes;
+    if (lanes > 1) return this.#missing.series.size < 2 * lanes ? 'IMAGE' : 'SERIES';
     return this.#comparison.wholeStudy ? 'STUDY' : 'SERIES';
+  }
+
+  /**
+   * A study of more than a batch comes over as many associations as the archive may have, for there are archives that
+   * need 44 ms for each image on one (docs/field-notes.md). Only at the first time of asking, and where single images
+   * can be asked for.
+   */
+  get #lanes(): number {
+    const { moveLevel, limiter, client } = this.#archive;
+    const isLarge = this.#missing.size > this.#parts.settings.moveBatch;
+    return isLarge && this.#held.size === 0 && moveLevel === 'IMAGE' && !Number.isFinite(limiter.largestBatch)
+      ? client.maxAssociations
+      : 1;
   }
 
   /** One round at one level. */
@@ -129,6 +144,7 @@ class Rounds {
       level,
       expected,
       missing: this.#missing,
+      lanes: level === 'STUDY' ? 1 : this.#lanes,
       stillMoving: () => this.#grown(),
       onMoved: (images: number) => this.#progress(images),
     };

@@ -29,6 +29,11 @@ export class StudyContents {
     return this.#filter((sopInstanceUid, series) => other.series.get(series)?.has(sopInstanceUid) === true);
   }
 
+  /** Of this only the series that `other` has, whole. */
+  inSeriesOf(other: StudyContents): StudyContents {
+    return this.#filter((_sopInstanceUid, series) => other.series.has(series));
+  }
+
   /** Of this only the given instances. */
   only(sopInstanceUids: ReadonlySet<SopInstanceUid>): StudyContents {
     return this.#filter((sopInstanceUid) => sopInstanceUids.has(sopInstanceUid));

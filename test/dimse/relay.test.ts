@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { TimeoutError, type PixlError } from '../../src/core/errors.js';
+import { PixlError, TimeoutError } from '../../src/core/errors.js';
 import { studyInstanceUid } from '../../src/core/ids.js';
 import {
   Association,
@@ -23,7 +23,16 @@ import {
   TIMEOUTS,
   type Signal,
 } from '../support/scripted-scp.js';
-import { COMMANDS, decodeCommand, decodePData, IMPLICIT_LE } from '../support/wire.js';
+import {
+  COMMANDS,
+  decodeCommand,
+  decodePData,
+  encodeCommand,
+  encodePData,
+  IMPLICIT_LE,
+  NO_DATA_SET,
+  RELEASE_RQ,
+} from '../support/wire.js';
 
 const CT = '1.2.840.10008.5.1.4.1.1.2';
 const MR = '1.2.840.10008.5.1.4.1.1.4';
@@ -492,6 +501,69 @@ describe('the relay with early command', () => {
   });
 });
 
+/** The first fragment of a response, in a P-DATA-TF of its own: the peer has begun to answer, and has said nothing. */
+function firstFragment(request: Message, status: number): Buffer {
+  const command = encodeCommand({ CommandDataSetType: NO_DATA_SET, ...answerTo(request, status) });
+  return encodePData([
+    { contextId: SINK_CT, isCommand: true, isLast: false, bytes: command.subarray(0, 30) },
+  ]);
+}
+
+async function asksForRelease(peer: ScriptedPeer): Promise<void> {
+  await peer.sendRaw(RELEASE_RQ);
+  await peer.expectPdu('A-RELEASE-RP');
+  await peer.close();
+}
+
+describe('an instance whose response has begun', () => {
+  const [first, second] = [instance(1), instance(2)];
+  /** What our side writes when the response has begun: the next command, or after the last instance the release. */
+  const nexts = [
+    ['while the next command is on its way', [first, second], commandAlone],
+    ['while the release is on its way', [first], (peer: ScriptedPeer) => peer.expectPdu('A-RELEASE-RQ')],
+  ] as const;
+  for (const [when, instances, next] of nexts) {
+    for (const status of [0xa700, 0xc000, 0x0122])
+      it(`is told as refused when the response turns out to be 0x${status.toString(16)}, ${when}`, async () => {
+        const sink = sinkInTwoParts(
+          status,
+          async (peer) => {
+            await next(peer);
+          },
+          async (peer) => {
+            if (instances.length === 1) await peer.answerRelease();
+            else await peer.abort();
+          },
+        );
+        await relaying(sourceOf(instances).script, sink, instances, {}, async ({ ended, told }) => {
+          await ended.catch(() => undefined);
+          expect(told.responses).to.deep.equal([[first.uid, status, 3000]]);
+        });
+      });
+
+    for (const [what, go] of [
+      ['the sink aborts', (peer: ScriptedPeer) => peer.abort()],
+      ['the sink closes the connection', (peer: ScriptedPeer) => peer.close()],
+      ['the sink resets the connection', (peer: ScriptedPeer) => peer.reset()],
+      ['the sink confirms a release', (peer: ScriptedPeer) => peer.answerRelease()],
+      ['the sink asks for release', asksForRelease],
+    ] as const)
+      it(`is never told of when ${what} before the rest of it, ${when}`, async () => {
+        const sink = async (peer: ScriptedPeer): Promise<void> => {
+          await peer.acceptAssociation();
+          await peer.sendRaw(firstFragment(await peer.receiveMessage(), 0));
+          await next(peer);
+          await go(peer);
+          if (!peer.socket.destroyed) await peer.silence();
+        };
+        await relaying(sourceOf(instances).script, sink, instances, {}, async ({ ended, told }) => {
+          await rejection(ended, PixlError);
+          expect(told.responses).to.deep.equal([]);
+        });
+      });
+  }
+});
+
 describe('the relay with early ack', () => {
   const [first, second] = [instance(1), instance(2)];
 
@@ -513,6 +585,26 @@ describe('the relay with early ack', () => {
         expect(told.responses.map(([, status]) => status)).to.deep.equal([0xa700, 0]);
       },
     );
+  });
+
+  it('tells of nothing that the source was answered for when the sink goes without having answered', async () => {
+    const all = [first, second, instance(3)];
+    for (const go of [
+      (peer: ScriptedPeer) => peer.abort(),
+      (peer: ScriptedPeer) => peer.close(),
+      (peer: ScriptedPeer) => peer.reset(),
+    ]) {
+      const answered = signal();
+      const sink = sinkThat(async (peer) => {
+        await answered.promise;
+        await go(peer);
+      });
+      const source = sourceWithSignal(all, all.length, answered);
+      await relaying(source, sink, all, {}, async ({ ended, told }) => {
+        await rejection(ended, PixlError);
+        expect(told.responses).to.deep.equal([]);
+      });
+    }
   });
 
   it('does not when it is switched off', async () => {

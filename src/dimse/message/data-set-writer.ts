@@ -1,5 +1,8 @@
 import { pDataHeader } from '../upper-layer/encode.js';
 
+/** Pieces come as the source's PDVs cut them, often 16 KiB; each write to the socket costs the same, however little is in it. */
+const WORTH_A_WRITE = 64 * 1024;
+
 /**
  * Sends a data set of unknown length as P-DATA-TF PDUs of the longest size that the peer takes, one PDV each
  * (PS3.8 annex E), without copying it: the pieces go to the socket as they came, behind headers of 12 bytes.
@@ -26,17 +29,21 @@ export class DataSetWriter {
   async write(piece: Buffer): Promise<void> {
     this.#pending.push(piece);
     this.#pendingLength += piece.length;
-    if (this.#pendingLength <= this.#maxDataLength) return;
-    const parts: Buffer[] = [];
-    while (this.#pendingLength > this.#maxDataLength) this.#addPdv(parts, this.#maxDataLength, false);
-    await this.#send(parts);
+    if (this.#pendingLength <= Math.max(this.#maxDataLength, WORTH_A_WRITE)) return;
+    await this.#send(this.#fullPdvs());
   }
 
   /** Sends the last PDV. */
   async end(): Promise<void> {
-    const parts: Buffer[] = [];
+    const parts = this.#fullPdvs();
     this.#addPdv(parts, this.#pendingLength, true);
     await this.#send(parts);
+  }
+
+  #fullPdvs(): Buffer[] {
+    const parts: Buffer[] = [];
+    while (this.#pendingLength > this.#maxDataLength) this.#addPdv(parts, this.#maxDataLength, false);
+    return parts;
   }
 
   #addPdv(parts: Buffer[], length: number, isLast: boolean): void {

@@ -36,6 +36,34 @@ describe('identifiers', () => {
     );
   });
 
+  it('are read the same with something in them that nobody asked for', () => {
+    const known = [
+      { tag: 0x00080005, vr: 'CS', value: 'ISO_IR 100' },
+      { tag: 0x00080016, vr: 'UI', value: '1.2.840.10008.5.1.4.1.1.2' },
+      { tag: 0x00080020, vr: 'DA', value: '' },
+      { tag: 0x00080050, vr: 'SH', value: ' ACC 1' },
+      { tag: 0x00080052, vr: 'CS', value: 'IMAGE' },
+      { tag: 0x00080056, vr: 'CS', value: 'ONLINE' },
+      { tag: 0x00080058, vr: 'UI', value: '1.2.3\\1.2.4' },
+      { tag: 0x00080061, vr: 'CS', value: 'CT\\MR' },
+      { tag: 0x00100020, vr: 'LO', value: 'Ä-12' },
+      { tag: 0x0020000d, vr: 'UI', value: '1.2.3' },
+      { tag: 0x00201208, vr: 'IS', value: '12' },
+    ];
+    const unasked = { tag: 0x00080080, vr: 'LO', value: 'Hospital' };
+    for (const [name, syntax] of [
+      ['explicit', wire.EXPLICIT_LE],
+      ['implicit', IMPLICIT],
+    ] as const) {
+      const alone = decodeIdentifier(encodeDataSet(known, name), syntax);
+      expect(alone, name).to.include({ PatientID: 'Ä-12', FailedSOPInstanceUIDList: '1.2.3\\1.2.4' });
+      const more = decodeIdentifier(encodeDataSet([...known, unasked], name), syntax);
+      // dcmjs says what it has made of the text, not what it was in.
+      const SpecificCharacterSet = more['SpecificCharacterSet'];
+      expect(more, name).to.deep.equal({ ...alone, SpecificCharacterSet, InstitutionName: 'Hospital' });
+    }
+  });
+
   it('ask for UTF-8 when a key is not ASCII, and only then', () => {
     expect(wire.decodeIdentifier(encodeIdentifier({ PatientID: 'A1' }, IMPLICIT))).to.deep.equal({
       PatientID: 'A1',

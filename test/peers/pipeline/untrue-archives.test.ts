@@ -239,6 +239,29 @@ describe('a study out of an archive that does not say the truth', () => {
     }
   });
 
+  it('is asked for over two associations when it is larger than a batch, each image once', async () => {
+    await use({ move: { startAfterMs: 300 } }, { moveBatch: 4 });
+    expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
+    const asked = archive.requests('C-MOVE');
+    expect(new Set(asked.map(({ association }) => association)).size, 'associations').to.equal(2);
+    const uids = asked.flatMap(({ keys }) => keys['SOPInstanceUID']!.split('\\'));
+    expect(uids.sort()).to.deep.equal([...study.sopInstanceUids].sort());
+    expect(archive.record.violations).to.deep.equal([]);
+  });
+
+  it('is delivered all the same when the archive lets only one of the two in', async () => {
+    await use({ maxAssociations: 1, move: { startAfterMs: 300 } }, { moveBatch: 4 });
+    expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
+    expect(await lacking()).to.deep.equal([]);
+  });
+
+  it('is asked for as a whole when the archive does no single images', async () => {
+    await use({ refuseLevels: { IMAGE: 0xa900, SERIES: 0xa900 } }, { moveBatch: 4 });
+    expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
+    expect(archive.requests('C-MOVE').at(-1)).to.include({ level: 'STUDY' });
+    expect(journey.archive.moveLevel).to.equal('STUDY');
+  });
+
   it('is named series by series when one that was asked for is not listed', async () => {
     const [, second] = study.series;
     const outcome = await journey.run(

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type ConfirmChannel } from 'amqplib';
-import { studyInstanceUid as toStudyInstanceUid, type StudyInstanceUid } from '../src/core/ids.js';
-import { hashedNames } from '../src/core/log.js';
-import type { Rate } from '../src/core/rate-limiter/index.js';
+import { studyInstanceUid as toStudyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
+import { hashedNames } from '../../src/core/log.js';
+import type { Rate } from '../../src/core/rate-limiter/index.js';
 import {
   cMove,
   findInstances,
@@ -11,19 +11,19 @@ import {
   findStudies,
   NodeClient,
   type Association,
-} from '../src/dimse/index.js';
-import { wishFor } from '../test/peers/journeys/deployment.js';
-import { brokerEnv, nodesEnv } from '../test/support/cli.js';
-import { startDaemon, type Daemon } from '../test/support/daemon.js';
-import { startDcmqrscp, type Dcmqrscp } from '../test/support/dcmqrscp.js';
-import { makeStudy, type MadeStudy } from '../test/support/dicom-files.js';
-import { meanRate, worstWindow, type WorstWindow } from '../test/support/image-rate.js';
-import { startOrthanc, type Orthanc } from '../test/support/orthanc.js';
-import { freePorts } from '../test/support/ports.js';
-import { run } from '../test/support/processes.js';
-import { startRabbitmq, type Rabbitmq } from '../test/support/rabbitmq.js';
-import { tempDir } from '../test/support/temp-dir.js';
-import { publish } from './measure.js';
+} from '../../src/dimse/index.js';
+import { wishFor } from '../../test/peers/journeys/deployment.js';
+import { brokerEnv, nodesEnv } from '../../test/support/cli.js';
+import { startDaemon, type Daemon } from '../../test/support/daemon.js';
+import { startDcmqrscp, type Dcmqrscp } from '../../test/support/dcmqrscp.js';
+import { makeStudy, type MadeStudy } from '../../test/support/dicom-files.js';
+import { meanRate, worstWindow, type WorstWindow } from '../../test/support/image-rate.js';
+import { startOrthanc, type Orthanc } from '../../test/support/orthanc.js';
+import { freePorts } from '../../test/support/ports.js';
+import { run } from '../../test/support/processes.js';
+import { startRabbitmq, type Rabbitmq } from '../../test/support/rabbitmq.js';
+import { tempDir } from '../../test/support/temp-dir.js';
+import { publish } from '../measure.js';
 
 /** The lower bound: within so much of the rate. */
 const WITHIN = 0.05;

@@ -3,20 +3,20 @@
  * how long it takes, and how much memory the command holds at most. The second time it is killed half way and started
  * again, and the queue is read to its end: which messages are there twice, which are missing.
  *
- *   node dist/bench/populate.js [rows], or npm run bench -- populate [rows]
+ *   npm run bench -- populate [rows]
  */
 import { connect, type Channel, type ConsumeMessage } from 'amqplib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { residentMemory } from '../test/support/daemon.js';
-import { brokerEnv, startCli } from '../test/support/cli.js';
-import { closeLongLived } from '../test/support/long-lived.js';
-import { databaseEnv, sharedPostgres } from '../test/support/postgres.js';
-import { sharedRabbitmq, type Rabbitmq } from '../test/support/rabbitmq.js';
-import { withTempDir } from '../test/support/temp-dir.js';
-import { publish } from './measure.js';
+import { residentMemory } from '../../test/support/daemon.js';
+import { brokerEnv, startCli } from '../../test/support/cli.js';
+import { closeLongLived } from '../../test/support/long-lived.js';
+import { databaseEnv, sharedPostgres } from '../../test/support/postgres.js';
+import { sharedRabbitmq, type Rabbitmq } from '../../test/support/rabbitmq.js';
+import { withTempDir } from '../../test/support/temp-dir.js';
+import { publish } from '../measure.js';
 
 const QUEUE = 'bench-populate';
 const HOUR_MS = 3_600_000;

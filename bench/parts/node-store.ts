@@ -1,17 +1,17 @@
 /**
- * npm run bench -- node [instances]: what the embedded node needs for a store of that many small instances (20,000) and
+ * npm run bench -- node-store [instances]: what the embedded node needs for a store of that many small instances (20,000) and
  * for one instance of 1 GiB: time to store, to start and to answer queries, and memory.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cFind } from '../src/dimse/scu/c-find.js';
-import type { Identifier } from '../src/dimse/message/identifier.js';
-import { forgetPeakMemory, residentMemory } from '../test/support/daemon.js';
-import { storescu } from '../test/support/dcmtk.js';
-import { writeInstance } from '../test/support/dicom-files.js';
-import { onAssociation, sentFrom, storeOn, type Sent } from '../test/support/node-client.js';
-import { startNodeProcess, type NodeProcess } from '../test/support/node.js';
-import { withTempDir } from '../test/support/temp-dir.js';
+import { cFind } from '../../src/dimse/scu/c-find.js';
+import type { Identifier } from '../../src/dimse/message/identifier.js';
+import { forgetPeakMemory, residentMemory } from '../../test/support/daemon.js';
+import { storescu } from '../../test/support/dcmtk.js';
+import { writeInstance } from '../../test/support/dicom-files.js';
+import { onAssociation, sentFrom, storeOn, type Sent } from '../../test/support/node-client.js';
+import { startNodeProcess, type NodeProcess } from '../../test/support/node.js';
+import { withTempDir } from '../../test/support/temp-dir.js';
 
 const IMAGES_PER_SERIES = 50;
 const SERIES_PER_STUDY = 2;

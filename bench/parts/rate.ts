@@ -1,9 +1,9 @@
 /**
  * What leaves a real archive under a rate, by the archive's own record:
  *
- *   node dist/bench/rate.js [seconds [rates]], or npm run bench -- rate [seconds [rates]], e.g. `rate 60 50,200`
+ *   node dist/bench/parts/rate.js [seconds [rates]], or npm run bench -- rate [seconds [rates]], e.g. `rate 60 50,200`
  */
-import { closeLongLived } from '../test/support/long-lived.js';
+import { closeLongLived } from '../../test/support/long-lived.js';
 import { benchImageRate, RATES } from './image-rate.js';
 
 const seconds = Number(process.argv[2] ?? '60');

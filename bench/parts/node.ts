@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import { startDcmqrscp } from '../../test/support/dcmqrscp.js';
+import { makeStudy, type MadeStudy } from '../../test/support/dicom-files.js';
+import type { NodeAddress } from '../../test/support/dcmtk.js';
+import { freePort } from '../../test/support/ports.js';
+import { startProcess } from '../../test/support/processes.js';
+import { echoscu } from '../../test/support/dcmtk.js';
+import { projectRoot } from '../../test/support/fixtures.js';
+import { tempDir, type TempDir } from '../../test/support/temp-dir.js';
+import type { Report, Side } from '../measure.js';
+import {
+  AS_THEY_COME,
+  findscu,
+  getscu,
+  loadSlowly,
+  storescu,
+  WITHOUT_NAGLE,
+  type ToolEnv,
+} from '../tools.js';
+import { MEDIUM, SMALL, type Load } from './delivery.js';
+
+/** A node that keeps what it is sent; each round has one of its own, which is empty. */
+interface Store extends NodeAddress {
+  readonly pid?: number;
+  close(): Promise<void>;
+}
+
+async function startOurs(): Promise<Store> {
+  const dir = tempDir('bench-node');
+  const port = await freePort();
+  const address = { aeTitle: 'STORE', host: '127.0.0.1', port };
+  const program = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
+  const node = await startProcess({
+    name: 'node',
+    command: process.execPath,
+    args: [
+      program,
+      'node',
+      '--aet',
+      'STORE',
+      '--port',
+      `${port}`,
+      '--dir',
+      join(dir.path, 'store'),
+      '--quiet',
+    ],
+    cwd: dir.path,
+    ready: () => echoscu(address),
+  });
+  const close = async (): Promise<void> => {
+    await node.stop();
+    dir.remove();
+  };
+  return { ...address, pid: node.pid, close };
+}
+
+interface Kind {
+  readonly name: string;
+  readonly start: () => Promise<Store>;
+}
+
+/** The clients write without Nagle's algorithm: what they wait for is the node. */
+const CLIENT: ToolEnv = WITHOUT_NAGLE;
+
+const KINDS: readonly Kind[] = [
+  { name: 'pixl-imaging node', start: startOurs },
+  { name: 'dcmqrscp', start: () => startDcmqrscp({ aeTitle: 'STORE', maxPdu: 131_072, env: AS_THEY_COME }) },
+  {
+    name: 'dcmqrscp, TCP_NODELAY=1',
+    start: () => startDcmqrscp({ aeTitle: 'STORE', maxPdu: 131_072, env: WITHOUT_NAGLE }),
+  },
+];
+
+/** The embedded node and dcmqrscp, by DCMTK's clients: C-STORE into an empty one, then C-FIND and C-GET of what it has. */
+export async function nodePart(report: Report): Promise<void> {
+  for (const load of [MEDIUM, SMALL]) {
+    const files = tempDir('bench-study');
+    const study = await makeStudy(files.path, { study: 1, ...load.study });
+    try {
+      await storing(report, load, study);
+      await serving(report, load, study);
+    } finally {
+      files.remove();
+    }
+  }
+}
+
+async function storing(report: Report, load: Load, study: MadeStudy): Promise<void> {
+  let running: Store | undefined;
+  const sides = KINDS.map(({ name, start }): Side => ({
+    name,
+    prepare: async () => {
+      running = await start();
+    },
+    run: () => storescu(running!, study.folder, CLIENT),
+    check: async () => {
+      await running!.close();
+      running = undefined;
+    },
+    ...(start === startOurs ? { process: () => Promise.resolve(running!.pid!) } : {}),
+    // With Nagle's algorithm 44 ms for each.
+    ...(name === 'dcmqrscp' && load === SMALL ? { rounds: 1 } : {}),
+  }));
+  try {
+    const bytes = load.instances * load.bytesEach;
+    await report.measure({ name: `C-STORE, ${load.name}`, bytes, sides });
+  } finally {
+    await running?.close();
+  }
+}
+
+async function serving(report: Report, load: Load, study: MadeStudy): Promise<void> {
+  const stores: Store[] = [];
+  try {
+    for (const { start } of KINDS) {
+      const store = await start();
+      stores.push(store);
+      await loadSlowly(store, study.files);
+    }
+    const sides = (run: (store: Store) => Promise<void>): Side[] =>
+      KINDS.map(({ name }, index) => {
+        const store = stores[index]!;
+        const { pid } = store;
+        return {
+          name,
+          run: () => run(store),
+          ...(pid === undefined ? {} : { process: () => Promise.resolve(pid) }),
+          ...(name === 'dcmqrscp' && load === SMALL ? { rounds: 1 } : {}),
+        };
+      });
+    const keys = {
+      QueryRetrieveLevel: 'IMAGE',
+      StudyInstanceUID: study.studyInstanceUid,
+      SeriesInstanceUID: study.series[0]!.seriesInstanceUid,
+      SOPInstanceUID: '',
+    };
+    await report.measure({
+      name: `C-FIND of a series, ${load.name}`,
+      sides: sides(async (store) => {
+        const found = await findscu(store, keys, CLIENT);
+        if (found !== study.series[0]!.instances.length) throw new Error(`${found} answers`);
+      }),
+    });
+    await report.measure({
+      name: `C-GET, ${load.name}`,
+      bytes: load.instances * load.bytesEach,
+      sides: sides((store) => getInto(tempDir('bench-get'), store, study)),
+    });
+  } finally {
+    await Promise.all(stores.map((one) => one.close()));
+  }
+}
+
+async function getInto(folder: TempDir, store: Store, study: MadeStudy): Promise<void> {
+  try {
+    await getscu(store, folder.path, study.studyInstanceUid, CLIENT);
+  } finally {
+    folder.remove();
+  }
+}
