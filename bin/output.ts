@@ -20,6 +20,10 @@ export function printRemark(text: string): void {
 export class OutputClosedError extends Error {}
 
 let isOutputClosed = false;
+// Without a listener the first write after that would end the process with a stack trace.
+process.stdout.on('error', () => {
+  isOutputClosed = true;
+});
 
 /**
  * Writes to standard output at the speed of who reads it, so that long results need no memory.
@@ -27,10 +31,6 @@ let isOutputClosed = false;
  * @throws OutputClosedError
  */
 export async function write(text: string): Promise<void> {
-  if (process.stdout.listenerCount('error') === 0)
-    process.stdout.on('error', () => {
-      isOutputClosed = true;
-    });
   if (!process.stdout.write(text) && !isOutputClosed)
     await once(process.stdout, 'drain').catch(() => undefined);
   if (isOutputClosed) throw new OutputClosedError();

@@ -19,7 +19,7 @@ export function imagingHandler(
   recorder: OutcomeRecorder,
 ): Handler {
   return async (delivery, signal) => {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const message = read(delivery);
     const record = (rest: Pick<OutcomeEntry, 'ending' | 'outcome' | 'code' | 'reason'>): Promise<void> => {
       const finishedAt = new Date();
@@ -28,7 +28,7 @@ export function imagingHandler(
         message: message instanceof MessageRejectedError ? null : message,
         archive,
         finishedAt: finishedAt.toISOString(),
-        durationMs: finishedAt.getTime() - startedAt,
+        durationMs: Math.round(performance.now() - startedAt),
         ...rest,
       };
       return recorder.record(entry, signal);

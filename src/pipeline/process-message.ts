@@ -140,7 +140,7 @@ class StudyJourney {
   readonly #archive: Archive;
   readonly #parts: JourneyParts;
   readonly #signal: AbortSignal;
-  readonly #startedAt = Date.now();
+  readonly #startedAt = performance.now();
   #expected = 0;
   #alreadyInRaw = 0;
   #retrieved = 0;
@@ -180,7 +180,7 @@ class StudyJourney {
       })),
       warnings: this.#delivery?.warnings ?? 0,
       bytesDelivered: this.#delivery?.bytes ?? 0,
-      durationMs: this.#durationMs ?? Date.now() - this.#startedAt,
+      durationMs: this.#durationMs ?? this.#elapsedMs(),
     };
   }
 
@@ -198,7 +198,7 @@ class StudyJourney {
       if (retrieval.missing.size === 0 && comparison.expected.size > 0)
         await this.#deliver(comparison, retrieval);
     } finally {
-      this.#durationMs = Date.now() - this.#startedAt;
+      this.#durationMs = this.#elapsedMs();
       observer.ended({ archive, studyInstanceUid });
       // A C-MOVE goes past us: how many bytes it brought is not known.
       metrics.imagesRetrieved(archive, this.#retrieved, 0);
@@ -246,6 +246,11 @@ class StudyJourney {
       },
     };
     this.#delivery = await deliverStudy(request, raw, anon, this.#parts, this.#signal);
+  }
+
+  /** Whole milliseconds, whatever becomes of the machine's clock meanwhile. */
+  #elapsedMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
   }
 
   #progress(step: 'compare' | 'deliver', done: number): void {

@@ -153,10 +153,10 @@ class Rounds {
 
   /** There are archives that answer success first and send then: wait while raw grows, and a little longer. */
   async #settle(): Promise<void> {
-    let quietSince = Date.now();
-    while (this.#missing.size > 0 && Date.now() - quietSince < this.#parts.settings.settleMs) {
+    let quietSince = performance.now();
+    while (this.#missing.size > 0 && performance.now() - quietSince < this.#parts.settings.settleMs) {
       await pause(RAW_POLL_MS, this.#signal, 'C-MOVE');
-      if (await this.#grown()) quietSince = Date.now();
+      if (await this.#grown()) quietSince = performance.now();
     }
   }
 

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCli } from '../support/cli.js';
+import { PROGRAM, runCli } from '../support/cli.js';
 import { projectRoot } from '../support/fixtures.js';
+import { run } from '../support/processes.js';
 import { withTempDir } from '../support/temp-dir.js';
 
 describe('pixl-imaging check-env', () => {
@@ -43,6 +44,14 @@ describe('pixl-imaging check-env', () => {
       copyFileSync(join(projectRoot, '.env.sample'), join(cwd, '.env'));
       const { code, stdout, stderr } = await runCli(['check-env', '--error'], { cwd });
       expect([code, stdout, stderr]).to.deep.equal([0, '', 'every variable is set\n']);
+    }));
+
+  it('says no more, and nothing of it, when who reads its output has gone', () =>
+    withTempDir(async (cwd) => {
+      writeFileSync(join(cwd, 'sample'), Array.from({ length: 20_000 }, (_, n) => `PIXL_${n}=\n`).join(''));
+      const script = `"${process.execPath}" "${PROGRAM}" check-env --sample-env-file sample | head -n 1; echo "\${PIPESTATUS[0]}"`;
+      const { stdout, stderr } = await run('bash', ['-c', script], { cwd });
+      expect([stdout, stderr]).to.deep.equal(['PIXL_0 is not set\n0\n', '']);
     }));
 
   it('is used wrongly without a sample that can be read', async () => {

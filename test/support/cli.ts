@@ -5,7 +5,7 @@ import { projectRoot } from './fixtures.js';
 import { tempDir } from './temp-dir.js';
 
 /** The built program, as `npm install` would link it. */
-const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
+export const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
 
 export interface CliOptions {
   /** All that the program sees besides PATH; nothing of the caller's environment reaches it. */

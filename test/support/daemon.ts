@@ -1,12 +1,11 @@
 import { freePort } from './ports.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from './fixtures.js';
 import { startProcess, type ExitStatus, type ManagedProcess } from './processes.js';
 import { tempDir } from './temp-dir.js';
+import { PROGRAM } from './cli.js';
 
 /** The program as a user runs it: compiled, in a process of its own. */
-const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
 
 /** One line of the daemon's log. */
 export interface LogLine {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { ENDINGS, Ledger, migrateUp, type Database } from '../../../src/core/db/index.js';
 import { parseImagingMessageFields } from '../../../src/core/message.js';
@@ -17,8 +16,7 @@ import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support
 import { run, type RunResult } from '../../support/processes.js';
 import { withTempDir } from '../../support/temp-dir.js';
 import { execute, withDatabase } from './fixture.js';
-
-const PROGRAM = join(process.cwd(), 'dist', 'bin', 'pixl-imaging.js');
+import { PROGRAM } from '../../support/cli.js';
 
 /** Runs the built program in an empty folder, so that no `.env` is read. */
 function pixl(address: DatabaseAddress | null, ...args: readonly string[]): Promise<RunResult> {
