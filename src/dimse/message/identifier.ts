@@ -1,11 +1,18 @@
 import { createRequire } from 'node:module';
 import type dcmjs from 'dcmjs';
 import dcmjsDimse from 'dcmjs-dimse';
+import { elementsIn } from '../data-set/elements-in.js';
+import { encodingOf, type Encoding } from '../data-set/encoding.js';
+import { DataSetHeadError } from '../errors.js';
+import { withoutPadding } from '../padding.js';
 
 // Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
 // another log, than the one that dcmjs-dimse requires.
 dcmjsDimse.log.setLevel('silent');
-(createRequire(import.meta.url)('dcmjs') as typeof dcmjs).log.setLevel('silent');
+const { log } = createRequire(import.meta.url)('dcmjs') as typeof dcmjs;
+log.setLevel('silent');
+// It does not follow the other one.
+log.getLogger('validation.dcmjs').setLevel('silent');
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
@@ -48,10 +55,10 @@ export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buff
 
 /** @throws IdentifierError when the bytes can't be read as a data set of that transfer syntax */
 export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identifier {
-  checkLengths(bytes, transferSyntax !== dcmjsDimse.constants.TransferSyntax.ImplicitVRLittleEndian);
+  const plain = plainElements(bytes, encodingOf(transferSyntax));
   let elements: Record<string, unknown>;
   try {
-    elements = new dcmjsDimse.Dataset(bytes, transferSyntax).getElements();
+    elements = new dcmjsDimse.Dataset(plain, transferSyntax).getElements();
   } catch (cause) {
     throw new IdentifierError('an identifier that is no data set', cause);
   }
@@ -63,26 +70,18 @@ export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identif
   return texts;
 }
 
-/** VRs with a length of 32 bits in Explicit VR (PS3.5 7.1.2). */
-const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
-const UNDEFINED_LENGTH = 0xffffffff;
-
 /**
- * dcmjs reads what is cut off as if it ended there, and prints what it thinks of it; so the lengths are checked
- * first: of the elements of the data set, which must fill it.
+ * The data set without its sequences. dcmjs takes what is cut off as if it ended there, and of sequences, which nothing
+ * here needs, it makes copies at each level: a few kilobytes would take a gigabyte.
  */
-function checkLengths(bytes: Buffer, explicit: boolean): void {
-  let at = 0;
-  while (at < bytes.length) {
-    if (at + 8 > bytes.length) throw new IdentifierError('an element header is cut off');
-    const long = explicit && LONG_VRS.has(bytes.toString('latin1', at + 4, at + 6));
-    if (long && at + 12 > bytes.length) throw new IdentifierError('an element header is cut off');
-    const length = explicit && !long ? bytes.readUInt16LE(at + 6) : bytes.readUInt32LE(at + (long ? 8 : 4));
-    // Only sequences have no length; what is behind one is left to dcmjs.
-    if (length === UNDEFINED_LENGTH) return;
-    at += (long ? 12 : 8) + length;
+function plainElements(bytes: Buffer, encoding: Encoding): Buffer {
+  try {
+    const elements = elementsIn(bytes, encoding);
+    return Buffer.concat(elements.filter(({ value }) => value !== null).map((each) => each.bytes));
+  } catch (error) {
+    if (!(error instanceof DataSetHeadError)) throw error;
+    throw new IdentifierError(`an identifier that is no data set: ${error.problem}`, error);
   }
-  if (at > bytes.length) throw new IdentifierError('an element is longer than the identifier');
 }
 
 function textOf(value: unknown): string | null {
@@ -92,11 +91,6 @@ function textOf(value: unknown): string | null {
   if (!Array.isArray(value)) return null;
   const texts = value.map((item: unknown) => (typeof item === 'object' ? null : textOf(item)));
   return texts.includes(null) ? null : texts.join('\\');
-}
-
-/** Leading and trailing spaces mean nothing in the VRs that are matched on (PS3.5 6.2); UIDs end in NUL. */
-export function withoutPadding(text: string): string {
-  return text.replace(/^[\0 ]+|[\0 ]+$/g, '');
 }
 
 /**
