@@ -61,13 +61,12 @@ export const dataSet: Target = {
     const pieces = random.pieces(bytes);
     const tagged = await outcomeOf([bytes], uid);
     const taggedInPieces = await outcomeOf(pieces, uid);
-    strictEqual(await attributesOf(pieces, uid), await attributesOf([bytes], uid));
-    if (uid === DEFLATED_UID) {
-      // What was deflated in other pieces has other bytes, and the same kind of end.
-      strictEqual(taggedInPieces.problem, tagged.problem);
-      return;
-    }
+    const attributes = await attributesOf([bytes], uid);
+    const attributesInPieces = await attributesOf(pieces, uid);
     strictEqual(taggedInPieces.problem, tagged.problem);
+    // How far zlib gets before it says that something is damaged depends on the pieces.
+    if (uid !== DEFLATED_UID || tagged.problem === null) strictEqual(attributesInPieces, attributes);
+    if (uid === DEFLATED_UID) return;
     ok(taggedInPieces.bytes.equals(tagged.bytes), 'other bytes when it comes in pieces');
     if (tagged.problem !== null) return strictEqual(tagged.bytes.length, 0);
     ok(
