@@ -44,8 +44,14 @@ export class Coverage {
 
   #lookAt({ scriptId, functions }: Profiler.ScriptCoverage, keep: boolean): number {
     const end = Math.max(0, ...functions.map(({ ranges }) => ranges[0]?.endOffset ?? 0));
-    const known = this.#covered.get(scriptId) ?? new Uint8Array(end);
-    this.#covered.set(scriptId, known);
+    let known = this.#covered.get(scriptId) ?? new Uint8Array(0);
+    if (known.length < end) {
+      // Functions that have not been compiled before are not in it.
+      const larger = new Uint8Array(end);
+      larger.set(known);
+      known = larger;
+      this.#covered.set(scriptId, known);
+    }
     let count = 0;
     for (const { ranges } of functions) {
       const [whole] = ranges;

@@ -31,11 +31,12 @@ class Fuzzing {
   }
 
   async run(): Promise<FuzzResult> {
-    this.#corpus = [
+    const known = [
       ...(await this.#target.corpus()),
       ...foundInputs(this.#target.name).map(({ bytes }) => bytes),
     ];
-    for (const input of [...this.#corpus]) await this.#try(input);
+    for (const input of known) await this.#try(input);
+    this.#corpus = known.filter(isShort);
     this.#coverage?.add();
     while (!this.#isOver()) await this.#batch();
     this.#coverage?.close();
@@ -56,8 +57,8 @@ class Fuzzing {
     }
     const coverage = this.#coverage;
     if (coverage === null || coverage.fresh() === 0) return;
-    // Which of them it was is seen when each is tried again. Long ones would slow all others down.
-    for (const input of inputs.filter(({ length }) => length < 16_384)) {
+    // Which of them it was is seen when each is tried again.
+    for (const input of inputs.filter(isShort)) {
       await this.#try(input);
       if (coverage.add() > 0) this.#corpus.push(input);
     }
@@ -81,6 +82,11 @@ class Fuzzing {
     const problem = await problemOf(this.#target, input);
     if (problem !== null) this.#finding = { problem, input };
   }
+}
+
+/** Others are made from it; long ones would slow them down. */
+function isShort(input: Buffer): boolean {
+  return input.length < 16_384;
 }
 
 const job = workerData as FuzzJob;

@@ -9,7 +9,7 @@ const NUMBERS = [
   ...[0xfffe, 0xffff, 0x10000, 0xfffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff],
 ];
 /** Padding, separators, quotes, brackets: what readers look for one byte at a time. */
-const RUN_BYTES = [...' \0\\,"\n\r[{:*0', String.fromCharCode(0xff)].map((each) => each.charCodeAt(0));
+const RUN_BYTES = Buffer.from(' \0\\,"\n\r[{:*0\xff', 'latin1');
 const RUN_LENGTHS = [2, 3, 8, 17, 64, 300, 5_000, 60_000, 200_000];
 
 type Mutation = (input: Buffer, random: Random, corpus: readonly Buffer[]) => Buffer;
@@ -23,7 +23,7 @@ const MUTATIONS: readonly Mutation[] = [
   (input, random) => overwrite(input, placeIn(input, random), number(random)),
   (input, random) => insert(input, placeIn(input, random), number(random)),
   (input, random) =>
-    insert(input, placeIn(input, random), Buffer.alloc(random.pick(RUN_LENGTHS), random.pick(RUN_BYTES))),
+    insert(input, placeIn(input, random), Buffer.alloc(random.pick(RUN_LENGTHS), random.pick([...RUN_BYTES]))),
   (input, random) => {
     const at = placeIn(input, random);
     return Buffer.concat([input.subarray(0, at), input.subarray(at + 1 + random.below(40))]);

@@ -29,7 +29,7 @@ export function elementsIn(dataSet: Buffer, encoding: Encoding): WholeElement[] 
 function* walkElements(held: HeldBytes, encoding: Encoding): Walk<WholeElement[]> {
   const elements: WholeElement[] = [];
   let at = 0;
-  let header = yield* nextElement(held, at, encoding);
+  let header: ElementHeader | null = yield* nextElement(held, at, encoding);
   while (header !== null) {
     const end: number = yield* endOfElement(held, header, encoding);
     const hasEnd = header.valueAt + header.length === end;
@@ -37,7 +37,7 @@ function* walkElements(held: HeldBytes, encoding: Encoding): Walk<WholeElement[]
     const ofItems = !hasEnd || beginsWithItem(value, encoding);
     elements.push({ tag: header.tag, bytes: held.view(at, end - at), value: ofItems ? null : value });
     at = end;
-    header = (yield* nextElement(held, at, encoding)) as ElementHeader | null;
+    header = yield* nextElement(held, at, encoding);
   }
   return elements;
 }

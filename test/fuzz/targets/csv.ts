@@ -16,7 +16,7 @@ export const csv: Target = {
       `${HEADING}\n${ROW}\n${ROW}\n`,
       `\uFEFF${HEADING},series_uid\r\n${ROW},1.2\\1.3\r\n\r\n4.0,,,Ä,,,,,\r\n`,
       `${HEADING}\r${ROW}\r`,
-      `${HEADING}\n${'"'}${',\n'.repeat(40)}`,
+      `${HEADING}\n"${',\n'.repeat(40)}`,
     ].map((text) => Buffer.from(text)),
   async run(input) {
     try {
