@@ -23,7 +23,11 @@ const MUTATIONS: readonly Mutation[] = [
   (input, random) => overwrite(input, placeIn(input, random), number(random)),
   (input, random) => insert(input, placeIn(input, random), number(random)),
   (input, random) =>
-    insert(input, placeIn(input, random), Buffer.alloc(random.pick(RUN_LENGTHS), random.pick([...RUN_BYTES]))),
+    insert(
+      input,
+      placeIn(input, random),
+      Buffer.alloc(random.pick(RUN_LENGTHS), random.pick([...RUN_BYTES])),
+    ),
   (input, random) => {
     const at = placeIn(input, random);
     return Buffer.concat([input.subarray(0, at), input.subarray(at + 1 + random.below(40))]);

@@ -72,7 +72,11 @@ export const dataSet: Target = {
     strictEqual(attributesInPieces, attributes);
     strictEqual(taggedInPieces.problem, tagged.problem);
     ok(taggedInPieces.bytes.equals(tagged.bytes), 'other bytes when it comes in pieces');
-    strictEqual(tagged.problem !== null && tagged.bytes.length > 0, false, 'refused when it had been given out');
+    strictEqual(
+      tagged.problem !== null && tagged.bytes.length > 0,
+      false,
+      'refused when it had been given out',
+    );
     if (tagged.problem !== null) return;
     ok(
       (await outcomeOf([tagged.bytes], uid)).bytes.equals(tagged.bytes),
