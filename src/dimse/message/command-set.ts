@@ -297,7 +297,8 @@ function decodeValue(keyword: Keyword, elements: ReadonlyMap<number, Buffer>): V
   if (vr === 'AT') return bytes.length < 4 ? null : bytes.readUInt16LE(0) * 0x10000 + bytes.readUInt16LE(2);
   const text = withoutTrailingPadding(bytes.toString('latin1'));
   if (vr === 'UI' && !isUid(text)) throw new CommandSetError(`element (0000,${hex(element)}) is not a UID`);
-  return vr === 'AE' ? text.trim() : text;
+  // Nothing but padding is no value, as no bytes are.
+  return (vr === 'AE' ? text.trim() : text) || null;
 }
 
 function hex(element: number): string {
