@@ -14,6 +14,7 @@ declare module 'dcmjs' {
       readonly DicomDict: new (meta: object) => DicomDict;
       readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
       readonly DicomMetaDictionary: {
+        readonly dictionary: Readonly<Record<string, { readonly vr: string } | undefined>>;
         naturalizeDataset(dict: object): object;
         denaturalizeDataset(dataSet: object): object;
       };

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type dcmjs from 'dcmjs';
 import dcmjsDimse from 'dcmjs-dimse';
-import { elementsIn } from '../data-set/elements-in.js';
+import { elementsIn, type WholeElement } from '../data-set/elements-in.js';
 import { encodingOf, type Encoding } from '../data-set/encoding.js';
 import { DataSetHeadError } from '../errors.js';
 import { withoutPadding } from '../padding.js';
@@ -9,7 +9,7 @@ import { withoutPadding } from '../padding.js';
 // Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
 // another log, than the one that dcmjs-dimse requires.
 dcmjsDimse.log.setLevel('silent');
-const { log } = createRequire(import.meta.url)('dcmjs') as typeof dcmjs;
+const { data, log } = createRequire(import.meta.url)('dcmjs') as typeof dcmjs;
 log.setLevel('silent');
 // It does not follow the other one.
 log.getLogger('validation.dcmjs').setLevel('silent');
@@ -77,11 +77,32 @@ export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identif
 function plainElements(bytes: Buffer, encoding: Encoding): Buffer {
   try {
     const elements = elementsIn(bytes, encoding);
-    return Buffer.concat(elements.filter(({ value }) => value !== null).map((each) => each.bytes));
+    return Buffer.concat(elements.filter((each) => isReadable(each, encoding)).map((each) => each.bytes));
   } catch (error) {
     if (!(error instanceof DataSetHeadError)) throw error;
     throw new IdentifierError(`an identifier that is no data set: ${error.problem}`, error);
   }
+}
+
+/** Bytes of one number. Where there is part of one more, dcmjs reads on into the next element, and takes its text for a length. */
+const NUMBER_SIZES: Readonly<Record<string, number>> = {
+  US: 2,
+  SS: 2,
+  xs: 2,
+  AT: 4,
+  UL: 4,
+  SL: 4,
+  FL: 4,
+  FD: 8,
+};
+
+function isReadable({ tag, bytes, value }: WholeElement, { explicit }: Encoding): boolean {
+  if (value === null) return false;
+  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
+  const vr = explicit
+    ? bytes.toString('latin1', 4, 6)
+    : data.DicomMetaDictionary.dictionary[`(${hex.slice(0, 4)},${hex.slice(4)})`]?.vr;
+  return value.length % (NUMBER_SIZES[vr ?? ''] ?? 1) === 0;
 }
 
 function textOf(value: unknown): string | null {
