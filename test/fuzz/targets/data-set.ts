@@ -77,11 +77,6 @@ export const dataSet: Target = {
       false,
       'refused when it had been given out',
     );
-    if (tagged.problem !== null) return;
-    ok(
-      (await outcomeOf([tagged.bytes], uid)).bytes.equals(tagged.bytes),
-      'other bytes when it is tagged again',
-    );
   },
 };
 
