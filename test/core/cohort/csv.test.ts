@@ -204,7 +204,10 @@ describe('a cohort as CSV', () => {
   });
 
   it('is read or refused, whatever stands in it', async () => {
-    const text = fc.string({ unit: fc.constantFrom('"', ',', '\r', '\n', '\0', 'a', ' ', '\uFEFF', ';'), maxLength: 60 });
+    const text = fc.string({
+      unit: fc.constantFrom('"', ',', '\r', '\n', '\0', 'a', ' ', '\uFEFF', ';'),
+      maxLength: 60,
+    });
     await fc.assert(
       fc.asyncProperty(text, fc.boolean(), async (given, withHeading) => {
         const error = await errorOf(withHeading ? `${HEADING}\n${given}` : given).catch(() => null);
