@@ -149,11 +149,11 @@ function numberedObjects(document: unknown): Json[] {
   const waiting: unknown[] = [document];
   while (waiting.length > 0) {
     const node = waiting.pop();
-    if (Array.isArray(node)) waiting.push(...(node as unknown[]).toReversed());
-    else if (isObject(node)) {
-      if (Object.hasOwn(node, 'py/object') || Object.hasOwn(node, 'py/reduce')) found.push(node);
-      waiting.push(...Object.values(node).toReversed());
-    }
+    if (typeof node !== 'object' || node === null) continue;
+    if (isObject(node) && (Object.hasOwn(node, 'py/object') || Object.hasOwn(node, 'py/reduce')))
+      found.push(node);
+    // Not as the arguments of one call: a list may have more members than a call takes.
+    for (const member of Object.values(node).toReversed()) waiting.push(member);
   }
   return found;
 }

@@ -136,6 +136,14 @@ describe('A date that jsonpickle wrote', () => {
       expect(() => read(node)).to.throw(InvalidValueError, problem);
     });
 
+  it('is found in a document with longer lists than a call takes arguments', () => {
+    const type = { 'py/type': 'datetime.date' };
+    const first = { 'py/object': 'datetime.date', __reduce__: [type, ['B+UHAQ==']] };
+    const document = { list: new Array(500_000).fill(0), first, second: { 'py/id': 1 } };
+    expect(() => read(document.second, document)).to.throw(InvalidValueError, 'leads nowhere');
+    expect(textOf(document.second, { 'py/object': 'Message', ...document })).to.equal('2021-07-01');
+  });
+
   it('is refused when its references lead in a circle', () => {
     expect(() => read(circle.a, circle)).to.throw(InvalidValueError, 'in a circle');
   });

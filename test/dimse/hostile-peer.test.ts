@@ -257,7 +257,7 @@ describe('a peer that does in the middle of an operation what it may not', () =>
       (peer, request) =>
         peer.sendMessage(FIND, responseTo(request, 0xff00), Buffer.from('0800ffff00', 'hex')),
       BY_USER,
-      /element header is cut off/,
+      /it ends inside an element/,
     ],
   ];
   for (const [what, misbehave, abort, says] of cases)

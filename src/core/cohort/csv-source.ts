@@ -23,7 +23,13 @@ const COLUMN_OF: Readonly<Record<string, string>> = { procedure_occurrence_id: '
 
 /** A message of 64 KiB is the largest that there is; what is longer is no row of a cohort. */
 const MAX_RECORD = 1024 * 1024;
+/** csv-parse counts the characters of cells, not the commas between empty ones, of which a line may have endlessly many. */
+const MAX_LINE = 2 * MAX_RECORD;
 const PORTION = 1_000;
+/** Rows may be as long as MAX_RECORD; a thousand of those would not be held together. */
+const PORTION_CHARACTERS = MAX_RECORD;
+
+const LINE_ENDS = ['\r\n', '\n', '\r'];
 
 interface CsvRecord {
   readonly record: readonly string[];
@@ -39,13 +45,21 @@ export async function* csvSource(path: string): AsyncGenerator<readonly SourceRo
   const file = basename(path);
   const text = Readable.from(utf8(path, file));
   const parser = text.pipe(
-    parse({ info: true, relax_column_count: true, skip_empty_lines: true, max_record_size: MAX_RECORD }),
+    parse({
+      info: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      max_record_size: MAX_RECORD,
+      // Left to itself csv-parse takes the first that it meets for the only one.
+      record_delimiter: LINE_ENDS,
+    }),
   );
   // pipe() hands no error on.
   text.on('error', (error) => parser.destroy(error));
   let places: ReadonlyMap<Column, number> | undefined;
   let width = 0;
   let portion: SourceRow[] = [];
+  let characters = 0;
   try {
     for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
       if (places === undefined) {
@@ -54,9 +68,11 @@ export async function* csvSource(path: string): AsyncGenerator<readonly SourceRo
         continue;
       }
       portion.push(rowOf(record, places, width, { file, unit: 'line', number: info.lines }));
-      if (portion.length < PORTION) continue;
+      for (const cell of record) characters += cell.length;
+      if (portion.length < PORTION && characters < PORTION_CHARACTERS) continue;
       yield portion;
       portion = [];
+      characters = 0;
     }
   } catch (error) {
     throw toCohortFileError(file, error);
@@ -67,11 +83,20 @@ export async function* csvSource(path: string): AsyncGenerator<readonly SourceRo
   if (portion.length > 0) yield portion;
 }
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** @throws CohortFileError (while it is read) when it is no UTF-8, or a line is too long */
 async function* utf8(path: string, file: string): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
+  let lineLength = 0;
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>)
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      const lastLineEnd = Math.max(chunk.lastIndexOf(LINE_FEED), chunk.lastIndexOf(CARRIAGE_RETURN));
+      lineLength = lastLineEnd < 0 ? lineLength + chunk.length : chunk.length - lastLineEnd;
+      if (lineLength > MAX_LINE) throw new CohortFileError(file, `a line of more than ${MAX_LINE} bytes`);
       yield decoder.decode(chunk, { stream: true });
+    }
     yield decoder.decode();
   } catch (error) {
     if (error instanceof TypeError && !('syscall' in error))

@@ -35,6 +35,8 @@ export interface ParquetRow {
 }
 
 const PORTION = 1_000;
+/** No field of a message is as long. A dictionary may have one text of 100 MB, and a thousand rows refer to it. */
+const MAX_TEXT = 64 * 1024;
 
 /**
  * Reads some columns of a parquet file, as a stream: in memory is one page of each of them, however many rows a writer
@@ -166,16 +168,19 @@ const UNITS_PER_DAY: Readonly<Record<string, bigint>> = {
 
 /** Number() of an INT64 beyond 2^53 is no safe integer either. */
 function integerCell(value: Value): Cell {
-  const number = Number(value);
+  // A file may call bytes an integer, and they may be many.
+  const number = Buffer.isBuffer(value) ? NaN : Number(value);
   return Number.isSafeInteger(number) ? number : new BadCell('not an integer below 2^53');
 }
 
 /** The file has it in a type with a sign. */
 function unsignedCell(value: Value): Cell {
-  return integerCell(typeof value === 'bigint' ? BigInt.asUintN(64, value) : Number(value) >>> 0);
+  if (typeof value === 'bigint') return integerCell(BigInt.asUintN(64, value));
+  return integerCell(typeof value === 'number' ? value >>> 0 : value);
 }
 
 function textCell(value: Value): string | BadCell {
+  if (Buffer.isBuffer(value) && value.length > MAX_TEXT) return new BadCell(`longer than ${MAX_TEXT} bytes`);
   return Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : new BadCell('not UTF-8');
 }
 
@@ -188,6 +193,7 @@ function isoDateCell(value: Value): Cell {
 
 /** The day since 1970 that the moment is in, also before 1970. */
 function dateCell(value: Value, unitsPerDay: bigint): Cell {
+  if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) return new BadCell('not a date');
   const units = typeof value === 'bigint' ? value : BigInt(Number(value));
   const rest = units % unitsPerDay;
   const days = (units - (rest < 0n ? rest + unitsPerDay : rest)) / unitsPerDay;

@@ -1,3 +1,4 @@
+import { withoutPadding, withoutTrailingPadding } from '../upper-layer/padding.js';
 import { decodeIso2022, latin1OrUtf8, singleByteSet } from './iso-2022.js';
 
 /** VRs to which Specific Character Set (0008,0005) applies (PS3.5 6.1.2.2). */
@@ -23,10 +24,10 @@ const WHOLE_SETS: ReadonlyMap<string, string> = new Map([
  */
 export function decodeText(bytes: Buffer, vr: string, specificCharacterSet: string): string {
   const text = IN_CHARACTER_SET.has(vr) ? decode(bytes, vr, specificCharacterSet) : bytes.toString('latin1');
-  if (FREE_TEXT.has(vr)) return text.replace(/[\0 ]+$/, '');
+  if (FREE_TEXT.has(vr)) return withoutTrailingPadding(text);
   return text
     .split('\\')
-    .map((value) => value.replace(/^[\0 ]+|[\0 ]+$/g, ''))
+    .map((value) => withoutPadding(value))
     .join('\\');
 }
 

@@ -1,4 +1,5 @@
 import { isUid } from '../../core/ids.js';
+import { withoutTrailingPadding } from '../upper-layer/padding.js';
 
 /**
  * The command sets of PS3.7 9.3 and annex E, as a closed union. Encoded by code of our own: dcmjs-dimse takes
@@ -294,9 +295,10 @@ function decodeValue(keyword: Keyword, elements: ReadonlyMap<number, Buffer>): V
   }
   // Several values are allowed, and nothing depends on them.
   if (vr === 'AT') return bytes.length < 4 ? null : bytes.readUInt16LE(0) * 0x10000 + bytes.readUInt16LE(2);
-  const text = bytes.toString('latin1').replace(/[\0 ]+$/, '');
+  const text = withoutTrailingPadding(bytes.toString('latin1'));
   if (vr === 'UI' && !isUid(text)) throw new CommandSetError(`element (0000,${hex(element)}) is not a UID`);
-  return vr === 'AE' ? text.trim() : text;
+  // Nothing but padding is no value, as no bytes are.
+  return (vr === 'AE' ? text.trim() : text) || null;
 }
 
 function hex(element: number): string {

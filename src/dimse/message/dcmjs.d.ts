@@ -1,15 +1,20 @@
 /** What is used of dcmjs, which comes without types. */
 declare module 'dcmjs' {
+  interface Log {
+    setLevel(level: string): void;
+    getLogger(name: string): Log;
+  }
   interface DicomDict {
     dict: object;
     write(): ArrayBuffer;
   }
   const dcmjs: {
-    readonly log: { setLevel(level: string): void };
+    readonly log: Log;
     readonly data: {
       readonly DicomDict: new (meta: object) => DicomDict;
       readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
       readonly DicomMetaDictionary: {
+        readonly dictionary: Readonly<Record<string, { readonly vr: string } | undefined>>;
         naturalizeDataset(dict: object): object;
         denaturalizeDataset(dataSet: object): object;
       };

@@ -2,11 +2,18 @@ import { createRequire } from 'node:module';
 import type dcmjs from 'dcmjs';
 import dcmjsDimse from 'dcmjs-dimse';
 import { decodeText } from '../data-set/decode-text.js';
+import { elementsIn, type WholeElement } from '../data-set/elements-in.js';
+import { encodingOf, type Encoding } from '../data-set/encoding.js';
+import { DataSetHeadError } from '../errors.js';
+import { withoutPadding } from '../upper-layer/padding.js';
 
 // Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
 // another log, than the one that dcmjs-dimse requires.
 dcmjsDimse.log.setLevel('silent');
-(createRequire(import.meta.url)('dcmjs') as typeof dcmjs).log.setLevel('silent');
+const { data, log } = createRequire(import.meta.url)('dcmjs') as typeof dcmjs;
+log.setLevel('silent');
+// It does not follow the other one.
+log.getLogger('validation.dcmjs').setLevel('silent');
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
@@ -75,35 +82,33 @@ const SPECIFIC_CHARACTER_SET = 0x00080005;
  * @throws IdentifierError when the bytes can't be read as a data set of that transfer syntax
  */
 export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identifier {
-  const elements = readElements(
-    bytes,
-    transferSyntax !== dcmjsDimse.constants.TransferSyntax.ImplicitVRLittleEndian,
-  );
-  return (elements === null ? null : textsOfKnown(elements)) ?? textsByDcmjs(bytes, transferSyntax);
+  const encoding = encodingOf(transferSyntax);
+  const elements = elementsOf(bytes, encoding);
+  return textsOfKnown(elements) ?? textsByDcmjs(elements, encoding, transferSyntax);
 }
 
-interface RawElement {
-  readonly tag: number;
-  readonly value: Buffer;
-}
-
-/** @returns null when there is an element that is not in the table */
-function textsOfKnown(elements: readonly RawElement[]): Identifier | null {
-  const characterSet = elements.find(({ tag }) => tag === SPECIFIC_CHARACTER_SET)?.value.toString('latin1');
+/** @returns null when there is an element that is not in the table, or a sequence */
+function textsOfKnown(elements: readonly WholeElement[]): Identifier | null {
+  const characterSet = elements.find(({ tag }) => tag === SPECIFIC_CHARACTER_SET)?.value?.toString('latin1');
   const texts: Record<string, string> = {};
   for (const { tag, value } of elements) {
     const known = KNOWN.get(tag);
-    if (known === undefined) return null;
+    if (known === undefined || value === null) return null;
     const [keyword, vr] = known;
     texts[keyword] = decodeText(value, vr, characterSet ?? '');
   }
   return texts;
 }
 
-function textsByDcmjs(bytes: Buffer, transferSyntax: string): Identifier {
+/**
+ * Without the sequences: of these, which nothing here needs, dcmjs makes copies at each level: a few kilobytes would take
+ * a gigabyte.
+ */
+function textsByDcmjs(all: readonly WholeElement[], encoding: Encoding, transferSyntax: string): Identifier {
+  const plain = Buffer.concat(all.filter((each) => isReadable(each, encoding)).map((each) => each.bytes));
   let elements: Record<string, unknown>;
   try {
-    elements = new dcmjsDimse.Dataset(bytes, transferSyntax).getElements();
+    elements = new dcmjsDimse.Dataset(plain, transferSyntax).getElements();
   } catch (cause) {
     throw new IdentifierError('an identifier that is no data set', cause);
   }
@@ -115,32 +120,35 @@ function textsByDcmjs(bytes: Buffer, transferSyntax: string): Identifier {
   return texts;
 }
 
-/** VRs with a length of 32 bits in Explicit VR (PS3.5 7.1.2). */
-const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
-const UNDEFINED_LENGTH = 0xffffffff;
-
-/**
- * dcmjs reads what is cut off as if it ended there, and prints what it thinks of it; so the lengths are checked
- * first: of the elements of the data set, which must fill it.
- *
- * @returns null when there is one without a length, a sequence: what is behind it is left to dcmjs
- */
-function readElements(bytes: Buffer, explicit: boolean): RawElement[] | null {
-  const elements: RawElement[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    if (at + 8 > bytes.length) throw new IdentifierError('an element header is cut off');
-    const long = explicit && LONG_VRS.has(bytes.toString('latin1', at + 4, at + 6));
-    if (long && at + 12 > bytes.length) throw new IdentifierError('an element header is cut off');
-    const length = explicit && !long ? bytes.readUInt16LE(at + 6) : bytes.readUInt32LE(at + (long ? 8 : 4));
-    if (length === UNDEFINED_LENGTH) return null;
-    const tag = bytes.readUInt16LE(at) * 0x10000 + bytes.readUInt16LE(at + 2);
-    at += long ? 12 : 8;
-    elements.push({ tag, value: bytes.subarray(at, at + length) });
-    at += length;
+/** dcmjs takes what is cut off as if it ended there, and prints what it thinks of it: the elements are looked at first. */
+function elementsOf(bytes: Buffer, encoding: Encoding): WholeElement[] {
+  try {
+    return elementsIn(bytes, encoding);
+  } catch (error) {
+    if (!(error instanceof DataSetHeadError)) throw error;
+    throw new IdentifierError(`an identifier that is no data set: ${error.problem}`, error);
   }
-  if (at > bytes.length) throw new IdentifierError('an element is longer than the identifier');
-  return elements;
+}
+
+/** Bytes of one number. Where there is part of one more, dcmjs reads on into the next element, and takes its text for a length. */
+const NUMBER_SIZES: Readonly<Record<string, number>> = {
+  US: 2,
+  SS: 2,
+  xs: 2,
+  AT: 4,
+  UL: 4,
+  SL: 4,
+  FL: 4,
+  FD: 8,
+};
+
+function isReadable({ tag, bytes, value }: WholeElement, { explicit }: Encoding): boolean {
+  if (value === null) return false;
+  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
+  const vr = explicit
+    ? bytes.toString('latin1', 4, 6)
+    : data.DicomMetaDictionary.dictionary[`(${hex.slice(0, 4)},${hex.slice(4)})`]?.vr;
+  return value.length % (NUMBER_SIZES[vr ?? ''] ?? 1) === 0;
 }
 
 function textOf(value: unknown): string | null {
@@ -150,11 +158,6 @@ function textOf(value: unknown): string | null {
   if (!Array.isArray(value)) return null;
   const texts = value.map((item: unknown) => (typeof item === 'object' ? null : textOf(item)));
   return texts.includes(null) ? null : texts.join('\\');
-}
-
-/** Leading and trailing spaces mean nothing in the VRs that are matched on (PS3.5 6.2); UIDs end in NUL. */
-export function withoutPadding(text: string): string {
-  return text.replace(/^[\0 ]+|[\0 ]+$/g, '');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { isUid } from '../../core/ids.js';
 import { DataSetHeadError } from '../errors.js';
+import { withoutTrailingPadding } from '../upper-layer/padding.js';
 
 /** What File Meta Information says of the data set behind it (PS3.10 7.1), and where that begins. */
 export interface ReadFileMeta {
@@ -31,7 +32,7 @@ export function decodeFileMeta(bytes: Buffer): ReadFileMeta {
     const valueAt = at + (long ? 12 : 8);
     const end = valueAt + (long ? bytes.readUInt32LE(at + 8) : bytes.readUInt16LE(at + 6));
     if (end > bytes.length) throw new DataSetHeadError('file meta information that is cut off');
-    values.set(bytes.readUInt16LE(at + 2), bytes.toString('latin1', valueAt, end).replace(/[\0 ]+$/, ''));
+    values.set(bytes.readUInt16LE(at + 2), withoutTrailingPadding(bytes.toString('latin1', valueAt, end)));
     at = end;
   }
   const uid = (element: number): string => {

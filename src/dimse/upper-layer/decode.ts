@@ -1,3 +1,4 @@
+import { withoutTrailingPadding } from './padding.js';
 import {
   ItemType,
   PRESENTATION_CONTEXT_RESULTS,
@@ -67,7 +68,7 @@ function items(bytes: Buffer, of: string): Item[] {
 
 /** UIDs and names may come padded, with NUL or space, against PS3.8 F.1. */
 function text(bytes: Buffer): string {
-  return bytes.toString('latin1').replace(/[\0 ]+$/, '');
+  return withoutTrailingPadding(bytes.toString('latin1'));
 }
 
 function aeTitle(bytes: Buffer): string {

@@ -59,6 +59,7 @@ export class PduReader {
   /** How many bytes the step wants, and those that came so far. */
   #needed = PDU_HEADER_LENGTH;
   #kept: Buffer = NO_DATA;
+  #keptLength = 0;
   /** What is left of the P-DATA-TF PDU and of the PDV in it. */
   #pDataLeft = 0;
   #pdv: OpenPdv | null = null;
@@ -71,7 +72,7 @@ export class PduReader {
 
   /** Whether the stream may end here without cutting a PDU in two. */
   get betweenPdus(): boolean {
-    return this.#step.kind === 'pdu-header' && this.#kept.length === 0;
+    return this.#step.kind === 'pdu-header' && this.#keptLength === 0;
   }
 
   /**
@@ -89,19 +90,33 @@ export class PduReader {
         yield this.#passValue(this.#pdv, data);
         continue;
       }
-      const piece = chunk.subarray(at, at + this.#needed - this.#kept.length);
+      const piece = chunk.subarray(at, at + this.#needed - this.#keptLength);
       at += piece.length;
-      // The chunk belongs to the socket: what outlives this call is copied.
-      this.#kept =
-        this.#kept.length + piece.length < this.#needed || this.#kept.length > 0
-          ? Buffer.concat([this.#kept, piece])
-          : piece;
-      if (this.#kept.length < this.#needed) return;
-      const bytes = this.#kept;
-      this.#kept = NO_DATA;
+      const bytes = this.#collect(piece);
+      if (bytes === null) return;
       const event = this.#take(bytes);
       if (event !== null) yield event;
     }
+  }
+
+  /** The bytes that the step wants, or null when there are not enough of them yet. */
+  #collect(piece: Buffer): Buffer | null {
+    if (piece.length === this.#needed) return piece;
+    const length = this.#keptLength + piece.length;
+    if (length > this.#kept.length) {
+      // Twice what has come, not all that was announced; and not anew for each byte of a peer that sends single ones.
+      const larger = Buffer.allocUnsafe(Math.min(this.#needed, 2 * length));
+      this.#kept.copy(larger, 0, 0, this.#keptLength);
+      this.#kept = larger;
+    }
+    // The chunk belongs to the socket: what outlives this call is copied.
+    piece.copy(this.#kept, this.#keptLength);
+    this.#keptLength = length;
+    if (length < this.#needed) return null;
+    const bytes = this.#kept.subarray(0, length);
+    this.#kept = NO_DATA;
+    this.#keptLength = 0;
+    return bytes;
   }
 
   #take(bytes: Buffer): ReadEvent | null {

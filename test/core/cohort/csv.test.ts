@@ -9,6 +9,7 @@ import {
   type CohortCounts,
   type ReadCohortOptions,
 } from '../../../src/core/cohort/index.js';
+import { csvSource } from '../../../src/core/cohort/csv-source.js';
 import { withTempDir } from '../../support/temp-dir.js';
 
 const HEADING =
@@ -176,6 +177,45 @@ describe('a cohort as CSV', () => {
     const path = join('/nowhere', 'cohort.csv');
     const error = await readCohort(path).catch((reason: unknown) => reason as Error);
     expect(error).to.be.instanceOf(CohortFileError);
+  });
+
+  it('of which a line is nothing but commas is refused before they are all in memory', async () => {
+    for (const lineEnd of ['\n', '\r']) {
+      const error = await errorOf(`${HEADING}${lineEnd}${','.repeat(3_000_000)}`);
+      expect(error).to.be.instanceOf(CohortFileError);
+      expect(error.message).to.match(/a line of more than 2097152 bytes/);
+    }
+  });
+
+  it('may end its lines in any way, each in another', async () => {
+    const lines = [row(1, '111', 'A1'), row(2, '222', 'A2'), row(3, '333', 'A3')];
+    const { messages } = await readCsv(`${HEADING}\r${lines[0]!}\n${lines[1]!}\r\n\r\n${lines[2]!}\r`);
+    expect(messages.map(({ mrn }) => mrn)).to.deep.equal(['111', '222', '333']);
+  });
+
+  it('has its longest rows in portions of a few', async () => {
+    await withTempDir(async (folder) => {
+      const path = join(folder, 'cohort.csv');
+      writeFileSync(path, `${HEADING}\n${`1,${'m'.repeat(500_000)},A1,P,,,,\n`.repeat(7)}`);
+      const sizes: number[] = [];
+      for await (const portion of csvSource(path)) sizes.push(portion.length);
+      expect(sizes).to.deep.equal([3, 3, 1]);
+    }, 'csv');
+  });
+
+  it('is read or refused, whatever stands in it', async () => {
+    const text = fc.string({
+      unit: fc.constantFrom('"', ',', '\r', '\n', '\0', 'a', ' ', '\uFEFF', ';'),
+      maxLength: 60,
+    });
+    await fc.assert(
+      fc.asyncProperty(text, fc.boolean(), async (given, withHeading) => {
+        const error = await errorOf(withHeading ? `${HEADING}\n${given}` : given).catch(() => null);
+        if (error !== null && !(error instanceof CohortRowsError))
+          expect(error).to.be.instanceOf(CohortFileError);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   const cell = fc.stringMatching(/^[A-Za-zÄé日0-9 ,"'.-]{0,12}$/).filter((text) => text.trim() !== '');

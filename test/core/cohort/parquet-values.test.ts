@@ -116,6 +116,21 @@ describe("A page's values", () => {
     );
   });
 
+  it('that are said to be billions take no memory for those that nobody asks for', () => {
+    const count = 2 ** 31 - 1;
+    // A billion differences of no bits, in one block.
+    const lengths = [...varint(2n ** 31n), ...varint(1n), ...varint(BigInt(count)), ...zigzag(0n), 0, 0];
+    const before = process.memoryUsage().arrayBuffers;
+    for (const [encoding, bytes] of [
+      ['DELTA_LENGTH_BYTE_ARRAY', lengths],
+      ['DELTA_BYTE_ARRAY', [...lengths, ...lengths]],
+    ] as const) {
+      const reader = valueReader(encoding, 'BYTE_ARRAY', Buffer.from(bytes), count, null);
+      for (let times = 0; times < 10; times += 1) expect(reader.next()).to.have.property('length', 0);
+    }
+    expect(process.memoryUsage().arrayBuffers - before).to.be.lessThan(1024 * 1024);
+  });
+
   it("are read from the specification's own example of packed bits and of a run", () => {
     const example = new HybridReader(Buffer.from([3, 0b10001000, 0b11000110, 0b11111010, 10, 6]), 3);
     expect(Array.from({ length: 13 }, () => example.next())).to.deep.equal([

@@ -1,7 +1,7 @@
 import { ParquetSchema, ParquetWriter } from '@dsnp/parquetjs';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { expect } from 'chai';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CohortFileError } from '../../../src/core/cohort/errors.js';
 import { BadCell, parquetRows, type Cell, type WantedColumn } from '../../../src/core/cohort/parquet-rows.js';
@@ -106,6 +106,19 @@ describe('A parquet file', () => {
       async (path) => {
         const rows = await cellsOf(path, [{ name: 'common_text', kind: 'text' }]);
         expect(rows).to.deep.equal(Array.from({ length: 3000 }, () => [null]));
+      },
+    ));
+
+  it('has bad cells where a text is longer than any field, however many rows share it in a small file', () =>
+    written(
+      "SELECT i AS id, CASE i % 2 WHEN 0 THEN 'short' ELSE repeat('x', 70000) END AS common_text FROM range(300) t(i)",
+      'COMPRESSION zstd',
+      async (path) => {
+        expect(statSync(path).size).to.be.lessThan(10_000);
+        const cells = (await cellsOf(path, [{ name: 'common_text', kind: 'text' }])).flat();
+        expect(cells).to.have.length(300);
+        expect(cells[0]).to.equal('short');
+        expect(cells[1]).to.deep.equal(new BadCell('longer than 65536 bytes'));
       },
     ));
 

@@ -143,6 +143,23 @@ describe('identifiers', () => {
     }
   });
 
+  it('take no more memory than their bytes for sequences within sequences', () => {
+    const header = (tag: number, length: number): Buffer => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt16LE(tag >>> 16, 0);
+      bytes.writeUInt16LE(tag & 0xffff, 2);
+      bytes.writeUInt32LE(length, 4);
+      return bytes;
+    };
+    const headers: Buffer[] = [];
+    for (let length = 0; length < 1_000_000; length += 16)
+      headers.push(header(0xfffee000, length), header(0x00081140, length + 8));
+    const bytes = Buffer.concat([...headers.reverse(), header(0x00100020, 2), Buffer.from('A1')]);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(decodeIdentifier(bytes, IMPLICIT)).to.deep.equal({ PatientID: 'A1' });
+    expect(process.memoryUsage().arrayBuffers - before).to.be.lessThan(64 * 1024 * 1024);
+  });
+
   it('that are any bytes are read or give an IdentifierError', () => {
     const noise = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
     const spoiled = fc

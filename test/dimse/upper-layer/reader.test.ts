@@ -99,6 +99,16 @@ describe('the reader of PDUs', () => {
     );
   });
 
+  it('copies a PDU that comes byte by byte a few times, not once for each byte', () => {
+    const reader = new PduReader(MAXIMUM_LENGTH);
+    const header = Buffer.from([1, 0, 0, 4, 0, 0]);
+    const before = process.memoryUsage().arrayBuffers;
+    const events = readEvents(reader, [header, ...chunksOf(Buffer.alloc(200_000, 1), 1)]);
+    expect(events).to.deep.equal([]);
+    // Each copy of what has come so far is 100 kB on average: anew for each byte they were gigabytes.
+    expect(process.memoryUsage().arrayBuffers - before).to.be.lessThan(100 * MB);
+  });
+
   it('finds several PDUs in one chunk, in wire order', () => {
     expect(pdusIn(WIRE)).to.deep.equal(CONVERSATION);
   });

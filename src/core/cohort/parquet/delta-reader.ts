@@ -44,16 +44,23 @@ export class DeltaReader {
     return this.#last;
   }
 
-  /** All of them as lengths; the cursor stands behind them then. @param most what there may be of them */
-  lengths(most: number): Uint32Array {
-    if (this.count > most) throw new ParquetError('a page has more values than it says');
-    const lengths = new Uint32Array(this.count);
-    for (let index = 0; index < this.count; index += 1) {
-      const length = this.next();
-      if (length < 0n) throw new ParquetError('a text of less than no length');
-      lengths[index] = Number(length);
+  /** The next of them, where they are lengths. */
+  nextLength(): number {
+    const length = this.next();
+    if (length < 0n) throw new ParquetError('a text of less than no length');
+    return Number(length);
+  }
+
+  /**
+   * Goes behind all of them, with the cursor too. In blocks: a page may say that it has billions of values, which take
+   * no bytes when all are the same.
+   */
+  skipAll(): void {
+    this.#given = 1;
+    while (this.#given < this.count) {
+      this.#startMiniblock();
+      this.#given += this.#perMiniblock;
     }
-    return lengths;
   }
 
   #startMiniblock(): void {

@@ -72,30 +72,39 @@ function deltaReader(type: 'INT32' | 'INT64', bytes: Buffer): ValueReader {
   return type === 'INT32' ? { next: () => Number(reader.next()) } : reader;
 }
 
-function lengthsAndTexts(cursor: ByteCursor, count: number): { next(): Buffer } {
-  const lengths = new DeltaReader(cursor, 32).lengths(count);
-  let index = 0;
-  return {
-    next: () => {
-      const length = lengths[index];
-      if (length === undefined) throw new ParquetError('a page has less values than it says');
-      index += 1;
-      return cursor.take(length);
-    },
+/** The lengths that stand before texts, read as they are asked for; the cursor goes behind them. */
+function lengthsAt(cursor: ByteCursor, count: number): () => number {
+  const lengths = new DeltaReader(new ByteCursor(cursor.bytes, cursor.offset), 32);
+  const end = new DeltaReader(cursor, 32);
+  if (end.count > count) throw new ParquetError('a page has more values than it says');
+  end.skipAll();
+  let left = lengths.count;
+  return () => {
+    if (left === 0) throw new ParquetError('a page has less values than it says');
+    left -= 1;
+    return lengths.nextLength();
   };
 }
 
+function lengthsAndTexts(cursor: ByteCursor, count: number): { next(): Buffer } {
+  const nextLength = lengthsAt(cursor, count);
+  return { next: () => cursor.take(nextLength()) };
+}
+
+/** What each of a page's texts copies from the one before it: of 100 MB, texts of one more byte each would copy petabytes. */
+const MAX_SHARED_PREFIX = 1024 * 1024;
+
 /** Each text shares its beginning with the one before it. */
 function sharedPrefixes(cursor: ByteCursor, count: number): ValueReader {
-  const prefixes = new DeltaReader(cursor, 32).lengths(count);
+  const nextPrefix = lengthsAt(cursor, count);
   const suffixes = lengthsAndTexts(cursor, count);
-  let index = 0;
   let last: Buffer = Buffer.alloc(0);
   return {
     next: () => {
-      const prefix = prefixes[index] ?? 0;
+      const prefix = nextPrefix();
       if (prefix > last.length) throw new ParquetError('a text begins with more than there was before it');
-      index += 1;
+      if (prefix > MAX_SHARED_PREFIX)
+        throw new ParquetError(`texts that share more than ${MAX_SHARED_PREFIX} bytes`);
       last = Buffer.concat([last.subarray(0, prefix), suffixes.next()]);
       return last;
     },

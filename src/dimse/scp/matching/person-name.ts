@@ -42,9 +42,10 @@ function folded(group: string): string {
         .normalize('NFKD')
         .replace(/[\u0300-\u036f]/g, '')
         .normalize('NFKC');
-  return plain
+  const components = plain
     .toLowerCase()
-    .replace(/[\s^]+$/, '')
-    .replace(/ *\^ */g, '^')
-    .trim();
+    .split('^')
+    .map((component) => component.trim());
+  while (components.at(-1) === '') components.pop();
+  return components.join('^');
 }

@@ -1,7 +1,6 @@
 import { decodeText } from '../../data-set/decode-text.js';
-import { endOfElement, nextElement, valueOf, type Walk } from '../../data-set/element-walker.js';
+import { elementsIn } from '../../data-set/elements-in.js';
 import { encodingOf, type Encoding } from '../../data-set/encoding.js';
-import { HeldBytes } from '../../data-set/held-bytes.js';
 import { valueText } from '../../data-set/value-text.js';
 import { DataSetHeadError, QueryError } from '../../errors.js';
 import { Status } from '../../message/status.js';
@@ -92,32 +91,12 @@ export function parseQuery(model: InformationModel, identifier: Buffer, transfer
 }
 
 function elementsOf(identifier: Buffer, encoding: Encoding): Elements {
-  const held = new HeldBytes();
-  held.push(identifier);
-  held.end();
   try {
-    const step = walkElements(held, encoding).next();
-    if (step.done === true) return step.value;
+    return new Map(elementsIn(identifier, encoding).map(({ tag, value }) => [tag, value]));
   } catch (error) {
     if (!(error instanceof DataSetHeadError)) throw error;
+    throw new QueryError(Status.CannotUnderstand, null, 'Identifier is not a data set');
   }
-  throw new QueryError(Status.CannotUnderstand, null, 'Identifier is not a data set');
-}
-
-function* walkElements(held: HeldBytes, encoding: Encoding): Walk<Elements> {
-  const elements = new Map<number, Buffer | null>();
-  let at = 0;
-  for (
-    let header = yield* nextElement(held, at, encoding);
-    header !== null;
-    header = yield* nextElement(held, at, encoding)
-  ) {
-    const end = yield* endOfElement(held, header, encoding);
-    const isSequence = header.valueAt + header.length !== end;
-    elements.set(header.tag, isSequence ? null : yield* valueOf(held, header, header.length));
-    at = end;
-  }
-  return elements;
 }
 
 function asciiOf(elements: Elements, tag: number): string {
