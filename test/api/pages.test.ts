@@ -110,6 +110,7 @@ describe('the pages of the API', () => {
       '/heart-beat get',
       '/messages post',
       '/token-bucket-refresh-rate get,post',
+      '/export-dicom post',
       '/export-patient-data post',
       '/status get',
       '/metrics get',
@@ -124,6 +125,8 @@ describe('the pages of the API', () => {
       ['post', '/token-bucket-refresh-rate', { rate: 1, queue: 'nope' }],
       ['post', '/export-patient-data', { project_name: 'a', extract_datetime: '2023-12-07T14:08:58' }],
       ['post', '/export-patient-data', {}],
+      ['post', '/export-dicom', { study_uid: '1.2.3', project_name: 'a' }],
+      ['post', '/export-dicom', {}],
       ['post', '/messages', [soundMessage]],
       ['post', '/messages', [{}]],
     ] as const) {
