@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { studyInstanceUid } from '../../src/core/ids.js';
 import fastify from 'fastify';
 import { createMetrics, type Status } from '../../src/api/index.js';
 import { errorSchema } from '../../src/api/schemas.js';
@@ -98,7 +99,14 @@ describe('the pages of the API', () => {
   });
 
   it('are all in /openapi.json, and what they answer is what it says', async () => {
-    const services = fakeServices({ status: () => Promise.resolve(status) });
+    const services = fakeServices({
+      status: () => Promise.resolve(status),
+      exportDicom: () =>
+        Promise.resolve({
+          ...{ projectSlug: 'a', pseudoStudyUid: studyInstanceUid('1.2.4') },
+          ...{ path: 'a/1.2.4.zip', images: 2, bytes: 3 },
+        }),
+    });
     const { url } = await api.start({ services, version: '1.2.3' });
     const document = (await ask(`${url}/openapi.json`)).json as OpenApi;
     expect(document.openapi).to.match(/^3\./);
