@@ -1,8 +1,9 @@
 import { expect } from 'chai';
-import { studyInstanceUid } from '../../src/core/ids.js';
 import fastify from 'fastify';
 import { createMetrics, type Status } from '../../src/api/index.js';
 import { errorSchema } from '../../src/api/schemas.js';
+import { remotePath } from '../../src/core/exports/index.js';
+import { studyInstanceUid } from '../../src/core/ids.js';
 import { silentLogger } from '../../src/core/log.js';
 import { ask, errorOf, fakeServices, soundMessage, useApi } from './api-fixture.js';
 
@@ -104,7 +105,7 @@ describe('the pages of the API', () => {
       exportDicom: () =>
         Promise.resolve({
           ...{ projectSlug: 'a', pseudoStudyUid: studyInstanceUid('1.2.4') },
-          ...{ path: 'a/1.2.4.zip', images: 2, bytes: 3 },
+          ...{ path: remotePath('a', '1.2.4.zip'), images: 2, bytes: 3 },
         }),
     });
     const { url } = await api.start({ services, version: '1.2.3' });
