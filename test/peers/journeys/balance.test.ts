@@ -93,7 +93,7 @@ describe('the books of a cohort of 1,000 messages', () => {
       const populated = async (name: string, wishes: readonly Asked[], own: Deployment): Promise<void> => {
         const path = cohortFile(name, wishes);
         const args = ['populate', path, '--no-start', '--json', '--queues', own.queues.primary];
-        const env = { ...databaseEnv(address), ...brokerEnv(journeys.rabbitmq) };
+        const env = { ...databaseEnv(address), ...brokerEnv(broker.rabbitmq) };
         const { code, json, stderr } = await runCli(args, { env });
         expect(code, stderr).to.equal(0);
         expect(json()).to.include({ published: wishes.length, duplicates: 0 });
@@ -154,7 +154,7 @@ describe('the books of a cohort of 1,000 messages', () => {
         expect(images, outcome).to.include({ expected: images.alreadyInRaw + images.retrieved });
 
       // What failed is a cohort again: the same wishes come out of it.
-      const env = { ...databaseEnv(address), ...brokerEnv(journeys.rabbitmq) };
+      const env = { ...databaseEnv(address), ...brokerEnv(broker.rabbitmq) };
       const report = await runCli(['report', '--csv', '--outcome', ...FAILURES], { env });
       const again = join(journeys.folder(), 'again.csv');
       writeFileSync(again, report.stdout);
