@@ -41,6 +41,6 @@ export interface DaemonQueues {
   drain(queue: string): Promise<LyingMessage[]>;
   /** From now on messages of the queue come here first. */
   tap(queue: string): Promise<Tap>;
-  /** Deletes these queues; the daemon has ended. */
+  /** The daemon has ended, and nobody needs these queues any more. */
   close(queues: readonly string[]): Promise<void>;
 }

@@ -11,6 +11,7 @@ import { openTableBroker, Publisher } from '../../src/queue/index.js';
 import type { DaemonQueues, LyingMessage, Tap } from './daemon-queues.js';
 import { makeEmbeddedFolder } from './embedded.js';
 import { eventually } from './eventually.js';
+import { closeAtEnd, openLongLived } from './long-lived.js';
 import { drainTable, lyingMessage, MESSAGE_COLUMNS, tableDepth } from './table-queues.js';
 import { tempDir } from './temp-dir.js';
 
@@ -18,13 +19,27 @@ const log = silentLogger;
 /** A process that was killed a moment ago may still have the folder. */
 const FOLDER_WAIT_MS = 10_000;
 
-/** Queues in an embedded database with a folder of its own. */
+/** Folders without a daemon; to make one takes longer than a test. What a daemon left in its queues is under names of its own. */
+const free: string[] = [];
+
+function newFolder(): Promise<string> {
+  return openLongLived('an embedded folder', async () => {
+    const dir = tempDir('embedded-daemon');
+    closeAtEnd('an embedded folder', () => {
+      free.length = 0;
+      dir.remove();
+    });
+    await makeEmbeddedFolder(dir.path);
+    return dir.path;
+  });
+}
+
+/** Queues in an embedded database whose folder no other daemon has. */
 export async function embeddedQueues(): Promise<DaemonQueues> {
-  const dir = tempDir('embedded-daemon');
-  await makeEmbeddedFolder(dir.path);
-  const inside = <T>(work: (database: Database) => Promise<T>): Promise<T> => inFolder(dir.path, work);
+  const folder = free.pop() ?? (await newFolder());
+  const inside = <T>(work: (database: Database) => Promise<T>): Promise<T> => inFolder(folder, work);
   return {
-    environment: { PIXL_EMBEDDED_DIR: dir.path },
+    environment: { PIXL_EMBEDDED_DIR: folder },
     options: ['--embedded'],
     publish: (queue, bodies, properties) =>
       inside(async (database) => {
@@ -42,7 +57,7 @@ export async function embeddedQueues(): Promise<DaemonQueues> {
     drain: (queue) => inside((database) => drainTable(database, queue)),
     tap: (queue) => tap(inside, queue),
     close: () => {
-      dir.remove();
+      free.push(folder);
       return Promise.resolve();
     },
   };
