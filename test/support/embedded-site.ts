@@ -64,10 +64,7 @@ async function startArchive({ aeTitle, peers = [] }: SiteArchiveOptions): Promis
   const destinations = peers.map((peer): DicomNode => ({ host: '127.0.0.1', ...peer }));
   const node = await startNode({ aeTitle, port: 0, folder: dir.path, peers: destinations });
   const recorder = new RequestRecorder();
-  const proxy = await startTcpProxy(node.port, undefined, () => {
-    const { toNode, fromNode } = recorder.listen();
-    return { toTarget: toNode, toClient: fromNode };
-  });
+  const proxy = await startTcpProxy(node.port, undefined, () => recorder.watch());
   return {
     ...{ aeTitle, host: '127.0.0.1', port: proxy.port },
     load: (filesOrFolders) => load(node, filesOrFolders),

@@ -1,3 +1,4 @@
+import type { TcpWatcher } from './tcp-proxy.js';
 import {
   COMMANDS,
   decodeAssociateAc,
@@ -20,12 +21,6 @@ interface RecordedRequest {
   moved: number;
 }
 
-/** One association's bytes, as they pass in either direction. */
-export interface Listener {
-  toNode(bytes: Buffer): void;
-  fromNode(bytes: Buffer): void;
-}
-
 /** Reads along what a node is asked by C-FIND and C-MOVE and what it answers; takes no part. */
 export class RequestRecorder {
   #requests: RecordedRequest[] = [];
@@ -42,8 +37,8 @@ export class RequestRecorder {
     this.#requests = [];
   }
 
-  /** For a new connection. Only one request is under way on it at a time. */
-  listen(): Listener {
+  /** Reads along on a new connection. Only one request is under way on it at a time. */
+  watch(): TcpWatcher {
     const syntaxes = new Map<number, string>();
     let kind: RecordedRequest['kind'] | undefined;
     let request: RecordedRequest | undefined;
@@ -69,10 +64,10 @@ export class RequestRecorder {
       if (completed !== undefined) request.moved = Number(completed) + Number(warnings ?? 0);
     };
     return {
-      toNode: eachPdu((type, body) => {
+      toTarget: eachPdu((type, body) => {
         if (type === 4) decodePData(body).forEach(fromRequestor);
       }),
-      fromNode: eachPdu((type, body) => {
+      toClient: eachPdu((type, body) => {
         if (type === 4) decodePData(body).forEach(fromNode);
         if (type === 2)
           for (const { id, transferSyntax } of decodeAssociateAc(body).contexts)

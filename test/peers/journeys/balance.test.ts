@@ -26,6 +26,7 @@ interface Asked {
   readonly ending: Exclude<Ending, 'rejected'>;
 }
 
+// On the real peers alone: their logs and REST are books of somebody else, which ours are held against.
 describe('the books of a cohort of 1,000 messages', () => {
   const journeys = useJourneys();
   const broker = useBroker();

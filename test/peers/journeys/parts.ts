@@ -17,7 +17,7 @@ export interface Parts {
 
 export const REAL: Parts = {
   name: 'on RabbitMQ, dcmqrscp and Orthanc',
-  site: realSite,
+  site: async () => (await Promise.all([realSite(), sharedRabbitmq()]))[0],
   queues: async () => rabbitmqQueues(await sharedRabbitmq()),
 };
 
