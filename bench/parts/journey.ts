@@ -6,6 +6,7 @@ import type { NodeAddress } from '../../test/support/dcmtk.js';
 import { makeStudy, type MadeStudy, type StudyOptions } from '../../test/support/dicom-files.js';
 import { startOrthanc, type Orthanc } from '../../test/support/orthanc.js';
 import { freePorts } from '../../test/support/ports.js';
+import { rabbitmqQueues } from '../../test/support/rabbitmq-queues.js';
 import { sharedRabbitmq } from '../../test/support/rabbitmq.js';
 import { tempDir } from '../../test/support/temp-dir.js';
 import type { Report, Side } from '../measure.js';
@@ -86,7 +87,7 @@ export async function journeyPart(report: Report): Promise<void> {
   const site = await startSite();
   const { vna, raw, anon } = site;
   const rabbitmq = await sharedRabbitmq();
-  const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmq);
+  const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmqQueues(rabbitmq));
   const { username, password, host, port } = rabbitmq;
   const connection = await connect(`amqp://${username}:${password}@${host}:${port}`, { noDelay: true });
   const channel = await connection.createConfirmChannel();
@@ -144,10 +145,14 @@ export async function movesPart(report: Report): Promise<void> {
     for (let study = 1; study <= studies; study += 1)
       made.push(await loaded(vna, { study, instances: images, rows: 128, cols: 128 }));
     for (const associations of [1, 2]) {
-      const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmq, {
-        PIXL_MAX_ASSOCIATIONS: `${associations}`,
-        ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false',
-      });
+      const deployment = await deploy(
+        { primary: vna, secondary: null, raw, anon },
+        rabbitmqQueues(rabbitmq),
+        {
+          PIXL_MAX_ASSOCIATIONS: `${associations}`,
+          ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false',
+        },
+      );
       deployments.push(deployment);
       sides.push({
         name: `PIXL_MAX_ASSOCIATIONS=${associations}`,
@@ -178,7 +183,7 @@ export async function memoryPart(report: Report): Promise<void> {
   const archive = await startOrthanc({ aeTitle: 'ARCHIVE', modalities });
   const rabbitmq = await sharedRabbitmq();
   const nodes = { primary: archive, secondary: null, raw, anon };
-  const deployment = await deploy(nodes, rabbitmq);
+  const deployment = await deploy(nodes, rabbitmqQueues(rabbitmq));
   try {
     const study = await loaded(archive, { study: 1, ...LARGE.study });
     const { pid } = deployment.daemon;

@@ -22,10 +22,21 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy to a port of 127.0.0.1; by default on a free port of the same address. */
+/** Sees the bytes of one connection. */
+export interface TcpWatcher {
+  toTarget(bytes: Buffer): void;
+  toClient(bytes: Buffer): void;
+}
+
+/**
+ * Starts a proxy to a port of 127.0.0.1; by default on a free port of the same address.
+ *
+ * @param watch is asked for a watcher of each connection
+ */
 export async function startTcpProxy(
   targetPort: number,
   listen: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
+  watch?: () => TcpWatcher,
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let [frozen, accepted] = [false, 0];
@@ -37,14 +48,17 @@ export async function startTcpProxy(
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   };
-  const server = createServer((client) => {
+  const server = createServer({ noDelay: true }, (client) => {
     accepted += 1;
     keep(client);
     if (frozen) return;
-    const target = connect(targetPort, '127.0.0.1');
+    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
     keep(target);
+    const watcher = watch?.();
     const pass = (from: Socket, to: Socket): void => {
       from.on('data', (bytes) => {
+        if (from === client) watcher?.toTarget(bytes);
+        else watcher?.toClient(bytes);
         if (from === client) {
           untilHold -= bytes.length;
           untilCut -= bytes.length;

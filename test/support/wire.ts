@@ -399,9 +399,22 @@ function hex(value: number): string {
   return value.toString(16).padStart(4, '0');
 }
 
-function* implicitElements(bytes: Buffer): Generator<{ group: number; element: number; value: Buffer }> {
+const implicitElements = (bytes: Buffer): Generator<RawElement> =>
+  elements(bytes, (at) => bytes.readUInt32LE(at + 4));
+
+/** With VRs whose length has two bytes (PS3.5 7.1.2); keys of queries have no other. */
+const explicitElements = (bytes: Buffer): Generator<RawElement> =>
+  elements(bytes, (at) => bytes.readUInt16LE(at + 6));
+
+interface RawElement {
+  readonly group: number;
+  readonly element: number;
+  readonly value: Buffer;
+}
+
+function* elements(bytes: Buffer, lengthOf: (at: number) => number): Generator<RawElement> {
   for (let at = 0; at < bytes.length;) {
-    const length = bytes.readUInt32LE(at + 4);
+    const length = lengthOf(at);
     if (at + 8 + length > bytes.length)
       throw new Error(`an element of ${length} bytes goes beyond the data set`);
     yield {
@@ -461,10 +474,14 @@ export function encodeIdentifier(values: Readonly<Record<string, string | Buffer
   );
 }
 
-/** The elements of an Identifier, padding removed; unknown ones stand under `(gggg,eeee)`. */
-export function decodeIdentifier(bytes: Buffer): Record<string, string> {
+/**
+ * The elements of an Identifier, padding removed; unknown ones stand under `(gggg,eeee)`.
+ *
+ * @param isExplicit in Explicit VR Little Endian, else in Implicit VR
+ */
+export function decodeIdentifier(bytes: Buffer, isExplicit = false): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const { group, element, value } of implicitElements(bytes)) {
+  for (const { group, element, value } of isExplicit ? explicitElements(bytes) : implicitElements(bytes)) {
     const tag = group * 0x10000 + element;
     values[KEYWORDS.get(tag) ?? `(${hex(group)},${hex(element)})`] = text(value).replace(/[\0 ]+$/, '');
   }

@@ -2,80 +2,84 @@ import { expect } from 'chai';
 import { Header } from '../../../src/queue/index.js';
 import { wishFor } from './deployment.js';
 import { expectDelivered, useDaemon, useJourneys } from './journeys.js';
+import { PARTS } from './parts.js';
 
-describe('a study that is not in the VNA', () => {
-  const journeys = useJourneys();
-  const daemon = useDaemon(journeys);
+for (const parts of PARTS)
+  describe(`a study that is not in the VNA ${parts.name}`, () => {
+    const journeys = useJourneys(parts);
+    const daemon = useDaemon(journeys);
 
-  it('comes from the PACS, by way of the secondary queue, its message and priority unchanged', async () => {
-    const study = await journeys.study();
-    await journeys.lab.pacs.load(study.files);
-    const tap = await daemon().tap(daemon().queues.secondary);
-    journeys.atEnd(() => tap.close());
-    const body = Buffer.from(JSON.stringify(wishFor(study), null, 1));
-    await daemon().publish([body], { priority: 4, messageId: 'of the sender' });
-    const { message, release } = await tap.next();
-    expect(message.content.equals(body)).to.equal(true);
-    expect(message.properties).to.include({ priority: 4, deliveryMode: 2, messageId: 'of the sender' });
-    expect(await journeys.lab.raw.instances()).to.deep.equal([]);
-    await release();
-    const [line] = await daemon().ended(1);
-    expect(line).to.include({ outcome: 'delivered', queue: daemon().queues.secondary, attempt: 1 });
-    await expectDelivered(journeys.lab, study.instances);
-    expect(journeys.lab.pacs.movedInstances()).to.equal(3);
-    expect(journeys.lab.vna.movedInstances()).to.equal(0);
-  });
-
-  it('nor in the PACS is missing: the failed queue has its message, and says why, from where and when', async () => {
-    const study = await journeys.study();
-    const body = Buffer.from(JSON.stringify(wishFor(study)));
-    const before = Date.now();
-    expect(await daemon().outcomesOf([body], { priority: 2, messageId: 'nowhere' })).to.deep.equal([
-      'missing',
-    ]);
-    const [message] = await daemon().failed(1);
-    expect(message!.content.equals(body)).to.equal(true);
-    expect(message!.properties).to.include({ priority: 2, deliveryMode: 2, messageId: 'nowhere' });
-    const headers = message!.properties.headers!;
-    expect(headers).to.include({
-      [Header.outcome]: 'missing',
-      [Header.code]: 'STUDY_NOT_FOUND',
-      [Header.reason]: 'the study is in neither the primary nor the secondary archive',
-      [Header.queue]: daemon().queues.secondary,
-      [Header.attempts]: 1,
+    it('comes from the PACS, by way of the secondary queue, its message and priority unchanged', async () => {
+      const study = await journeys.study();
+      await journeys.lab.pacs.load(study.files);
+      const tap = await daemon().tap(daemon().queues.secondary);
+      journeys.atEnd(() => tap.close());
+      const body = Buffer.from(JSON.stringify(wishFor(study), null, 1));
+      await daemon().publish([body], { priority: 4, messageId: 'of the sender' });
+      const { message, release } = await tap.next();
+      expect(message.content.equals(body)).to.equal(true);
+      expect(message.properties).to.include({ priority: 4, messageId: 'of the sender' });
+      expect(message.persistent).to.equal(true);
+      expect(await journeys.lab.raw.sopInstanceUids()).to.deep.equal([]);
+      await release();
+      const [line] = await daemon().ended(1);
+      expect(line).to.include({ outcome: 'delivered', queue: daemon().queues.secondary, attempt: 1 });
+      await expectDelivered(journeys.lab, study.instances);
+      expect(journeys.lab.pacs.movedInstances()).to.equal(3);
+      expect(journeys.lab.vna.movedInstances()).to.equal(0);
     });
-    expect(Date.parse(String(headers[Header.failedAt]))).to.be.within(before - 1, Date.now());
-    for (const archive of [journeys.lab.vna, journeys.lab.pacs])
-      expect(archive.requests('C-FIND').map(({ keys }) => keys['QueryRetrieveLevel'])).to.deep.equal([
-        'STUDY',
-        'STUDY',
+
+    it('nor in the PACS is missing: the failed queue has its message, and says why, from where and when', async () => {
+      const study = await journeys.study();
+      const body = Buffer.from(JSON.stringify(wishFor(study)));
+      const before = Date.now();
+      expect(await daemon().outcomesOf([body], { priority: 2, messageId: 'nowhere' })).to.deep.equal([
+        'missing',
       ]);
-    expect(await journeys.lab.raw.instances()).to.deep.equal([]);
-  });
-
-  it('is missing at once when no PACS is configured', async () => {
-    const study = await journeys.study();
-    await journeys.lab.pacs.load(study.files);
-    const own = await journeys.deploy({ secondary: null });
-    expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
-    const [message] = await own.failed(1);
-    expect(message!.properties.headers).to.include({
-      [Header.outcome]: 'missing',
-      [Header.reason]: 'the study is not in the primary archive, and there is no secondary',
-      [Header.queue]: own.queues.primary,
+      const [message] = await daemon().failed(1);
+      expect(message!.content.equals(body)).to.equal(true);
+      expect(message!.properties).to.include({ priority: 2, messageId: 'nowhere' });
+      expect(message!.persistent).to.equal(true);
+      const headers = message!.properties.headers!;
+      expect(headers).to.include({
+        [Header.outcome]: 'missing',
+        [Header.code]: 'STUDY_NOT_FOUND',
+        [Header.reason]: 'the study is in neither the primary nor the secondary archive',
+        [Header.queue]: daemon().queues.secondary,
+        [Header.attempts]: 1,
+      });
+      expect(Date.parse(String(headers[Header.failedAt]))).to.be.within(before - 1, Date.now());
+      for (const archive of [journeys.lab.vna, journeys.lab.pacs])
+        expect(archive.requests('C-FIND').map(({ keys }) => keys['QueryRetrieveLevel'])).to.deep.equal([
+          'STUDY',
+          'STUDY',
+        ]);
+      expect(await journeys.lab.raw.sopInstanceUids()).to.deep.equal([]);
     });
-    expect(journeys.lab.pacs.requests('C-FIND')).to.deep.equal([]);
-  });
 
-  it('is missing at once when the PACS is the VNA under another name', async () => {
-    const study = await journeys.study();
-    const own = await journeys.deploy({ secondary: journeys.lab.vna });
-    expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
-    const [message] = await own.failed(1);
-    expect(message!.properties.headers).to.include({
-      [Header.outcome]: 'missing',
-      [Header.queue]: own.queues.primary,
+    it('is missing at once when no PACS is configured', async () => {
+      const study = await journeys.study();
+      await journeys.lab.pacs.load(study.files);
+      const own = await journeys.deploy({ secondary: null });
+      expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
+      const [message] = await own.failed(1);
+      expect(message!.properties.headers).to.include({
+        [Header.outcome]: 'missing',
+        [Header.reason]: 'the study is not in the primary archive, and there is no secondary',
+        [Header.queue]: own.queues.primary,
+      });
+      expect(journeys.lab.pacs.requests('C-FIND')).to.deep.equal([]);
     });
-    expect(journeys.lab.vna.requests('C-FIND')).to.have.length(2); // by UID, then by accession number
+
+    it('is missing at once when the PACS is the VNA under another name', async () => {
+      const study = await journeys.study();
+      const own = await journeys.deploy({ secondary: journeys.lab.vna });
+      expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
+      const [message] = await own.failed(1);
+      expect(message!.properties.headers).to.include({
+        [Header.outcome]: 'missing',
+        [Header.queue]: own.queues.primary,
+      });
+      expect(journeys.lab.vna.requests('C-FIND')).to.have.length(2); // by UID, then by accession number
+    });
   });
-});

@@ -26,6 +26,7 @@ interface Asked {
   readonly ending: Exclude<Ending, 'rejected'>;
 }
 
+// On the real peers alone: their logs and REST are books of somebody else, which ours are held against.
 describe('the books of a cohort of 1,000 messages', () => {
   const journeys = useJourneys();
   const broker = useBroker();
@@ -93,7 +94,7 @@ describe('the books of a cohort of 1,000 messages', () => {
       const populated = async (name: string, wishes: readonly Asked[], own: Deployment): Promise<void> => {
         const path = cohortFile(name, wishes);
         const args = ['populate', path, '--no-start', '--json', '--queues', own.queues.primary];
-        const env = { ...databaseEnv(address), ...brokerEnv(journeys.rabbitmq) };
+        const env = { ...databaseEnv(address), ...brokerEnv(broker.rabbitmq) };
         const { code, json, stderr } = await runCli(args, { env });
         expect(code, stderr).to.equal(0);
         expect(json()).to.include({ published: wishes.length, duplicates: 0 });
@@ -154,7 +155,7 @@ describe('the books of a cohort of 1,000 messages', () => {
         expect(images, outcome).to.include({ expected: images.alreadyInRaw + images.retrieved });
 
       // What failed is a cohort again: the same wishes come out of it.
-      const env = { ...databaseEnv(address), ...brokerEnv(journeys.rabbitmq) };
+      const env = { ...databaseEnv(address), ...brokerEnv(broker.rabbitmq) };
       const report = await runCli(['report', '--csv', '--outcome', ...FAILURES], { env });
       const again = join(journeys.folder(), 'again.csv');
       writeFileSync(again, report.stdout);

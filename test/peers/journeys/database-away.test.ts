@@ -13,6 +13,7 @@ const PROJECTS = 3;
 /** PIXL_MAX_MESSAGES_IN_FLIGHT's default. */
 const IN_FLIGHT = 5;
 
+// On the real peers alone: an embedded database is in the daemon itself, and is not away without it.
 describe('journeys while the database is away', () => {
   const journeys = useJourneys();
 

@@ -8,16 +8,15 @@ import {
   type StudyOptions,
 } from '../../support/dicom-files.js';
 import { datasetDigest, pixelDataDigest, readDicomHead, type DicomSource } from '../../support/dicom-read.js';
-import { sharedLab, type Lab } from '../../support/lab.js';
-import type { Orthanc } from '../../support/orthanc.js';
-import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
+import type { Site, Stored } from '../../support/site.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { deploy, PROJECT, type Deployment, type Nodes } from './deployment.js';
+import { REAL, type Parts } from './parts.js';
 
 /** What a suite of journeys has: the shared peers, emptied before each test, and daemons on queues of their own. */
 export interface Journeys {
-  readonly lab: Lab;
-  readonly rabbitmq: Rabbitmq;
+  readonly parts: Parts;
+  readonly lab: Site;
   /** A daemon for one test, on other nodes or with other settings. */
   deploy(nodes?: Partial<Nodes>, settings?: Readonly<Record<string, string>>): Promise<Deployment>;
   /** A study like no other, as files in a folder of the test's own. */
@@ -30,19 +29,14 @@ export interface Journeys {
 let studies = 0;
 
 /** Registers the hooks of a suite. */
-export function useJourneys(): Journeys {
-  let lab: Lab | undefined;
-  let rabbitmq: Rabbitmq | undefined;
+export function useJourneys(parts: Parts = REAL): Journeys {
+  let lab: Site | undefined;
   let closers = new Closers();
 
   before('start the peers', async function () {
     this.timeout(120_000);
-    [lab, rabbitmq] = await Promise.all([sharedLab(), sharedRabbitmq()]);
-  });
-
-  beforeEach('empty the stores', async function () {
-    this.timeout(60_000);
-    await journeys.lab.reset();
+    lab = await parts.site();
+    await lab.reset();
   });
 
   afterEach('close what the test opened', async function () {
@@ -53,18 +47,18 @@ export function useJourneys(): Journeys {
       await ending.closeAll();
     } catch (error) {
       if (this.currentTest?.state !== 'failed') throw error; // else it follows from what failed
+    } finally {
+      await journeys.lab.reset();
     }
   });
 
   const journeys: Journeys = {
+    parts,
     get lab() {
       return lab!;
     },
-    get rabbitmq() {
-      return rabbitmq!;
-    },
     deploy: async (other = {}, settings = {}) => {
-      const own = await deploy({ ...nodesOf(journeys.lab), ...other }, journeys.rabbitmq, settings);
+      const own = await deploy({ ...nodesOf(journeys.lab), ...other }, await parts.queues(), settings);
       closers.add('daemon', () => own.close());
       return own;
     },
@@ -90,7 +84,7 @@ export function useJourneys(): Journeys {
   return journeys;
 }
 
-function nodesOf({ vna, pacs, raw, anon }: Lab): Nodes {
+function nodesOf({ vna, pacs, raw, anon }: Site): Nodes {
   return { primary: vna, secondary: pacs, raw, anon };
 }
 
@@ -103,7 +97,7 @@ export function useDaemon(
 
   before('start the daemon', async function () {
     this.timeout(60_000);
-    deployment = await deploy(nodesOf(journeys.lab), journeys.rabbitmq, settings);
+    deployment = await deploy(nodesOf(journeys.lab), await journeys.parts.queues(), settings);
   });
 
   afterEach('forget what a failed test left', async function () {
@@ -116,17 +110,6 @@ export function useDaemon(
   });
 
   return () => deployment!;
-}
-
-/** Where instances lie as files: SOP Instance UID → what `dicom-read` reads. */
-export type Stored = ReadonlyMap<string, DicomSource>;
-
-/** Everything that an Orthanc holds, as it stores it. */
-export async function storedIn(orthanc: Orthanc): Promise<Stored> {
-  const stored = new Map<string, DicomSource>();
-  for (const { id, sopInstanceUid } of await orthanc.instances())
-    stored.set(sopInstanceUid, await orthanc.instanceFile(id));
-  return stored;
 }
 
 /** Files, by the UID that each says it has. */
@@ -142,11 +125,11 @@ const uids = (instances: readonly MadeInstance[]): string[] =>
  * sets those of raw but for the project's private element.
  */
 export async function expectDelivered(
-  stores: Pick<Lab, 'raw' | 'anon'>,
+  stores: Pick<Site, 'raw' | 'anon'>,
   instances: readonly MadeInstance[],
   projectName: string | null = PROJECT,
 ): Promise<void> {
-  const [raw, anon] = [await storedIn(stores.raw), await storedIn(stores.anon)];
+  const [raw, anon] = [await stores.raw.stored(), await stores.anon.stored()];
   expect([...raw.keys()].sort(), 'in raw').to.deep.equal(uids(instances));
   expect([...anon.keys()].sort(), 'in anon').to.deep.equal(uids(instances));
   for (const { sopInstanceUid, file } of instances) {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { startDcmqrscp, type ArchiveSyntax } from '../../support/dcmqrscp.js';
+import type { ArchiveSyntax } from '../../support/dcmqrscp.js';
 import {
   compress,
   TRANSFER_SYNTAXES,
@@ -10,7 +10,8 @@ import {
 import { storescu } from '../../support/dcmtk.js';
 import { readDicomHead } from '../../support/dicom-read.js';
 import { wishFor } from './deployment.js';
-import { expectDelivered, storedIn, useDaemon, useJourneys, type Journeys } from './journeys.js';
+import { expectDelivered, useDaemon, useJourneys, type Journeys } from './journeys.js';
+import { PARTS } from './parts.js';
 
 async function compressed(
   journeys: Journeys,
@@ -27,73 +28,75 @@ async function compressed(
   );
 }
 
-describe('a compressed study', () => {
-  const journeys = useJourneys();
-  const daemon = useDaemon(journeys);
+for (const parts of PARTS)
+  describe(`a compressed study ${parts.name}`, () => {
+    const journeys = useJourneys(parts);
+    const daemon = useDaemon(journeys);
 
-  async function expectSyntax(name: TransferSyntaxName): Promise<void> {
-    for (const source of (await storedIn(journeys.lab.anon)).values())
-      expect(readDicomHead(source).transferSyntax).to.equal(TRANSFER_SYNTAXES[name]);
-  }
+    async function expectSyntax(name: TransferSyntaxName): Promise<void> {
+      for (const source of (await journeys.lab.anon.stored()).values())
+        expect(readDicomHead(source).transferSyntax).to.equal(TRANSFER_SYNTAXES[name]);
+    }
 
-  const archives = [
-    ['jpegLossless', 'JPEGLossless:Non-hierarchical-1stOrderPrediction'],
-    ['jpegLs', 'JPEGLSLossless'],
-    ['rle', 'RLELossless'],
-    ['jpeg2000', 'JPEG2000LosslessOnly'],
-  ] as const satisfies readonly (readonly [TransferSyntaxName, ArchiveSyntax])[];
-  for (const [name, transferSyntax] of archives)
-    it(`goes from the archive through raw to anon in ${name}, as it is`, async () => {
-      const vna = await startDcmqrscp({ aeTitle: 'VNAZIP', peers: [journeys.lab.raw], transferSyntax });
-      journeys.atEnd(() => vna.close());
-      const study = await journeys.study({ instances: 2 });
-      const images = await compressed(journeys, study.instances, name);
-      await vna.load(images.map(({ file }) => file));
-      const own = await journeys.deploy({ primary: vna });
-      expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
-      await expectDelivered(journeys.lab, images);
-      await expectSyntax(name);
-    });
+    const archives = [
+      ['jpegLossless', 'JPEGLossless:Non-hierarchical-1stOrderPrediction'],
+      ['jpegLs', 'JPEGLSLossless'],
+      ['rle', 'RLELossless'],
+      ['jpeg2000', 'JPEG2000LosslessOnly'],
+    ] as const satisfies readonly (readonly [TransferSyntaxName, ArchiveSyntax])[];
+    for (const [name, transferSyntax] of archives)
+      it(`goes from the archive through raw to anon in ${name}, as it is`, async () => {
+        const { lab } = journeys;
+        const vna = await lab.startArchive({ aeTitle: 'VNAZIP', peers: [lab.raw], transferSyntax });
+        journeys.atEnd(() => vna.close());
+        const study = await journeys.study({ instances: 2 });
+        const images = await compressed(journeys, study.instances, name);
+        await vna.load(images.map(({ file }) => file));
+        const own = await journeys.deploy({ primary: vna });
+        expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
+        await expectDelivered(journeys.lab, images);
+        await expectSyntax(name);
+      });
 
-  // Without these options storescu prefers the machine's own byte order, and converts.
-  const proposals = [
-    ['implicit', '-xi'],
-    ['deflated', '-xd'],
-    ['bigEndian', '-xb'],
-  ] as const;
-  for (const [name, proposal] of proposals)
-    it(`goes from raw to anon in ${name}, as it is`, async () => {
-      const study = await journeys.study({ instances: 2 });
+    // Without these options storescu prefers the machine's own byte order, and converts.
+    const proposals = [
+      ['implicit', '-xi'],
+      ['deflated', '-xd'],
+      ['bigEndian', '-xb'],
+    ] as const;
+    for (const [name, proposal] of proposals)
+      it(`goes from raw to anon in ${name}, as it is`, async () => {
+        const study = await journeys.study({ instances: 2 });
+        await journeys.lab.vna.load(study.files);
+        const images = await compressed(journeys, study.instances, name);
+        await storescu(
+          journeys.lab.raw,
+          images.map(({ file }) => file),
+          { args: [proposal] },
+        );
+        expect(await daemon().outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
+        await expectDelivered(journeys.lab, images);
+        await expectSyntax(name);
+        expect(journeys.lab.vna.movedInstances()).to.equal(0);
+      });
+
+    it('may be in several syntaxes at the same time', async () => {
+      const study = await journeys.study({ instances: 4 });
       await journeys.lab.vna.load(study.files);
-      const images = await compressed(journeys, study.instances, name);
-      await storescu(
-        journeys.lab.raw,
-        images.map(({ file }) => file),
-        { args: [proposal] },
-      );
+      const [first, second, third, fourth] = study.instances as [
+        MadeInstance,
+        MadeInstance,
+        MadeInstance,
+        MadeInstance,
+      ];
+      const images = [
+        first,
+        ...(await compressed(journeys, [second], 'jpegLossless')),
+        ...(await compressed(journeys, [third], 'jpeg2000')),
+        ...(await compressed(journeys, [fourth], 'rle')),
+      ];
+      await journeys.lab.raw.load(images.map(({ file }) => file));
       expect(await daemon().outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
       await expectDelivered(journeys.lab, images);
-      await expectSyntax(name);
-      expect(journeys.lab.vna.movedInstances()).to.equal(0);
     });
-
-  it('may be in several syntaxes at the same time', async () => {
-    const study = await journeys.study({ instances: 4 });
-    await journeys.lab.vna.load(study.files);
-    const [first, second, third, fourth] = study.instances as [
-      MadeInstance,
-      MadeInstance,
-      MadeInstance,
-      MadeInstance,
-    ];
-    const images = [
-      first,
-      ...(await compressed(journeys, [second], 'jpegLossless')),
-      ...(await compressed(journeys, [third], 'jpeg2000')),
-      ...(await compressed(journeys, [fourth], 'rle')),
-    ];
-    await journeys.lab.raw.load(images.map(({ file }) => file));
-    expect(await daemon().outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
-    await expectDelivered(journeys.lab, images);
   });
-});

@@ -19,25 +19,15 @@ import {
   type QueueConsumer,
   type RetryPolicy,
 } from '../../../src/queue/index.js';
+import type { LyingMessage } from '../../support/daemon-queues.js';
 import { makeEmbeddedFolder } from '../../support/embedded.js';
 import { allowLongLived, closeAtEnd, openLongLived } from '../../support/long-lived.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
+import { drainTable, tableDepth } from '../../support/table-queues.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 /** Short enough for tests; otherwise as in earnest. */
 export const quickRetries: RetryPolicy = { maxAttempts: 3, firstDelayMs: 50, maxDelayMs: 100 };
-
-/** A message as it lies in a queue. */
-export interface LyingMessage {
-  readonly content: Buffer;
-  readonly properties: Readonly<Record<string, unknown>> & {
-    readonly priority?: unknown;
-    readonly expiration?: unknown;
-    readonly headers?: Readonly<Record<string, unknown>> | undefined;
-  };
-  /** It outlives a restart of the broker. */
-  readonly persistent: boolean;
-}
 
 /** What a test of any broker needs. */
 export interface AnyBrokerFixture {
@@ -244,34 +234,8 @@ export function useTables(): TablesFixture {
     },
     publisher: () => publisherOf(fixture),
     consumer: (options) => consumerOf(fixture, options),
-    drain: async (queue) => {
-      const { rows } = await fixture
-        .database()
-        .query<{ body: Buffer; properties: string; persistent: boolean }>(
-          `WITH taken AS (
-           DELETE FROM pixl_queue.message WHERE queue = $1 AND consumer_id IS NULL
-           RETURNING priority, place, body, properties
-         )
-         SELECT body, properties::text AS properties,
-                (SELECT relpersistence = 'p' FROM pg_class WHERE oid = 'pixl_queue.message'::regclass) AS persistent
-         FROM taken ORDER BY priority DESC, place`,
-          [queue],
-        );
-      return rows.map(({ body, properties, persistent }) => ({
-        content: body,
-        properties: JSON.parse(properties) as LyingMessage['properties'],
-        persistent,
-      }));
-    },
-    depth: async (queue) => {
-      const { rows } = await fixture
-        .database()
-        .query<{ n: number }>(
-          'SELECT count(*)::integer AS n FROM pixl_queue.message WHERE queue = $1 AND consumer_id IS NULL',
-          [queue],
-        );
-      return rows[0]?.n ?? 0;
-    },
+    drain: (queue) => drainTable(fixture.database(), queue),
+    depth: (queue) => tableDepth(fixture.database(), queue),
     delete: async (queue) => {
       await fixture.database().query('DELETE FROM pixl_queue.queue WHERE name = $1', [queue]);
     },

@@ -8,6 +8,7 @@ import { worstWindow } from '../../support/image-rate.js';
 import { startLab, type Lab } from '../../support/lab.js';
 import { closeAtEnd, openLongLived } from '../../support/long-lived.js';
 import { freePort } from '../../support/ports.js';
+import { rabbitmqQueues } from '../../support/rabbitmq-queues.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { deploy, type Deployment, type Nodes } from '../journeys/deployment.js';
@@ -116,7 +117,7 @@ export function useRig(): Rig {
       const { lab, rabbitmq } = opened;
       const port = await freePort();
       const nodes: Nodes = { primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon };
-      const deployment = await deploy(nodes, rabbitmq, {
+      const deployment = await deploy(nodes, rabbitmqQueues(rabbitmq), {
         PIXL_IMAGING_API_PORT: `${port}`,
         PIXL_IMAGING_API_RATE: `${rate}`,
         ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false',
