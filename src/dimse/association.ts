@@ -6,7 +6,7 @@ import { encodeCommandSet, type CommandSet } from './message/command-set.js';
 import { DataSetWriter } from './message/data-set-writer.js';
 import { Inbox } from './message/inbox.js';
 import { PduError } from './upper-layer/decode.js';
-import { pDataHeader, PDV_HEADER_LENGTH } from './upper-layer/encode.js';
+import { pDataPdus, PDV_HEADER_LENGTH } from './upper-layer/encode.js';
 import {
   APPLICATION_CONTEXT_NAME,
   type AssociateAcPdu,
@@ -231,16 +231,25 @@ export class Association {
    * @throws what ended the association; TimeoutError when the peer does not read
    */
   async sendCommand(presentationContextId: number, command: CommandSet, hasDataSet: boolean): Promise<void> {
-    const bytes = encodeCommandSet(command, hasDataSet);
-    const parts: Buffer[] = [];
-    for (let at = 0; at < bytes.length; at += this.#maxDataLength) {
-      const data = bytes.subarray(at, at + this.#maxDataLength);
-      const isLast = at + data.length === bytes.length;
-      parts.push(pDataHeader({ presentationContextId, isCommand: true, isLast }, data.length), data);
-    }
-    this.#requireUpperLayer().pData([Buffer.concat(parts)]);
-    this.#outstanding.sent(command);
-    await this.#drained();
+    await this.#send(command, this.#commandPdus(presentationContextId, command, hasDataSet));
+  }
+
+  /**
+   * Writes a command set and its Identifier at once: the peer has the whole message with one segment, and neither side
+   * is woken twice for it.
+   *
+   * @throws what ended the association; TimeoutError when the peer does not read
+   */
+  async sendWithIdentifier(
+    presentationContextId: number,
+    command: CommandSet,
+    identifier: Buffer,
+  ): Promise<void> {
+    const context = { presentationContextId, isCommand: false } as const;
+    await this.#send(command, [
+      ...this.#commandPdus(presentationContextId, command, true),
+      ...pDataPdus(context, identifier, this.#maxDataLength),
+    ]);
   }
 
   /** For the data set of the command that was just sent. */
@@ -323,6 +332,17 @@ export class Association {
    */
   beginRelease(): void {
     this.#requireUpperLayer().release();
+  }
+
+  #commandPdus(presentationContextId: number, command: CommandSet, hasDataSet: boolean): Buffer[] {
+    const bytes = encodeCommandSet(command, hasDataSet);
+    return pDataPdus({ presentationContextId, isCommand: true }, bytes, this.#maxDataLength);
+  }
+
+  async #send(command: CommandSet, pdus: readonly Buffer[]): Promise<void> {
+    this.#requireUpperLayer().pData([Buffer.concat(pdus)]);
+    this.#outstanding.sent(command);
+    await this.#drained();
   }
 
   /** Ends the association in order, or with an A-ABORT when the peer does not answer. Never throws. */

@@ -39,6 +39,11 @@ export function readUInt32(bytes: Buffer, at: number, { bigEndian }: Encoding): 
 /** The longest value of a VR with a 16-bit length (PS3.5 7.1.2); lengths are even. */
 export const MAX_SHORT_FORM_LENGTH = 0xfffe;
 
+/** Of even length (PS3.5 7.1.1): UIDs end in a NUL, text in a space. */
+export function padded(text: Buffer, vr: string): Buffer {
+  return text.length % 2 === 0 ? text : Buffer.concat([text, Buffer.from(vr === 'UI' ? '\0' : ' ')]);
+}
+
 /**
  * Encodes an element whose VR has a 16-bit length (PS3.5 7.1.2, 7.1.3).
  *

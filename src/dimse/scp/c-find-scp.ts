@@ -47,10 +47,7 @@ async function sendAnswers(operation: OperationOf<'C-FIND-RQ'>, identifier: Buff
       continue;
     }
     const response = { type: 'C-FIND-RSP', ...responseFields(operation), status } as const;
-    await association.sendCommand(context.id, response, true);
-    const dataSet = association.openDataSet(context.id);
-    await dataSet.write(encodeAnswer(answer, context.transferSyntax));
-    await dataSet.end();
+    await association.sendWithIdentifier(context.id, response, encodeAnswer(answer, context.transferSyntax));
     sent += 1;
     if (sent % ANSWERS_AT_A_STRETCH === 0) await setImmediate();
   }

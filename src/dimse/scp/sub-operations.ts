@@ -80,12 +80,16 @@ export class SubOperations {
       numberOfFailedSubOperations: Math.min(this.#failed, MAX_COUNT),
       numberOfWarningSubOperations: Math.min(this.#warning, MAX_COUNT),
     } as const;
-    await association.sendCommand(context.id, response, failed.length > 0);
-    if (failed.length === 0) return;
-    const dataSet = association.openDataSet(context.id);
+    if (failed.length === 0) {
+      await association.sendCommand(context.id, response, false);
+      return;
+    }
     const identifier = { FailedSOPInstanceUIDList: failed.join('\\') };
-    await dataSet.write(encodeIdentifier(identifier, context.transferSyntax));
-    await dataSet.end();
+    await association.sendWithIdentifier(
+      context.id,
+      response,
+      encodeIdentifier(identifier, context.transferSyntax),
+    );
   }
 }
 

@@ -29,10 +29,7 @@ export async function* cFind(
     affectedSopClassUid: STUDY_ROOT_FIND,
     priority: 0,
   } as const;
-  await association.sendCommand(context.id, request, true);
-  const dataSet = association.openDataSet(context.id);
-  await dataSet.write(encodeIdentifier(keys, context.transferSyntax));
-  await dataSet.end();
+  await association.sendWithIdentifier(context.id, request, encodeIdentifier(keys, context.transferSyntax));
   let final = false;
   try {
     for (let matches = 0; ; matches += 1) {

@@ -33,10 +33,11 @@ export async function cGet(
   const context = association.requireContext(STUDY_ROOT_GET);
   const messageId = association.nextMessageId();
   const request = { type: 'C-GET-RQ', messageId, affectedSopClassUid: STUDY_ROOT_GET, priority: 0 } as const;
-  await association.sendCommand(context.id, request, true);
-  const dataSet = association.openDataSet(context.id);
-  await dataSet.write(encodeIdentifier(selectionKeys(selection), context.transferSyntax));
-  await dataSet.end();
+  await association.sendWithIdentifier(
+    context.id,
+    request,
+    encodeIdentifier(selectionKeys(selection), context.transferSyntax),
+  );
   for (;;) {
     const event = await association.receiveCommand('C-GET', silenceMs);
     if (event.command.type === 'C-STORE-RQ') {

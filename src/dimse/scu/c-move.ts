@@ -41,7 +41,7 @@ export async function* cMove(
 ): AsyncGenerator<SubOperations, RetrieveResult, undefined> {
   const context = association.requireContext(STUDY_ROOT_MOVE);
   const messageId = association.nextMessageId();
-  await association.sendCommand(
+  await association.sendWithIdentifier(
     context.id,
     {
       type: 'C-MOVE-RQ',
@@ -50,11 +50,8 @@ export async function* cMove(
       priority: 0,
       moveDestination: options.moveDestination,
     },
-    true,
+    encodeIdentifier(selectionKeys(options.selection), context.transferSyntax),
   );
-  const dataSet = association.openDataSet(context.id);
-  await dataSet.write(encodeIdentifier(selectionKeys(options.selection), context.transferSyntax));
-  await dataSet.end();
 
   const cancellation = new Cancellation(
     association,

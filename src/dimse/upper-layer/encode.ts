@@ -51,6 +51,27 @@ export function pDataHeader(pdv: Omit<Pdv, 'data'>, dataLength: number): Buffer 
   return header;
 }
 
+/**
+ * P-DATA-TF PDUs of one PDV each (PS3.8 annex E), for what is in memory whole: command sets and Identifiers.
+ *
+ * @param longest of the value of a PDV, as the peer takes it
+ * @returns headers and values in turn
+ */
+export function pDataPdus(
+  context: Pick<Pdv, 'presentationContextId' | 'isCommand'>,
+  bytes: Buffer,
+  longest: number,
+): Buffer[] {
+  const parts: Buffer[] = [];
+  let at = 0;
+  do {
+    const data = bytes.subarray(at, at + longest);
+    at += data.length;
+    parts.push(pDataHeader({ ...context, isLast: at === bytes.length }, data.length), data);
+  } while (at < bytes.length);
+  return parts;
+}
+
 function pdvHeader(pdv: Omit<Pdv, 'data'>, dataLength: number): Buffer {
   const header = Buffer.allocUnsafe(PDV_HEADER_LENGTH);
   writePdvHeader(header, 0, pdv, dataLength);

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { InternalError } from '../../../src/core/errors.js';
 import {
   decodeIdentifier,
   encodeIdentifier,
@@ -62,6 +63,31 @@ describe('identifiers', () => {
       const SpecificCharacterSet = more['SpecificCharacterSet'];
       expect(more, name).to.deep.equal({ ...alone, SpecificCharacterSet, InstitutionName: 'Hospital' });
     }
+  });
+
+  it('are in ascending order of tags, of even length, and as the standard has them, byte for byte', () => {
+    const keys = { StudyInstanceUID: '1.2.3', PatientID: 'M12', QueryRetrieveLevel: 'STUDY', StudyDate: '' };
+    const elements = [
+      { tag: 0x00080020, vr: 'DA', value: '' },
+      { tag: 0x00080052, vr: 'CS', value: 'STUDY' },
+      { tag: 0x00100020, vr: 'LO', value: 'M12' },
+      { tag: 0x0020000d, vr: 'UI', value: '1.2.3' },
+    ];
+    for (const [name, syntax] of [
+      ['explicit', wire.EXPLICIT_LE],
+      ['implicit', IMPLICIT],
+    ] as const)
+      expect(encodeIdentifier(keys, syntax), name).to.deep.equal(encodeDataSet(elements, name));
+  });
+
+  it('are not made of what nothing asks for, or of more than an element holds', () => {
+    expect(() => encodeIdentifier({ PatientName: 'A' }, IMPLICIT)).to.throw(InternalError, 'PatientName');
+    const list = (length: number): string => '1'.repeat(length);
+    expect(encodeIdentifier({ SOPInstanceUID: list(65_534) }, IMPLICIT)).to.have.length(8 + 65_534);
+    expect(() => encodeIdentifier({ SOPInstanceUID: list(65_535) }, IMPLICIT)).to.throw(
+      InternalError,
+      'SOPInstanceUID',
+    );
   });
 
   it('ask for UTF-8 when a key is not ASCII, and only then', () => {

@@ -1,4 +1,10 @@
-import { encodeElement, encodingOf, MAX_SHORT_FORM_LENGTH, type Encoding } from '../../data-set/encoding.js';
+import {
+  encodeElement,
+  encodingOf,
+  MAX_SHORT_FORM_LENGTH,
+  padded,
+  type Encoding,
+} from '../../data-set/encoding.js';
 import type { Identifier } from '../../message/identifier.js';
 import { SUPPORTED_KEYS } from './query-attributes.js';
 
@@ -36,12 +42,10 @@ export function encodeAnswer(answer: Identifier, transferSyntax: string): Buffer
   );
 }
 
-/** Of even length (PS3.5 7.1.1): UIDs end in a NUL, text in a space. */
 function bytesOf(vr: string, value: string, characterSet: string, encoding: Encoding): Buffer {
   if (vr === 'US') return unsignedShorts(value, encoding);
   // answersTo names a set whenever there is need of one.
-  const bytes = Buffer.from(fitting(value), characterSet === 'ISO_IR 192' ? 'utf8' : 'latin1');
-  return bytes.length % 2 === 0 ? bytes : Buffer.concat([bytes, Buffer.from(vr === 'UI' ? '\0' : ' ')]);
+  return padded(Buffer.from(fitting(value), characterSet === 'ISO_IR 192' ? 'utf8' : 'latin1'), vr);
 }
 
 /** SOP Classes in Study and its like, in a study that has more of them than an element can hold. */
