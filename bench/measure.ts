@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { forgetPeakMemory, residentMemory } from '../test/support/daemon.js';
@@ -99,10 +99,27 @@ let ticksPerSecond: number | undefined;
 
 /** Of a process since its start, user and system (proc(5), stat). */
 export function cpuSeconds(pid: number): number {
+  const { own } = processorTime(pid);
+  return own;
+}
+
+/** The same with its children, those that have ended included: dcmqrscp has one for each association. */
+export function cpuSecondsOfAll(pid: number): number {
+  const { own, ofEnded } = processorTime(pid);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
+  const alive = children.filter((child) => existsSync(`/proc/${child}/stat`));
+  return alive.reduce((sum, child) => sum + cpuSeconds(Number(child)), own + ofEnded);
+}
+
+function processorTime(pid: number): { readonly own: number; readonly ofEnded: number } {
   ticksPerSecond ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .map(Number);
+  return { own: (user + system) / ticksPerSecond, ofEnded: (endedUser + endedSystem) / ticksPerSecond };
 }
 
 function resultsOf({ name, bytes }: Job, records: ReadonlyMap<Side, Record>): Result[] {

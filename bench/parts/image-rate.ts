@@ -1,4 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type ConfirmChannel } from 'amqplib';
 import { studyInstanceUid as toStudyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
@@ -23,15 +24,18 @@ import { freePorts } from '../../test/support/ports.js';
 import { run } from '../../test/support/processes.js';
 import { startRabbitmq, type Rabbitmq } from '../../test/support/rabbitmq.js';
 import { tempDir } from '../../test/support/temp-dir.js';
-import { publish } from '../measure.js';
+import { cpuSeconds, cpuSecondsOfAll, publish } from '../measure.js';
+import { AS_THEY_COME, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
 
 /** The lower bound: within so much of the rate. */
 const WITHIN = 0.05;
 const SETTLING_MS = 2_000;
 const BIG = '600-image studies';
-/** The 44 ms per image on one association (Nagle's algorithm against delayed acknowledgements) is no rate of ours. */
-const WITHOUT_NAGLE = { TCP_NODELAY: '1' };
-
+/**
+ * What raw keeps of the last patients; each study here has one of its own. So a study that is asked for again is one that raw
+ * does not have, and the queue never runs dry while somebody deletes.
+ */
+const KEPT = { big: 3, small: 60 } as const;
 interface Run {
   readonly work: string;
   readonly rate: Rate;
@@ -41,19 +45,23 @@ interface Run {
   readonly worst: WorstWindow | null;
   readonly perSecond: number;
   readonly overSeconds: number;
+  readonly cpu?: ProcessorTime;
 }
 
-/** Two stores. */
-interface Stores {
-  readonly raw: Orthanc;
-  readonly anon: Orthanc;
+/** Seconds. The machine has two processors, and all of them are on it. */
+interface ProcessorTime {
+  readonly archive: number;
+  readonly raw: number;
+  readonly daemon: number;
 }
 
 /** An archive with studies, and the stores that they go to. */
-interface Site extends Stores {
+interface Site {
   readonly work: string;
   readonly peers: string;
   readonly vna: Dcmqrscp;
+  readonly raw: Orthanc;
+  readonly anon: Orthanc;
   readonly studies: readonly MadeStudy[];
 }
 
@@ -74,44 +82,23 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
     runs.push(one);
     process.stderr.write(`${row(one)}\n`);
   };
-  const stores = async (env: Readonly<Record<string, string>>): Promise<Stores> => {
-    const started = await startStores(env);
-    opened.push(started.raw, started.anon);
-    return started;
-  };
-  const site = async (
-    work: string,
-    studies: readonly MadeStudy[],
-    to: Stores,
-    env: Readonly<Record<string, string>>,
-  ): Promise<Site> => {
-    const peers = [{ aeTitle: to.raw.aeTitle, port: to.raw.port }];
-    const vna = await startDcmqrscp({ aeTitle: 'VNA', peers, env });
-    opened.push(vna);
-    // Big ones one by one: each command has its time.
-    for (const { folder, instances } of studies) if (instances.length > 1) await vna.load(folder);
-    const small = studies.filter(({ instances }) => instances.length === 1);
-    if (small.length > 0) await vna.load(small.map(({ folder }) => folder));
-    return { work, studies, vna, ...to, peers: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come' };
+  const site = async (work: string, studies: readonly MadeStudy[], env: ToolEnv): Promise<Site> => {
+    const one = await startSite(work, studies, env);
+    opened.push(one.vna, one.raw, one.anon);
+    return one;
   };
   try {
-    // Enough for others to be there while one that has ended is deleted from raw.
     const big = await makeStudies(files.path, 1, 5, 600);
     const small = await makeStudies(files.path, 100, 300, 1);
-    const [stock, quick] = [await stores({}), await stores(WITHOUT_NAGLE)];
     // dcmqrscp goes through its whole index for each request: an archive has no more studies than its work needs.
-    const mixed = [...big.slice(0, 2), ...small.slice(0, 100)];
-    const sitesAt = async (
-      to: Stores,
-      env: Readonly<Record<string, string>>,
-      more: boolean,
-    ): Promise<Site[]> =>
+    const hundred = small.slice(0, 100);
+    const sitesAt = async (env: ToolEnv, bigOnes: number): Promise<Site[]> =>
       Promise.all([
-        site(BIG, more ? big : big.slice(0, 1), to, env),
-        site('one-image studies', more ? small : small.slice(0, 100), to, env),
-        site('both at once', mixed, to, env),
+        site(BIG, big.slice(0, bigOnes), env),
+        site('one-image studies', hundred, env),
+        site('both at once', [...big, ...hundred], env),
       ]);
-    const [slow, fast] = await Promise.all([sitesAt(stock, {}, false), sitesAt(quick, WITHOUT_NAGLE, true)]);
+    const [slow, fast] = await Promise.all([sitesAt(AS_THEY_COME, 5), sitesAt(WITHOUT_NAGLE, 5)]);
     for (const one of await unlimited(fast, rabbitmq)) add(one);
     const options = { rabbitmq, seconds, deliver: false };
     for (const rate of rates)
@@ -138,15 +125,29 @@ async function makeStudies(
   return studies;
 }
 
-async function startStores(env: Readonly<Record<string, string>>): Promise<Stores> {
+async function startSite(work: string, studies: readonly MadeStudy[], env: ToolEnv): Promise<Site> {
   const [rawPort = 0, anonPort = 0] = await freePorts(2);
   // The disk is no part of what is measured.
   const config = { SyncStorageArea: false };
   const [raw, anon] = await Promise.all([
-    startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort, env, config }),
+    startOrthanc({
+      aeTitle: 'ORTHANC_RAW',
+      port: rawPort,
+      env,
+      config: { ...config, MaximumPatientCount: work === BIG ? KEPT.big : KEPT.small },
+    }),
     startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, env, config }),
   ]);
-  return { raw, anon };
+  const vna = await startDcmqrscp({
+    aeTitle: 'VNA',
+    peers: [{ aeTitle: raw.aeTitle, port: raw.port }],
+    env,
+  });
+  // Big ones one by one: each command has its time.
+  for (const { folder, instances } of studies) if (instances.length > 1) await vna.load(folder);
+  const small = studies.filter(({ instances }) => instances.length === 1);
+  if (small.length > 0) await vna.load(small.map(({ folder }) => folder));
+  return { work, studies, vna, raw, anon, peers: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come' };
 }
 
 /** What these peers can do on this machine: by themselves, and for the daemon. */
@@ -165,11 +166,10 @@ async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Pro
   ];
   for (const asksFirst of [false, true]) runs.push({ ...base, ...(await archiveAlone(small, asksFirst)) });
   for (const site of [big, small]) {
-    const until = site.studies.reduce((sum, { instances }) => sum + instances.length, 0);
-    const times = await moved({ site, rabbitmq, rate: 'unlimited', deliver: false, until });
+    const { times, cpu } = await moved({ site, rabbitmq, rate: 'unlimited', deliver: false, untilMs: null });
     const overSeconds = (Math.max(...times) - Math.min(...times)) / 1000;
     const perSecond = times.length / overSeconds;
-    runs.push({ ...base, work: site.work, images: times.length, perSecond, overSeconds });
+    runs.push({ ...base, work: site.work, images: times.length, perSecond, overSeconds, cpu });
   }
   return runs;
 }
@@ -237,7 +237,7 @@ async function underRate(options: {
   readonly deliver: boolean;
 }): Promise<Run> {
   const { site, rate, seconds, deliver } = options;
-  const times = await moved({ ...options, until: seconds * 1000 + 2 * SETTLING_MS });
+  const { times, cpu } = await moved({ ...options, untilMs: seconds * 1000 + 2 * SETTLING_MS });
   return {
     work: site.work,
     rate,
@@ -247,13 +247,14 @@ async function underRate(options: {
     worst: worstWindow(times, rate, Math.max(1, rate)),
     perSecond: meanRate(times, Math.min(...times) + SETTLING_MS, seconds),
     overSeconds: seconds,
+    cpu,
   };
 }
 
 /**
- * Runs a daemon of its own on the studies, again and again.
+ * Runs a daemon of its own on the studies.
  *
- * @param options.until unlimited: once over so many images; with a rate: ms from the first image on
+ * @param options.untilMs again and again, for so long from the first image on; null = once each
  * @returns when the archive sent each image
  */
 async function moved(options: {
@@ -261,9 +262,9 @@ async function moved(options: {
   readonly rabbitmq: Rabbitmq;
   readonly rate: Rate;
   readonly deliver: boolean;
-  readonly until: number;
-}): Promise<number[]> {
-  const { site, rabbitmq, rate, deliver, until } = options;
+  readonly untilMs: number | null;
+}): Promise<{ readonly times: number[]; readonly cpu: ProcessorTime }> {
+  const { site, rabbitmq, rate, deliver, untilMs } = options;
   const { vna, raw, anon, studies } = site;
   await Promise.all([raw.deleteAll(), anon.deleteAll()]);
   vna.clearLog();
@@ -283,31 +284,45 @@ async function moved(options: {
     // Big studies in turns of a batch each end together, and then there is a gap: fewer of them end one by one.
     PIXL_MAX_MESSAGES_IN_FLIGHT: site.work === BIG ? '2' : '5',
   });
+  const before = processorTime(site, daemon);
+  let cpu: ProcessorTime;
   const model = await connect(`amqp://guest:guest@${rabbitmq.host}:${rabbitmq.port}`, { noDelay: true });
   try {
     const channel = await model.createConfirmChannel();
     await wish(channel, queues.PIXL_PRIMARY_QUEUE, studies);
-    const again = new Again(daemon, studies);
-    if (rate === 'unlimited') {
-      while (vna.movedInstances() < until) await sleep(500);
+    const ended = new Ended(daemon, studies);
+    if (untilMs === null) {
+      for (let left = studies.length; left > 0; left -= ended.next().length) await sleep(20);
     } else {
       while (vna.movedInstances() === 0) await sleep(100);
-      const endAt = performance.now() + until;
+      const endAt = performance.now() + untilMs;
       while (performance.now() < endAt) {
-        await sleep(200);
-        const ended = again.next();
-        for (const study of ended) await raw.delete(`/studies/${orthancId(study)}`);
-        await wish(channel, queues.PIXL_PRIMARY_QUEUE, ended);
+        await sleep(50);
+        await wish(channel, queues.PIXL_PRIMARY_QUEUE, ended.next());
       }
     }
     if (!daemon.isRunning()) throw new Error(`the daemon has ended:\n${daemon.log().slice(-2000)}`);
+    const after = processorTime(site, daemon);
+    cpu = {
+      archive: after.archive - before.archive,
+      raw: after.raw - before.raw,
+      daemon: after.daemon - before.daemon,
+    };
   } finally {
     await daemon.close();
     const channel = await model.createChannel();
     for (const queue of Object.values(queues)) await channel.deleteQueue(queue);
     await model.close();
   }
-  return vna.moved().map(({ at }) => at);
+  return { times: vna.moved().map(({ at }) => at), cpu };
+}
+
+function processorTime({ vna, raw }: Site, daemon: Daemon): ProcessorTime {
+  return {
+    archive: cpuSecondsOfAll(vna.process.pid),
+    raw: cpuSeconds(raw.process.pid),
+    daemon: cpuSeconds(daemon.pid),
+  };
 }
 
 async function wish(channel: ConfirmChannel, queue: string, studies: readonly MadeStudy[]): Promise<void> {
@@ -317,44 +332,49 @@ async function wish(channel: ConfirmChannel, queue: string, studies: readonly Ma
 }
 
 /** The studies that have come to an end, by the daemon's log. */
-class Again {
-  readonly #daemon: Daemon;
+class Ended {
+  readonly #logFile: string;
   readonly #byName: ReadonlyMap<string, MadeStudy>;
   #read = 0;
 
-  constructor(daemon: Daemon, studies: readonly MadeStudy[]) {
-    this.#daemon = daemon;
+  constructor({ logFile }: Daemon, studies: readonly MadeStudy[]) {
+    this.#logFile = logFile;
     this.#byName = new Map(studies.map((study) => [hashedNames(study.studyInstanceUid), study]));
   }
 
+  /** Those since the last time. Reads no more than what is new: whoever measures takes no part. */
   next(): MadeStudy[] {
-    const log = this.#daemon.log();
-    const end = log.lastIndexOf('\n') + 1;
-    const lines = log.slice(this.#read, end).split('\n');
-    this.#read = end;
-    return lines.flatMap((line) => {
-      if (!line.includes('"msg":"study"')) return [];
-      const study = this.#byName.get((JSON.parse(line) as { study: string }).study);
-      return study === undefined ? [] : [study];
-    });
+    const file = openSync(this.#logFile, 'r');
+    let text: string;
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#read);
+      text = bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, this.#read));
+    } finally {
+      closeSync(file);
+    }
+    const end = text.lastIndexOf('\n') + 1;
+    this.#read += end;
+    return text
+      .slice(0, end)
+      .split('\n')
+      .flatMap((line) => {
+        if (!line.includes('"msg":"study"')) return [];
+        const study = this.#byName.get((JSON.parse(line) as { study: string }).study);
+        return study === undefined ? [] : [study];
+      });
   }
-}
-
-/** Orthanc's name of a study: the SHA-1 of patient ID and study UID, in five parts. */
-function orthancId({ mrn, studyInstanceUid }: MadeStudy): string {
-  const hash = createHash('sha1').update(`${mrn}|${studyInstanceUid}`).digest('hex');
-  return hash.match(/.{8}/g)!.join('-');
 }
 
 function table(runs: readonly Run[]): string {
   return [
-    '| work | rate | delivery | peers | images | worst window | allowed in it | mean | of the rate |',
-    '| --- | ---: | --- | --- | ---: | --- | ---: | --- | --- |',
+    '| work | rate | delivery | peers | images | worst window | allowed in it | mean | of the rate | CPU ms per image: archive, raw, daemon |',
+    '| --- | ---: | --- | --- | ---: | --- | ---: | --- | --- | --- |',
     ...runs.map(row),
   ].join('\n');
 }
 
-function row({ work, rate, delivery, peers, images, worst, perSecond, overSeconds }: Run): string {
+function row(run: Run): string {
+  const { work, rate, delivery, peers, images, worst, perSecond, overSeconds, cpu } = run;
   const share = rate === 'unlimited' ? null : perSecond / rate;
   const window =
     worst === null
@@ -373,5 +393,10 @@ function row({ work, rate, delivery, peers, images, worst, perSecond, overSecond
     ...window,
     `${perSecond.toFixed(2)}/s over ${overSeconds.toFixed(1)} s`,
     verdict,
+    cpu === undefined ? '–' : perImage(run.images, cpu),
   ].join(' | ')} |`;
+}
+
+function perImage(images: number, { archive, raw, daemon }: ProcessorTime): string {
+  return [archive, raw, daemon].map((seconds) => ((1000 * seconds) / images).toFixed(2)).join(', ');
 }

@@ -23,6 +23,8 @@ export interface Daemon {
   lines(): LogLine[];
   /** The same as it stands in the file. */
   log(): string;
+  /** The file, for who reads it bit by bit. */
+  readonly logFile: string;
   /** SIGTERM; resolves when it has ended. Killed, and so not exit code 0, when that takes longer than `graceMs`. */
   stop(graceMs?: number): Promise<ExitStatus>;
   /** SIGKILL. */
@@ -79,6 +81,7 @@ export async function startDaemon(
     isRunning: () => managed.isRunning(),
     lines: () => linesOf(log()),
     log,
+    logFile,
     stop: (graceMs = STOP_MS) => managed.stop(graceMs),
     kill: () => managed.kill(),
     signal: (signal) => managed.signal(signal),
