@@ -1,6 +1,6 @@
 import type { SeriesInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import type { Archive, JourneyParts } from './parts.js';
-import { listStudy, type StudyContents } from './study-contents.js';
+import { listSeries, listStudy, type StudyContents } from './study-contents.js';
 
 /** One study as the archive lists it, next to what raw holds of it. */
 export interface Comparison {
@@ -49,11 +49,6 @@ export async function heldByRaw(
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<StudyContents> {
-  return listStudy(
-    parts.raw,
-    studyInstanceUid,
-    new Set(expected.series.keys()),
-    parts.settings.queryTimeoutMs,
-    signal,
-  );
+  const { queryTimeoutMs } = parts.settings;
+  return listSeries(parts.raw, studyInstanceUid, expected.series.keys(), queryTimeoutMs, signal);
 }

@@ -1,5 +1,11 @@
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
-import { findInstances, findSeries, type InstanceMatch, type NodeClient } from '../dimse/index.js';
+import {
+  findInstances,
+  findSeries,
+  type Association,
+  type InstanceMatch,
+  type NodeClient,
+} from '../dimse/index.js';
 
 /** What a node lists of a study: instances by series. */
 export class StudyContents {
@@ -62,15 +68,37 @@ export async function listStudy(
   signal?: AbortSignal,
 ): Promise<StudyContents> {
   return client.withQueryRetrieve(async (association) => {
-    const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
-    for (const { seriesInstanceUid } of await findSeries(association, studyInstanceUid, queryTimeoutMs)) {
-      if (only?.has(seriesInstanceUid) === false) continue;
-      const instances = await findInstances(association, studyInstanceUid, seriesInstanceUid, queryTimeoutMs);
-      contents.set(
-        seriesInstanceUid,
-        new Map(instances.map((instance) => [instance.sopInstanceUid, instance])),
-      );
-    }
-    return new StudyContents(contents);
+    const listed = await findSeries(association, studyInstanceUid, queryTimeoutMs);
+    const series = listed.map(({ seriesInstanceUid }) => seriesInstanceUid);
+    const wanted = only === null ? series : series.filter((uid) => only.has(uid));
+    return contentsOf(association, studyInstanceUid, wanted, queryTimeoutMs);
   }, signal);
+}
+
+/** The same of series that are known already: one C-FIND at IMAGE level for each, none at SERIES level. */
+export async function listSeries(
+  client: NodeClient,
+  studyInstanceUid: StudyInstanceUid,
+  series: Iterable<SeriesInstanceUid>,
+  queryTimeoutMs: number,
+  signal?: AbortSignal,
+): Promise<StudyContents> {
+  return client.withQueryRetrieve(
+    (association) => contentsOf(association, studyInstanceUid, series, queryTimeoutMs),
+    signal,
+  );
+}
+
+async function contentsOf(
+  association: Association,
+  studyInstanceUid: StudyInstanceUid,
+  series: Iterable<SeriesInstanceUid>,
+  queryTimeoutMs: number,
+): Promise<StudyContents> {
+  const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
+  for (const uid of series) {
+    const instances = await findInstances(association, studyInstanceUid, uid, queryTimeoutMs);
+    contents.set(uid, new Map(instances.map((instance) => [instance.sopInstanceUid, instance])));
+  }
+  return new StudyContents(contents);
 }

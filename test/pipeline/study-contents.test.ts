@@ -1,6 +1,10 @@
 import { expect } from 'chai';
-import { seriesInstanceUid, sopInstanceUid } from '../../src/core/ids.js';
+import { seriesInstanceUid, sopInstanceUid, studyInstanceUid } from '../../src/core/ids.js';
+import { NodeClient } from '../../src/dimse/index.js';
 import { KeyedLock, StudyContents } from '../../src/pipeline/index.js';
+import { listSeries } from '../../src/pipeline/study-contents.js';
+import { startScriptedArchive } from '../support/scripted-archive.js';
+import { PATIENCE, TIMEOUTS } from '../support/scripted-scp.js';
 
 /** A study with so many instances in each of its series. */
 function contents(...sizes: readonly number[]): StudyContents {
@@ -31,6 +35,28 @@ describe('the contents of a study', () => {
     expect(all.sharedWith(held).sopInstanceUids).to.deep.equal([second]);
     expect(all.lackedBy(all).size).to.equal(0);
     expect([...all.lackedBy(contents(3)).series.keys()]).to.deep.equal(['1.2.3.1']);
+  });
+});
+
+describe('series that are known', () => {
+  it('are listed by one query each, and none for what the series are', async () => {
+    const instances = ['1.2.3.1.1', '1.2.3.1.2'].map((uid) => ({ sopInstanceUid: uid, sopClassUid: '1.2' }));
+    const study = { studyInstanceUid: '1.2.3', mrn: 'M', accession: 'A' };
+    const store = await startScriptedArchive({
+      studies: [{ ...study, series: [{ seriesInstanceUid: '1.2.3.1', instances }] }],
+    });
+    const client = new NodeClient({
+      ...{ node: store, callingAeTitle: 'PIXL', timeouts: TIMEOUTS, maxAssociations: 1, idleMs: PATIENCE },
+    });
+    try {
+      const series = ['1.2.3.1', '1.2.3.9'].map(seriesInstanceUid);
+      const listed = await listSeries(client, studyInstanceUid('1.2.3'), series, PATIENCE);
+      expect(listed.sopInstanceUids).to.deep.equal(['1.2.3.1.1', '1.2.3.1.2']);
+      expect(store.requests.map(({ level }) => level)).to.deep.equal(['IMAGE', 'IMAGE']);
+    } finally {
+      await client.close();
+      await store.close();
+    }
   });
 });
 
