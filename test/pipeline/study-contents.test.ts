@@ -52,7 +52,7 @@ describe('series that are known', () => {
       const series = ['1.2.3.1', '1.2.3.9'].map(seriesInstanceUid);
       const listed = await listSeries(client, studyInstanceUid('1.2.3'), series, PATIENCE);
       expect(listed.sopInstanceUids).to.deep.equal(['1.2.3.1.1', '1.2.3.1.2']);
-      expect(store.requests.map(({ level }) => level)).to.deep.equal(['IMAGE', 'IMAGE']);
+      expect(store.requests('C-FIND').map(({ level }) => level)).to.deep.equal(['IMAGE', 'IMAGE']);
     } finally {
       await client.close();
       await store.close();
