@@ -13,7 +13,7 @@ import { noMetrics } from '../src/core/metrics.js';
 import { relay, STUDY_ROOT_GET, withAssociation, type AssociationOptions } from '../src/dimse/index.js';
 import { deliverStudy } from '../src/pipeline/deliver-study.js';
 import { listStudy, RunningStudies, type JourneyParts } from '../src/pipeline/index.js';
-import { journeyParts } from '../bin/wiring.js';
+import { journeyParts } from '../bin/journey.js';
 import { CT, EXPLICIT, type FastPorts } from './fast-peers.js';
 import type { Answer, Task } from './worker.js';
 

@@ -23,12 +23,6 @@ export interface Backing {
   broker(start: Pick<BrokerOptions, 'startTimeoutMs' | 'startSignal'>): Promise<BrokerConnection>;
 }
 
-/** The option by which a command is told to use the embedded parts. */
-export const EMBEDDED_OPTION = [
-  '--embedded',
-  'use the database and the queue in PIXL_EMBEDDED_DIR, of a daemon that runs there or without one',
-] as const;
-
 /** The daemon waits so long for a command that has the folder, a command for one that is about to open it. */
 const FOLDER_WAIT_MS = 20_000;
 const FOLDER_POLL_MS = 200;

@@ -2,7 +2,7 @@ import type { Closers } from '../src/core/closers.js';
 import type { Config } from '../src/core/config/index.js';
 import type { Logger } from '../src/core/log.js';
 import { connectBroker, type BrokerConnection, type BrokerOptions } from '../src/queue/index.js';
-import { tlsSettings } from './wiring.js';
+import { tlsSettings } from './tls-settings.js';
 
 /** Connects to RabbitMQ as configured; `closers` owns the connection. What `start` holds is as in BrokerOptions. */
 export async function broker(

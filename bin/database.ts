@@ -3,7 +3,7 @@ import type { Config } from '../src/core/config/index.js';
 import { openDatabase, type Database } from '../src/core/db/index.js';
 import { InternalError } from '../src/core/errors.js';
 import type { Logger } from '../src/core/log.js';
-import { tlsSettings } from './wiring.js';
+import { tlsSettings } from './tls-settings.js';
 
 /**
  * The database as configured, not connected yet; `closers` owns it. The configuration must have been read with

@@ -1,12 +1,15 @@
-import { RequestRefusedError, type ApiServices } from '../src/api/index.js';
+import { RequestRefusedError } from '../src/api/errors.js';
+import type { ApiServices } from '../src/api/index.js';
 import type { Closers } from '../src/core/closers.js';
 import type { Config } from '../src/core/config/index.js';
 import type { Database } from '../src/core/db/index.js';
 import type { Logger } from '../src/core/log.js';
 import type { NodeClient } from '../src/dimse/index.js';
-import { exportStudy, KeyedLock, type ExportParts } from '../src/pipeline/index.js';
+import { exportStudy, type ExportParts } from '../src/pipeline/export-study.js';
+import { KeyedLock } from '../src/pipeline/keyed-lock.js';
 import { safeHavenSettings } from './safe-haven.js';
-import { namesFor, nodeClient, required } from './wiring.js';
+import { namesFor } from './logging.js';
+import { nodeClient, required } from './wiring.js';
 
 /** What exports of studies need. The configuration must have been read with `ftps` as a need. */
 export function exportParts(config: Config, log: Logger, anon: NodeClient, database: Database): ExportParts {

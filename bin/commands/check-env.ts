@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { readDotEnv, type Environment } from '../../src/core/config/index.js';
 import { dotEnv } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
@@ -10,25 +9,14 @@ import { UsageError } from '../usage-error.js';
 /** From dist/bin/commands/ the package is three folders up. */
 const OWN_SAMPLE = fileURLToPath(new URL('../../../.env.sample', import.meta.url));
 
-interface CheckEnvOptions {
+export interface CheckEnvOptions {
   readonly error?: true;
   readonly sampleEnvFile?: string;
   readonly json?: true;
 }
 
-export function addCheckEnvCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('check-env')
-    .description('Names the variables of the sample file that neither the environment nor .env has.')
-    .option('--error', 'end with exit code 1 when there are any')
-    .option('--sample-env-file <file>', "the variables to look for; default: the program's own .env.sample")
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging check-env --error --sample-env-file .env.sample')
-    .action((options: CheckEnvOptions) => done(checkEnv(options)));
-}
-
 /** A variable that is there and empty counts as set, as with PIXL: a copy of the sample is a whole .env. */
-function checkEnv(options: CheckEnvOptions): ExitCode {
+export function checkEnv(options: CheckEnvOptions): ExitCode {
   const sample = readSample(options.sampleEnvFile ?? OWN_SAMPLE);
   const given: Environment = { ...dotEnv(), ...process.env };
   const missing = Object.keys(sample).filter((name) => given[name] === undefined);

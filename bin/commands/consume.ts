@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { InvalidArgumentError, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import type { Config } from '../../src/core/config/index.js';
 import { CancelledError } from '../../src/core/errors.js';
@@ -10,9 +9,9 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loadUserHandler } from '../user-handler.js';
-import { loggerFor } from '../wiring.js';
+import { loggerFor } from '../logging.js';
 
-interface ConsumeCommandOptions {
+export interface ConsumeCommandOptions {
   readonly queue: string;
   readonly handler: string;
   readonly prefetch?: number;
@@ -21,22 +20,7 @@ interface ConsumeCommandOptions {
 /** What of PIXL_SHUTDOWN_GRACE a handler has, once its signal is aborted, to come to an end. */
 const ABORT_GRACE_MS = 5_000;
 
-export function addConsumeCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('consume')
-    .description("Runs a module of your own on a queue's messages until it gets SIGTERM or SIGINT.")
-    .requiredOption('--queue <name>', 'the queue; it is made when there is none')
-    .requiredOption('--handler <file>', 'the module: exports an async function handler(delivery, signal)')
-    .option('--prefetch <n>', 'messages at a time; default: PIXL_MAX_MESSAGES_IN_FLIGHT', prefetch)
-    .addHelpText(
-      'after',
-      '\nWhat the handler gives and what becomes of the message is in docs/handlers.md.' +
-        '\n\nExample:\n  $ pixl-imaging consume --queue ehr --handler ./handler.mjs',
-    )
-    .action(async (options: ConsumeCommandOptions) => done(await runHandler(options)));
-}
-
-async function runHandler(options: ConsumeCommandOptions): Promise<ExitCode> {
+export async function runHandler(options: ConsumeCommandOptions): Promise<ExitCode> {
   const config = readConfig();
   if (options.queue === config.queues.failed)
     throw new UsageError(`${options.queue} is where failed messages are kept; use retry to move them back`);
@@ -81,11 +65,4 @@ async function consumeUntil(
     if (!(error instanceof CancelledError && signal.aborted)) throw error;
   }
   return Exit.Done;
-}
-
-function prefetch(text: string): number {
-  const value = Number(text);
-  if (!/^\d{1,4}$/.test(text) || value < 1)
-    throw new InvalidArgumentError('not a whole number from 1 to 9999.');
-  return value;
 }

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { mkdtemp, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -32,16 +31,7 @@ const READY_TIMEOUT_MS = 30_000;
 const WORK_TIMEOUT_MS = 120_000;
 const POLL_MS = 150;
 
-export function addDemoCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('demo')
-    .description('The whole job on embedded parts, with two archives and studies that it makes.')
-    .option('--dir <folder>', 'where the files go, an empty folder; default: a new one for temporary files')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging demo')
-    .action(async ({ dir }: { dir?: string }) => done(await runDemo(dir)));
-}
-
-async function runDemo(dir: string | undefined): Promise<ExitCode> {
+export async function runDemo(dir: string | undefined): Promise<ExitCode> {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'pixl-demo-')));
   const closers = new Closers();
   let isWhole = false;

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { ConfigurationError, type Config } from '../../src/core/config/index.js';
 import { checkSafeHaven } from '../../src/core/exports/index.js';
@@ -25,7 +24,7 @@ import { safeHavenSettings } from '../safe-haven.js';
 import { UsageError } from '../usage-error.js';
 import { nodeClient } from '../wiring.js';
 
-interface DoctorOptions {
+export interface DoctorOptions {
   readonly studyUid?: string;
   readonly json?: true;
 }
@@ -37,23 +36,7 @@ const CHECK_TIMEOUT_MS = 25_000;
 const BROKER_TIMEOUT_MS = 3_000;
 const FTPS_SILENCE_MS = 10_000;
 
-export function addDoctorCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('doctor')
-    .description('Looks whether all that a deployment needs is there and set up, and says what to mend.')
-    .option('--study-uid <uid>', 'a test study: each archive that has it may move one image of it to raw')
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nSome archives (dcmqrscp, Orthanc) tell only by an image whether they know raw as a move destination: one' +
-        '\nof --study-uid, else one that raw holds already, else one of a study that the cohort asks for is moved' +
-        '\nto raw. Nothing else is changed anywhere.' +
-        '\n\nExample:\n  $ pixl-imaging doctor',
-    )
-    .action(async (options: DoctorOptions) => done(await doctor(options)));
-}
-
-async function doctor(options: DoctorOptions): Promise<ExitCode> {
+export async function doctor(options: DoctorOptions): Promise<ExitCode> {
   const testStudy = options.studyUid === undefined ? null : studyNamed(options.studyUid);
   const { config, error } = read();
   const examined = [

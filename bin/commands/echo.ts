@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import type { Config, NodeName } from '../../src/core/config/index.js';
 import { describeError } from '../../src/core/errors.js';
@@ -6,10 +5,9 @@ import { cEcho, type NodeClient } from '../../src/dimse/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printTable } from '../output.js';
+import { NODE_NAMES } from '../program/options.js';
 import { UsageError } from '../usage-error.js';
 import { nodeClient, required } from '../wiring.js';
-
-const NODES: readonly NodeName[] = ['primary', 'secondary', 'raw', 'anon'];
 
 interface EchoResult {
   readonly node: NodeName;
@@ -19,22 +17,10 @@ interface EchoResult {
   readonly error: string | null;
 }
 
-export function addEchoCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('echo')
-    .description('C-ECHO to the nodes, with the round-trip time.')
-    .argument('[nodes...]', `${NODES.join(', ')}; default: all that are configured`)
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging echo primary raw')
-    .action(async (nodes: readonly string[], options: { json?: true }) =>
-      done(await echo(nodes, options.json === true)),
-    );
-}
-
-async function echo(names: readonly string[], json: boolean): Promise<ExitCode> {
+export async function echo(names: readonly string[], json: boolean): Promise<ExitCode> {
   const nodes = names.map(nodeNamed);
   const config = readConfig(...nodes);
-  const asked = nodes.length > 0 ? nodes : NODES.filter((name) => config[name] !== null);
+  const asked = nodes.length > 0 ? nodes : NODE_NAMES.filter((name) => config[name] !== null);
   if (asked.length === 0) throw new UsageError('no node is configured');
   const closers = new Closers();
   try {
@@ -52,8 +38,8 @@ async function echo(names: readonly string[], json: boolean): Promise<ExitCode> 
 }
 
 function nodeNamed(name: string): NodeName {
-  const node = NODES.find((known) => known === name);
-  if (node === undefined) throw new UsageError(`no node is called "${name}": ${NODES.join(', ')}`);
+  const node = NODE_NAMES.find((known) => known === name);
+  if (node === undefined) throw new UsageError(`no node is called "${name}": ${NODE_NAMES.join(', ')}`);
   return node;
 }
 

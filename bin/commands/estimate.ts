@@ -1,47 +1,28 @@
-import { Option, type Command } from 'commander';
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { badRowText, readCohort, type Cohort } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
 import type { StudyRequest } from '../../src/core/message.js';
 import { createRateLimiter } from '../../src/core/rate-limiter/index.js';
-import { estimateCohort, type Estimate } from '../../src/pipeline/index.js';
+import { estimateCohort, type Estimate } from '../../src/pipeline/estimate-cohort.js';
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor, nodeClient, required } from '../wiring.js';
-import { rateOption, rateText } from './rate-command.js';
+import { loggerFor } from '../logging.js';
+import { nodeClient, required } from '../wiring.js';
+import { rateText } from './rate-command.js';
 
-interface EstimateOptions {
+export interface EstimateOptions {
   readonly archive: 'primary' | 'secondary';
   readonly rate?: Rate;
   readonly skipBadRows?: true;
   readonly json?: true;
 }
 
-export function addEstimateCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('estimate')
-    .description("Asks an archive for a cohort's number of images, and says how long it takes at the rate.")
-    .argument('<path>', "a CSV, or an OMOP extract's folder")
-    .addOption(
-      new Option('--archive <name>', 'whom to ask').choices(['primary', 'secondary']).default('primary'),
-    )
-    .option(
-      '--rate <rate>',
-      'per second, or unlimited; no more studies are looked up, either; default: PIXL_IMAGING_API_RATE',
-      rateOption,
-    )
-    .option('--skip-bad-rows', 'go on without rows that no message can be made of')
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging estimate ./omop-extract --rate 5')
-    .action(async (path: string, options: EstimateOptions) => done(await estimate(path, options)));
-}
-
-async function estimate(path: string, options: EstimateOptions): Promise<ExitCode> {
+export async function estimate(path: string, options: EstimateOptions): Promise<ExitCode> {
   const config = readConfig(options.archive);
   const rate = options.rate ?? config.rate.perSecond;
   if (rate === 0) throw new UsageError('a rate of 0 asks nothing; name another with --rate');

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { readExtractSummary } from '../../src/core/cohort/index.js';
 import { exportedImages } from '../../src/core/db/index.js';
@@ -15,31 +14,15 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../wiring.js';
+import { loggerFor } from '../logging.js';
 
-interface ExportOptions {
+export interface ExportOptions {
   readonly json?: true;
 }
 
 const BYTES_PER_KB = 1_000;
 
-export function addExportPatientDataCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('export-patient-data')
-    .description(
-      "Links an extract's procedures to the studies that are exported by now, and sends all of its parquet to the safe haven.",
-    )
-    .argument('<dir>', "the OMOP extract's folder")
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nNeeds the database and FTP_HOST, FTP_USER_NAME, FTP_USER_PASSWORD. Again later it sends again, with what was exported since.' +
-        '\n\nExample:\n  $ pixl-imaging export-patient-data ./omop-extract',
-    )
-    .action(async (dir: string, options: ExportOptions) => done(await exportPatientData(dir, options)));
-}
-
-async function exportPatientData(dir: string, options: ExportOptions): Promise<ExitCode> {
+export async function exportPatientData(dir: string, options: ExportOptions): Promise<ExitCode> {
   const config = readConfig('database', 'ftps');
   const log = loggerFor(config);
   const { projectName, timestamp } = readExtractSummary(dir);

@@ -1,16 +1,16 @@
-import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import type { NodeName } from '../../src/core/config/index.js';
 import type { StudyRequest } from '../../src/core/message.js';
 import { findSeries, type NodeClient, type StudyMatch } from '../../src/dimse/index.js';
-import { findStudy, listStudy } from '../../src/pipeline/index.js';
+import { findStudy } from '../../src/pipeline/find-study.js';
+import { listStudy } from '../../src/pipeline/study-contents.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printRemark, printTable } from '../output.js';
 import { nodeClient, required } from '../wiring.js';
-import { addStudyOptions, namedStudy, type StudyOptions } from './study-options.js';
+import { namedStudy, type StudyOptions } from './study-options.js';
 
-interface FindOptions extends StudyOptions {
+export interface FindOptions extends StudyOptions {
   readonly level: 'study' | 'series' | 'image';
   readonly node: NodeName;
   readonly json?: true;
@@ -18,26 +18,7 @@ interface FindOptions extends StudyOptions {
 
 type Row = Readonly<Record<string, string | number | null>>;
 
-export function addFindCommand(program: Command, done: (code: ExitCode) => void): void {
-  const command = program.command('find').description('Looks a study up by C-FIND.');
-  addStudyOptions(command)
-    .addOption(
-      new Option('--level <level>', 'what to list').choices(['study', 'series', 'image']).default('study'),
-    )
-    .addOption(
-      new Option('--node <name>', 'where to look')
-        .choices(['primary', 'secondary', 'raw', 'anon'])
-        .default('primary'),
-    )
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ pixl-imaging find --mrn 12345678 --accession AA123456 --level series',
-    )
-    .action(async (options: FindOptions) => done(await find(options)));
-}
-
-async function find(options: FindOptions): Promise<ExitCode> {
+export async function find(options: FindOptions): Promise<ExitCode> {
   const request = { ...namedStudy(options), projectName: '' };
   const config = readConfig(options.node);
   const closers = new Closers();

@@ -1,4 +1,3 @@
-import { Argument, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import {
   migrateDown,
@@ -11,36 +10,17 @@ import type { Logger } from '../../src/core/log.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
-import { EMBEDDED_OPTION, backingFor } from '../backing.js';
-import { loggerFor } from '../wiring.js';
+import { backingFor } from '../backing.js';
+import { loggerFor } from '../logging.js';
 
-type Action = 'up' | 'down' | 'status';
+export type Action = 'up' | 'down' | 'status';
 
-interface MigrateOptions {
+export interface MigrateOptions {
   readonly json?: boolean;
   readonly embedded?: boolean;
 }
 
-export function addMigrateCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('migrate')
-    .description("Brings the database's schema up to date, takes it back, or says how it is.")
-    .addArgument(
-      new Argument('[action]', 'up: run what is pending; down: take all of it back; status: change nothing')
-        .choices(['up', 'down', 'status'])
-        .default('up'),
-    )
-    .option(...EMBEDDED_OPTION)
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      "\n`down` drops the ledger with what it holds. PIXL's tables, and the rows of a cohort, always stay." +
-        '\n\nExample:\n  $ pixl-imaging migrate status',
-    )
-    .action(async (action: Action, options: MigrateOptions) => done(await migrate(action, options)));
-}
-
-async function migrate(
+export async function migrate(
   action: Action,
   { json = false, embedded = false }: MigrateOptions,
 ): Promise<ExitCode> {

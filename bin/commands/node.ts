@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { InvalidValueError } from '../../src/core/errors.js';
 import { aeTitle } from '../../src/core/ids.js';
@@ -12,7 +11,7 @@ import { printJson, printLine } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 
-interface NodeCommandOptions {
+export interface NodeCommandOptions {
   readonly aet: string;
   readonly port: string;
   readonly dir: string;
@@ -27,36 +26,7 @@ interface NodeCommandOptions {
   readonly json?: true;
 }
 
-export function addNodeCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('node')
-    .description('A DICOM node on a folder: takes what is stored to it, and is queried and retrieved from.')
-    .requiredOption('--aet <title>', 'its AE title; nothing else is answered to')
-    .requiredOption('--port <port>', 'its TCP port; 0 takes any that is free')
-    .requiredOption('--dir <folder>', 'where it keeps what is stored; made if need be')
-    .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--peer <title=host:port...>', 'nodes that a C-MOVE may name as destination', [])
-    .option(
-      '--allow <title...>',
-      'calling AE titles to let in; default everybody, on a loopback address alone',
-      [],
-    )
-    .option('--max-associations <number>', 'associations at a time', '32')
-    .option('--tls-cert <file>', 'DICOM over TLS: its certificate, PEM')
-    .option('--tls-key <file>', 'and the key of that')
-    .option('--tls-ca <file>', 'peers must show a certificate that this authority has signed')
-    .option('--quiet', 'log warnings and errors alone')
-    .option('--json', 'print where it listens as JSON')
-    .addHelpText(
-      'after',
-      '\nIt ends at SIGTERM or SIGINT, in order. The log is JSON lines on standard error.' +
-        "\n`--allow '*'` lets everybody in on any address." +
-        '\n\nExample:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113',
-    )
-    .action(async (options: NodeCommandOptions) => done(await node(options)));
-}
-
-async function node(options: NodeCommandOptions): Promise<ExitCode> {
+export async function node(options: NodeCommandOptions): Promise<ExitCode> {
   const settings = settingsOf(options);
   const closers = new Closers();
   try {

@@ -1,4 +1,3 @@
-import { InvalidArgumentError, type Command } from 'commander';
 import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from '../../src/api/index.js';
@@ -17,25 +16,19 @@ import { migrateUp, type Database } from '../../src/core/db/index.js';
 import { CancelledError } from '../../src/core/errors.js';
 import { ParquetExport } from '../../src/core/exports/index.js';
 import type { Logger } from '../../src/core/log.js';
-import {
-  declareQueue,
-  MAX_PRIORITY,
-  Publisher,
-  queueDepth,
-  type BrokerConnection,
-} from '../../src/queue/index.js';
+import { declareQueue, Publisher, queueDepth, type BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient } from '../api-client.js';
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
-import { EMBEDDED_OPTION, backingFor } from '../backing.js';
+import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../wiring.js';
-import { queueList, rateOption, setRates, withKnownQueues } from './rate-command.js';
+import { loggerFor } from '../logging.js';
+import { setRates, withKnownQueues } from './rate-command.js';
 
-interface PopulateCommandOptions {
+export interface PopulateCommandOptions {
   readonly queues?: readonly string[];
   readonly priority: number;
   readonly start: boolean;
@@ -51,47 +44,11 @@ interface PopulateCommandOptions {
 const START_TIMEOUT_MS = 5_000;
 const QUEUE_POLL_MS = 1_000;
 
-export function addPopulateCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('populate')
-    .description(
-      'Requests every study of a cohort that is not exported yet, and asks again for what does not come.',
-    )
-    .argument('<path>', "a CSV, or an OMOP extract's folder")
-    .option(
-      '--queues <names>',
-      "publish to these, separated by commas; default: the primary archive's",
-      queueList,
-    )
-    .option('--priority <n>', `1 (lowest) to ${MAX_PRIORITY}`, priority, 1)
-    .option('--start', 'start the daemon afterwards', true)
-    .option('--no-start', 'publish only: start nothing, wait for nothing')
-    .option(
-      '--rate <rate>',
-      'start at this rate per second, or unlimited; default: PIXL_IMAGING_API_RATE',
-      rateOption,
-    )
-    .option(
-      '--num-retries <n>',
-      'ask again so many times, CLI_RETRY_SECONDS apart, while more gets exported',
-      count,
-      5,
-    )
-    .option('--dry-run', 'read and count the cohort; change nothing anywhere')
-    .option('--skip-bad-rows', 'go on without rows that no message can be made of')
-    .option(...EMBEDDED_OPTION)
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nA run that was broken off is gone on with by the same command.' +
-        '\n\nExample:\n  $ pixl-imaging populate ./omop-extract --rate 5 --num-retries 3',
-    )
-    .action(async (path: string, options: PopulateCommandOptions) =>
-      done(await withKnownQueues(() => populate(path, options))),
-    );
+export function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
+  return withKnownQueues(() => populateFrom(path, options));
 }
 
-async function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
+async function populateFrom(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
   const isConfigured = options.dryRun !== true && options.embedded !== true;
   const config = isConfigured ? readConfig('database') : readConfig();
   const rate = options.rate ?? config.rate.perSecond;
@@ -267,16 +224,4 @@ function print(options: PopulateCommandOptions, cohort: Cohort, result: Populate
   const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
   printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);
   if (result.exported !== null) printLine(`${result.exported} exported now`);
-}
-
-function priority(text: string): number {
-  const value = Number(text);
-  if (!/^\d$/.test(text) || value < 1 || value > MAX_PRIORITY)
-    throw new InvalidArgumentError(`not a whole number from 1 to ${MAX_PRIORITY}.`);
-  return value;
-}
-
-function count(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('not a whole number.');
-  return Number(text);
 }

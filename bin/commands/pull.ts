@@ -1,54 +1,29 @@
-import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
 import { projectName, type StudyRequest } from '../../src/core/message.js';
 import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.js';
-import { processMessage, type JourneyParts } from '../../src/pipeline/index.js';
+import type { JourneyParts } from '../../src/pipeline/index.js';
+import { processMessage } from '../../src/pipeline/process-message.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { bytesText, printJson, printLine, printRemark, printTable, ProgressBar } from '../output.js';
+import { bytesText, printJson, printLine, printRemark, printTable } from '../output.js';
+import { ProgressBar } from '../progress-bar.js';
 import { requireOpen } from '../open-hours.js';
+import { journeyParts } from '../journey.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { journeyParts, loggerFor } from '../wiring.js';
-import { addStudyOptions, checkedOption, namedStudy, type StudyOptions } from './study-options.js';
+import { loggerFor } from '../logging.js';
+import { checkedOption, namedStudy, type StudyOptions } from './study-options.js';
 
-interface PullOptions extends StudyOptions {
+export interface PullOptions extends StudyOptions {
   readonly archive: 'auto' | ArchiveName;
   readonly deliver: boolean;
   readonly project?: string;
   readonly json?: true;
 }
 
-export function addPullCommand(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
-    .command('pull')
-    .description('Gets one study now, without a queue: find, compare with raw, retrieve, deliver.');
-  addStudyOptions(command)
-    .option('--series-uid <uids...>', 'only these series')
-    .addOption(
-      new Option(
-        '--archive <name>',
-        'where to look; auto asks the secondary for what the primary does not have',
-      )
-        .choices(['auto', 'primary', 'secondary'])
-        .default('auto'),
-    )
-    .option('--no-deliver', 'leave the study in the raw store')
-    .option(
-      '--project <name>',
-      'the project whose name the delivered instances carry; without it they carry none',
-    )
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ pixl-imaging pull --study-uid 1.2.840.113619.2.1 --project "My project"',
-    )
-    .action(async (options: PullOptions) => done(await pull(options)));
-}
-
-async function pull(options: PullOptions): Promise<ExitCode> {
+export async function pull(options: PullOptions): Promise<ExitCode> {
   const request = requestFor(options);
   const config = readConfig('primary', 'raw', ...(options.deliver ? (['delivery'] as const) : []));
   if (options.archive === 'secondary' && secondaryArchive(config) === null)

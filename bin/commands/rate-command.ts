@@ -1,26 +1,7 @@
-import { InvalidArgumentError } from 'commander';
 import type { Rate } from '../../src/api/index.js';
-import { rate as rateKind } from '../../src/core/config/kinds.js';
 import { ApiRefusedError, type ApiClient } from '../api-client.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printRemark } from '../output.js';
-
-/** The option by which `start`, `stop`, `update` and `status` name queues. */
-export const QUEUES_OPTION = ['--queues <names>', 'only these queues, separated by commas'] as const;
-
-/** Reads `a,b`. */
-export function queueList(text: string): readonly string[] {
-  const names = text.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('a name is empty.');
-  return [...new Set(names)];
-}
-
-/** Reads a rate per second. */
-export function rateOption(text: string): Rate {
-  const rate = rateKind.parse(text);
-  if (rate === undefined) throw new InvalidArgumentError(`expected ${rateKind.expected}.`);
-  return rate;
-}
 
 /** What was done to a queue; null = all queues. */
 export interface RateSet {

@@ -1,15 +1,14 @@
-import { Option, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { ENDINGS, Ledger, type Ending, type Transfer, type TransferFilter } from '../../src/core/db/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printLine, write } from '../output.js';
-import { EMBEDDED_OPTION, backingFor } from '../backing.js';
+import { backingFor } from '../backing.js';
 import { csvLine, REPORT_CSV_COLUMNS, transferCsv, transferJson } from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../wiring.js';
+import { loggerFor } from '../logging.js';
 
-interface ReportOptions {
+export interface ReportOptions {
   readonly project?: string;
   readonly outcome?: readonly Ending[];
   readonly json?: true;
@@ -17,23 +16,7 @@ interface ReportOptions {
   readonly embedded?: true;
 }
 
-export function addReportCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('report')
-    .description('The ledger: every message that came to an end, with its outcome, counts and reason.')
-    .option('--project <name>', 'only messages of this project')
-    .addOption(new Option('--outcome <outcomes...>', 'only messages that ended so, or so').choices(ENDINGS))
-    .option('--json', 'print JSON')
-    .option('--csv', 'print CSV, a cohort that populate takes')
-    .option(...EMBEDDED_OPTION)
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
-    )
-    .action(async (options: ReportOptions) => done(await report(options)));
-}
-
-async function report(options: ReportOptions): Promise<ExitCode> {
+export async function report(options: ReportOptions): Promise<ExitCode> {
   if (options.json === true && options.csv === true) throw new UsageError('--json or --csv, not both');
   const { project, outcome } = options;
   const embedded = options.embedded === true;

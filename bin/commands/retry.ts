@@ -1,18 +1,17 @@
-import { InvalidArgumentError, type Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import { MessageRejectedError, parseImagingMessage } from '../../src/core/message.js';
 import { declareQueue, retryFailed, type FailedMessage } from '../../src/queue/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
-import { EMBEDDED_OPTION, backingFor } from '../backing.js';
+import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../wiring.js';
+import { loggerFor } from '../logging.js';
 
 /** Somebody is waiting at the terminal: a broker that is away is told soon. */
 const START_TIMEOUT_MS = 5_000;
 
-interface RetryOptions {
+export interface RetryOptions {
   readonly reason?: string;
   readonly project?: string;
   readonly limit?: number;
@@ -20,20 +19,7 @@ interface RetryOptions {
   readonly embedded?: true;
 }
 
-export function addRetryCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('retry')
-    .description('Moves messages from the failed queue back to the queues that they came from.')
-    .option('--reason <text>', 'only those whose outcome or code is this, or whose reason holds it')
-    .option('--project <name>', 'only those of this project')
-    .option('--limit <n>', 'at most so many', positiveInteger)
-    .option(...EMBEDDED_OPTION)
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging retry --reason missing --limit 100')
-    .action(async (options: RetryOptions) => done(await retry(options)));
-}
-
-async function retry(options: RetryOptions): Promise<ExitCode> {
+export async function retry(options: RetryOptions): Promise<ExitCode> {
   const config = readConfig();
   const closers = new Closers();
   try {
@@ -77,11 +63,4 @@ function projectOf(message: FailedMessage): string | null {
     if (error instanceof MessageRejectedError) return null;
     throw error;
   }
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('not a whole number above 0.');
-  return value;
 }

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Command } from 'commander';
 import { collectStatus, createMetrics, startApi, type QueueSource } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
@@ -40,10 +39,11 @@ import { patientDataExporter } from '../export-patient-data.js';
 import { dicomExporter } from '../export-study.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { backingFor, servedBacking, type Backing } from '../backing.js';
+import { journeyParts } from '../journey.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
 import { version } from '../version.js';
-import { journeyParts, loggerFor, namesFor } from '../wiring.js';
+import { loggerFor, namesFor } from '../logging.js';
 
 /**
  * What of PIXL_SHUTDOWN_GRACE is kept for work that is cancelled: a C-MOVE may take 5 s to say so before it is aborted,
@@ -51,19 +51,7 @@ import { journeyParts, loggerFor, namesFor } from '../wiring.js';
  */
 const ABORT_GRACE_MS = 12_000;
 
-export function addServeCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('serve')
-    .description('The daemon: works on the messages of the imaging queues until it gets SIGTERM or SIGINT.')
-    .option(
-      '--embedded',
-      'with a database and a queue of its own in PIXL_EMBEDDED_DIR, and stores where raw or anon is not configured',
-    )
-    .addHelpText('after', '\nExample:\n  $ PIXL_AE_TITLE=PIXL pixl-imaging serve')
-    .action(async ({ embedded = false }: { embedded?: boolean }) => done(await serve(embedded)));
-}
-
-async function serve(embedded: boolean): Promise<ExitCode> {
+export async function serve(embedded: boolean): Promise<ExitCode> {
   const config = embedded ? readConfig('primary', 'api') : readConfig('primary', 'raw', 'delivery', 'api');
   const log = loggerFor(config);
   const closers = new Closers();

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InvalidArgumentError, type Command } from 'commander';
 import type { Status } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
@@ -7,9 +6,9 @@ import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { plain, printJson, printLine, printRemark, printTable } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
-import { queueList, QUEUES_OPTION, rateText } from './rate-command.js';
+import { rateText } from './rate-command.js';
 
-interface StatusOptions {
+export interface StatusOptions {
   readonly queues?: readonly string[];
   readonly watch?: true;
   readonly every: number;
@@ -19,19 +18,7 @@ interface StatusOptions {
 /** To the top left corner, and nothing below. */
 const CLEAR_SCREEN = '\x1b[H\x1b[J';
 
-export function addStatusCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('status')
-    .description('What the running daemon is doing: queues, running studies, outcomes.')
-    .option(...QUEUES_OPTION, queueList)
-    .option('--watch', 'again and again, until Ctrl-C')
-    .option('--every <seconds>', 'how often, with --watch', seconds, 2)
-    .option('--json', 'print the result as JSON; with --watch a line each time')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging status --watch')
-    .action(async (options: StatusOptions) => done(await status(options)));
-}
-
-async function status(options: StatusOptions): Promise<ExitCode> {
+export async function status(options: StatusOptions): Promise<ExitCode> {
   const client = new ApiClient(readConfig().api);
   if (options.watch === true) return watch(client, options);
   const shown = narrowed(await client.status(), options.queues);
@@ -119,11 +106,4 @@ function printStatus({ queues, studies, outcomes }: Status): void {
 
 function timeNow(): string {
   return new Date().toLocaleTimeString('en-GB');
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0.1 || value > 3_600)
-    throw new InvalidArgumentError('not a number of seconds from 0.1 to 3600.');
-  return value;
 }

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import type { Config } from '../../src/core/config/index.js';
 import {
@@ -14,13 +13,13 @@ import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
 import { backingFor } from '../backing.js';
-import { loggerFor } from '../wiring.js';
-import { queueList, QUEUES_OPTION, rateSetText, setRates, withKnownQueues } from './rate-command.js';
+import { loggerFor } from '../logging.js';
+import { rateSetText, setRates, withKnownQueues } from './rate-command.js';
 
 /** Somebody is waiting at the terminal: a broker that is away is told soon. */
 const START_TIMEOUT_MS = 5_000;
 
-interface StopOptions {
+export interface StopOptions {
   readonly queues?: readonly string[];
   readonly purge?: true;
   readonly embedded?: true;
@@ -32,19 +31,11 @@ interface Purged {
   readonly purged: number;
 }
 
-export function addStopCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('stop')
-    .description('Pauses the running daemon: sets the rate to 0. What is on the queues stays there.')
-    .option(...QUEUES_OPTION, queueList)
-    .option('--purge', 'then throw away what waits on the queues, for good; not what is being worked on')
-    .option('--embedded', 'the queues to --purge are those in PIXL_EMBEDDED_DIR')
-    .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging stop --queues imaging-secondary')
-    .action(async (options: StopOptions) => done(await withKnownQueues(() => stop(options))));
+export function stop(options: StopOptions): Promise<ExitCode> {
+  return withKnownQueues(() => stopAndPurge(options));
 }
 
-async function stop(options: StopOptions): Promise<ExitCode> {
+async function stopAndPurge(options: StopOptions): Promise<ExitCode> {
   const config = readConfig();
   const set = await setRates(new ApiClient(config.api), 0, options.queues);
   // Only now: a daemon that still ran would take what is to be thrown away.

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { InvalidValueError } from '../../src/core/errors.js';
 import {
   accessionNumber,
@@ -18,13 +17,6 @@ export interface StudyOptions {
   readonly mrn?: string;
   readonly accession?: string;
   readonly seriesUid?: readonly string[];
-}
-
-export function addStudyOptions(command: Command): Command {
-  return command
-    .option('--study-uid <uid>', 'Study Instance UID')
-    .option('--mrn <mrn>', 'MRN (Patient ID), together with --accession')
-    .option('--accession <number>', 'accession number, together with --mrn');
 }
 
 /** What the options name, checked. */

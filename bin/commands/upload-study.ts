@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { Closers } from '../../src/core/closers.js';
 import {
   ExportIncompleteError,
@@ -7,7 +6,7 @@ import {
 } from '../../src/core/exports/index.js';
 import { studyInstanceUid } from '../../src/core/ids.js';
 import { projectName } from '../../src/core/message.js';
-import { exportStudy, type ExportedStudy } from '../../src/pipeline/index.js';
+import { exportStudy, type ExportedStudy } from '../../src/pipeline/export-study.js';
 import { CountBar } from '../count-bar.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
@@ -15,33 +14,17 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { exportParts } from '../export-study.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor, nodeClient, required } from '../wiring.js';
+import { loggerFor } from '../logging.js';
+import { nodeClient, required } from '../wiring.js';
 import { checkedOption } from './study-options.js';
 
-interface UploadStudyOptions {
+export interface UploadStudyOptions {
   readonly studyUid: string;
   readonly project: string;
   readonly json?: true;
 }
 
-export function addUploadStudyCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('upload-study')
-    .description('Sends one anonymised study to the safe haven over FTPS, as a zip, once.')
-    .requiredOption(
-      '--study-uid <uid>',
-      'Study Instance UID, as the anonymising store or the cohort knows it',
-    )
-    .requiredOption('--project <name>', 'the project that the study was requested for')
-    .option('--json', 'print the result as JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ pixl-imaging upload-study --study-uid 2.25.113619 --project "My project"',
-    )
-    .action(async (options: UploadStudyOptions) => done(await uploadStudy(options)));
-}
-
-async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode> {
+export async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode> {
   const study = checkedOption('--study-uid', options.studyUid, studyInstanceUid);
   const project = checkedOption('--project', options.project, (text) => projectName(text, ''));
   const config = readConfig('anon', 'database', 'ftps');

@@ -39,13 +39,13 @@ export type { RetrieveResult, RetrieveSelection, SubOperations } from './scu/ret
 export { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 export {
   isCompressed,
-  STORAGE_CLASSES,
   STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_FIND,
   STUDY_ROOT_GET,
   STUDY_ROOT_MOVE,
   VERIFICATION,
 } from './sop-classes.js';
+export { STORAGE_CLASSES } from './storage-classes.js';
 export { startNode, type NodeOptions, type NodeTls, type RunningNode } from './scp/node.js';
 export type { NodeTimeouts } from './scp/operation.js';
 export type { TlsSettings } from './upper-layer/transport.js';

@@ -1,13 +1,10 @@
-import dcmjsDimse from 'dcmjs-dimse';
 import { isUid } from '../core/ids.js';
 
-const { SopClass, StorageClass, TransferSyntax } = dcmjsDimse.constants;
-
-export const VERIFICATION = SopClass.Verification;
+export const VERIFICATION = '1.2.840.10008.1.1';
 /** PS3.4 C.6.2.1: the Study Root model is the one that every archive has. */
-export const STUDY_ROOT_FIND = SopClass.StudyRootQueryRetrieveInformationModelFind;
-export const STUDY_ROOT_MOVE = SopClass.StudyRootQueryRetrieveInformationModelMove;
-export const STUDY_ROOT_GET = SopClass.StudyRootQueryRetrieveInformationModelGet;
+export const STUDY_ROOT_FIND = '1.2.840.10008.5.1.4.1.2.2.1';
+export const STUDY_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.2.2';
+export const STUDY_ROOT_GET = '1.2.840.10008.5.1.4.1.2.2.3';
 
 export const PATIENT_ROOT_FIND = '1.2.840.10008.5.1.4.1.2.1.1';
 export const PATIENT_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.1.2';
@@ -37,26 +34,10 @@ export function isStorageClass(sopClassUid: string): boolean {
   return /^1\.2\.840\.10008\.5\.1\.4\.(1\.1\.|34\.(1|7|10)$)/.test(sopClassUid);
 }
 
-/** Those that dcmjs-dimse lists and the ones met in archives that it does not. */
-export const STORAGE_CLASSES: readonly string[] = [
-  ...new Set([
-    ...Object.values<string>(StorageClass),
-    '1.2.840.10008.5.1.4.1.1.11.1', // Grayscale Softcopy Presentation State
-    '1.2.840.10008.5.1.4.1.1.11.2', // Color Softcopy Presentation State
-    '1.2.840.10008.5.1.4.1.1.66', // Raw Data
-    '1.2.840.10008.5.1.4.1.1.66.1', // Spatial Registration
-    '1.2.840.10008.5.1.4.1.1.66.4', // Segmentation
-    '1.2.840.10008.5.1.4.1.1.88.59', // Key Object Selection
-    '1.2.840.10008.5.1.4.1.1.481.2', // RT Dose
-    '1.2.840.10008.5.1.4.1.1.481.3', // RT Structure Set
-    '1.2.840.10008.5.1.4.1.1.481.5', // RT Plan
-  ]),
-];
-
-export const DEFLATED = TransferSyntax.DeflatedExplicitVRLittleEndian;
-export const IMPLICIT_LITTLE_ENDIAN = TransferSyntax.ImplicitVRLittleEndian;
-export const EXPLICIT_LITTLE_ENDIAN = TransferSyntax.ExplicitVRLittleEndian;
-export const EXPLICIT_BIG_ENDIAN = TransferSyntax.ExplicitVRBigEndian;
+export const DEFLATED = '1.2.840.10008.1.2.1.99';
+export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
+export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
+export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 /** Every transfer syntax that a store may keep images in (PS3.5 annex A, PS3.6 A), the usual ones first. */
 export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [

@@ -1,4 +1,4 @@
-import { FTPError } from 'basic-ftp';
+import type { FTPError } from 'basic-ftp';
 import { PixlError, type Retry } from '../errors.js';
 
 /** The connection to the FTPS server could not be made or broke: refused, unreachable, silent, closed, reset. */
@@ -193,13 +193,18 @@ export function toFtpsError(
   operation: string,
 ): PixlError {
   if (error instanceof PixlError) return error;
-  if (error instanceof FTPError) return ofReply(error, peer, operation);
+  if (isFtpError(error)) return ofReply(error, peer, operation);
   const { code = '', message = '' } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   const certificate = CERTIFICATE_PROBLEMS[code];
   if (certificate !== undefined) return new FtpsTlsError(peer, certificate, error);
   if (/^(ERR_SSL_|ERR_TLS_|EPROTO$|CERT_|CRL_|UNABLE_TO_|INVALID_)/.test(code))
     return new FtpsTlsError(peer, 'no-tls', error);
   return new FtpsConnectionError(peer, channel, connectionProblem(code, message), error);
+}
+
+/** A reply that says no. By its name: who only asks what an error is need not load basic-ftp. */
+export function isFtpError(error: unknown): error is FTPError {
+  return error instanceof Error && error.name === 'FTPError';
 }
 
 /** RFC 959 4.2.2, RFC 4217 for what TLS adds. */

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, FTPError } from 'basic-ftp';
+import type { Client } from 'basic-ftp';
 import { pause, throwIfCancelled } from '../cancel.js';
 import { CancelledError, codeOf, describeError, type PixlError } from '../errors.js';
 import type { FtpsConfig } from '../config/config.js';
 import type { Logger } from '../log.js';
-import { FtpsConnectionError, FtpsSizeError, FtpsTlsError, toFtpsError } from './errors.js';
-import { transfer } from './ftps-transfer.js';
+import { FtpsConnectionError, FtpsSizeError, FtpsTlsError, isFtpError, toFtpsError } from './errors.js';
 import { foldersOf, temporaryPath, type RemotePath } from './remote-path.js';
 
 /** The configuration with its certificates read. */
@@ -166,6 +165,7 @@ class FtpsSafeHaven implements SafeHaven {
     onBytes: (bytes: number) => void,
     place: (rename: () => Promise<void>) => Promise<void>,
   ): Promise<number> {
+    const { transfer } = await import('./ftps-transfer.js');
     const client = await this.#connected();
     await this.#makeFolders(client, path);
     const temporary = temporaryPath(path, randomBytes(6).toString('hex'));
@@ -221,6 +221,7 @@ class FtpsSafeHaven implements SafeHaven {
     const { host, port, username, password, tls } = this.#settings;
     this.close();
     this.#folders.clear();
+    const { Client } = await import('basic-ftp'); // of no use to who sends nothing
     const client = new Client(this.#silenceMs);
     const endOfWatch = whenAborted(signal, () => client.close());
     try {
@@ -289,7 +290,7 @@ async function rename(client: Client, from: RemotePath, to: RemotePath): Promise
   try {
     await client.rename(from, to);
   } catch (error) {
-    if (!(error instanceof FTPError) || (error.code !== 550 && error.code !== 553)) throw error;
+    if (!isFtpError(error) || (error.code !== 550 && error.code !== 553)) throw error;
     const removed = await client.remove(to, true);
     if (removed.code >= 400) throw error;
     await client.rename(from, to);
@@ -309,7 +310,7 @@ function tlsOptions({ host, verify, ca }: FtpsSettings): ConnectionOptions {
 
 /** A server that answers AUTH TLS with "not understood" has refused neither name nor password. */
 function loginError(error: unknown, peer: string): PixlError {
-  if (error instanceof FTPError && [500, 502, 504, 534].includes(error.code))
+  if (isFtpError(error) && [500, 502, 504, 534].includes(error.code))
     return new FtpsTlsError(peer, 'no-tls', error);
   return toFtpsError(error, peer, 'control', 'login');
 }

@@ -1,5 +1,10 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { createRequire } from 'node:module';
+import type * as Ioredis from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import { SharedLimiterError } from './errors.js';
+
+/** Loaded when a Redis is named: most daemons have none. */
+const ioredis = (): typeof Ioredis => createRequire(import.meta.url)('ioredis') as typeof Ioredis;
 
 /** A command without an answer means that Redis is away. */
 const ANSWER_MS = 2_000;
@@ -30,7 +35,7 @@ export function troubleOf(error: unknown): RedisTrouble {
 
 /** Connects to a Redis once and asks for an answer. @returns null when it gives one */
 export async function tryRedis(url: string): Promise<RedisTrouble | null> {
-  const client = new Redis(url, { ...OPTIONS, lazyConnect: true, retryStrategy: () => null });
+  const client = new (ioredis().Redis)(url, { ...OPTIONS, lazyConnect: true, retryStrategy: () => null });
   const failures: unknown[] = [];
   client.on('error', (error) => failures.push(error));
   try {
@@ -59,7 +64,7 @@ type Callback = (error: Error | null, reply?: unknown) => void;
  * 205 and 219): it would never work again after Redis lost its data, or after 10 s of silence. The prefix is taken away here.
  */
 export function openRedis(url: string): Redis {
-  const client = new Redis(url, OPTIONS);
+  const client = new (ioredis().Redis)(url, OPTIONS);
   const define = client.defineCommand.bind(client);
   client.defineCommand = (name, definition) => {
     define(name, definition);

@@ -1,6 +1,3 @@
-import { createRequire } from 'node:module';
-import type dcmjs from 'dcmjs';
-import dcmjsDimse from 'dcmjs-dimse';
 import { InternalError } from '../../core/errors.js';
 import { decodeText } from '../data-set/decode-text.js';
 import { elementsIn, type WholeElement } from '../data-set/elements-in.js';
@@ -12,20 +9,14 @@ import {
   type Encoding,
 } from '../data-set/encoding.js';
 import { DataSetHeadError } from '../errors.js';
+import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from '../sop-classes.js';
 import { withoutPadding } from '../upper-layer/padding.js';
-
-// Both libraries print what they meet, values included, to the console. An import would give another copy of dcmjs, with
-// another log, than the one that dcmjs-dimse requires.
-dcmjsDimse.log.setLevel('silent');
-const { data, log } = createRequire(import.meta.url)('dcmjs') as typeof dcmjs;
-log.setLevel('silent');
-// It does not follow the other one.
-log.getLogger('validation.dcmjs').setLevel('silent');
+import { dcmjsLibraries } from './dcmjs-libraries.js';
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
-  dcmjsDimse.constants.TransferSyntax.ExplicitVRLittleEndian,
-  dcmjsDimse.constants.TransferSyntax.ImplicitVRLittleEndian,
+  EXPLICIT_LITTLE_ENDIAN,
+  IMPLICIT_LITTLE_ENDIAN,
 ];
 
 /** An answer to a C-FIND may be long (private elements), but not endless. */
@@ -124,7 +115,7 @@ function textsByDcmjs(all: readonly WholeElement[], encoding: Encoding, transfer
   const plain = Buffer.concat(all.filter((each) => isReadable(each, encoding)).map((each) => each.bytes));
   let elements: Record<string, unknown>;
   try {
-    elements = new dcmjsDimse.Dataset(plain, transferSyntax).getElements();
+    elements = new (dcmjsLibraries().Dataset)(plain, transferSyntax).getElements();
   } catch (cause) {
     throw new IdentifierError('an identifier that is no data set', cause);
   }
@@ -163,7 +154,7 @@ function isReadable({ tag, bytes, value }: WholeElement, { explicit }: Encoding)
   const hex = tag.toString(16).toUpperCase().padStart(8, '0');
   const vr = explicit
     ? bytes.toString('latin1', 4, 6)
-    : data.DicomMetaDictionary.dictionary[`(${hex.slice(0, 4)},${hex.slice(4)})`]?.vr;
+    : dcmjsLibraries().DicomMetaDictionary.dictionary[`(${hex.slice(0, 4)},${hex.slice(4)})`]?.vr;
   return value.length % (NUMBER_SIZES[vr ?? ''] ?? 1) === 0;
 }
 

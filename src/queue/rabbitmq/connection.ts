@@ -1,4 +1,4 @@
-import { connect, type ChannelModel } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
@@ -198,6 +198,7 @@ export class RabbitmqConnection {
         ...tls,
       };
       const protocol = tls === undefined ? 'amqp' : 'amqps';
+      const { connect } = await import('amqplib'); // of no use to a broker in tables
       const model = await connect(
         { protocol, hostname: host, port, username, password, vhost: encodeURIComponent(vhost), heartbeat },
         socketOptions,

@@ -2,6 +2,15 @@ import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * V8 compiles a WebAssembly function anew, by its slow and thorough compiler, when so many bytes of it have run. Node 20 does
+ * with 1.8 million, which is half of the CPU that a start takes, for functions that are not used again. With this number it is
+ * done for what has run for a second or so.
+ */
+const BYTES_BEFORE_OPTIMIZED = 1_800_000_000;
+setFlagsFromString(`--wasm-tiering-budget=${BYTES_BEFORE_OPTIMIZED}`);
 
 /** What PGlite starts with by itself, without `-F` (no fsync) and `-O`; what is of our own stands behind it. */
 const START_PARAMETERS = [

@@ -1,0 +1,75 @@
+import type { Closers } from '../src/core/closers.js';
+import { secondaryArchive, type Config, type NodeConfig } from '../src/core/config/index.js';
+import type { Logger } from '../src/core/log.js';
+import type { Metrics } from '../src/core/metrics.js';
+import type { ArchiveName } from '../src/core/outcome.js';
+import { createRateLimiter } from '../src/core/rate-limiter/index.js';
+import { KeyedLock } from '../src/pipeline/keyed-lock.js';
+import type { Archive, JourneyObserver, JourneyParts } from '../src/pipeline/index.js';
+import { namesFor } from './logging.js';
+import { nodeClient, required } from './wiring.js';
+
+/** How long raw may stand still after a C-MOVE that says success before what lacks counts as not coming. */
+const SETTLE_MS = 3_000;
+
+export interface JourneyChoices {
+  readonly deliver: boolean;
+  readonly projectTag: boolean;
+  readonly observer: JourneyObserver;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Everything that messages are worked on with. The configuration must have been read with the nodes as needs. */
+export async function journeyParts(
+  config: Config,
+  choices: JourneyChoices,
+  closers: Closers,
+): Promise<JourneyParts> {
+  const secondary = secondaryArchive(config);
+  return {
+    archives: {
+      primary: await archiveParts(config, 'primary', required(config.primary), choices, closers),
+      secondary:
+        secondary === null ? null : await archiveParts(config, 'secondary', secondary, choices, closers),
+    },
+    raw: nodeClient(config, required(config.raw), closers, choices.metrics),
+    anon: choices.deliver ? nodeClient(config, required(config.anon), closers, choices.metrics) : null,
+    settings: {
+      queryTimeoutMs: config.timeouts.queryMs,
+      transferTimeoutMs: config.timeouts.transferMs,
+      retrieveAttempts: config.limits.retrieveAttempts,
+      moveBatch: config.limits.moveBatch,
+      settleMs: SETTLE_MS,
+      projectTag: choices.projectTag,
+      earlyAck: config.delivery.earlyAck,
+      earlyCommand: config.delivery.earlyCommand,
+    },
+    studyLock: new KeyedLock(),
+    log: choices.log,
+    nameOf: namesFor(config),
+    observer: choices.observer,
+    metrics: choices.metrics,
+  };
+}
+
+async function archiveParts(
+  config: Config,
+  name: ArchiveName,
+  node: NodeConfig,
+  { log, metrics }: JourneyChoices,
+  closers: Closers,
+): Promise<Archive> {
+  const { perSecond: rate, capacity, unit, redisUrl } = config.rate;
+  // By the node and not by its role: what is one daemon's primary may be another's secondary.
+  const limiter = await createRateLimiter({
+    name: `${node.aeTitle}@${node.host}:${node.port}`,
+    rate,
+    capacity,
+    unit,
+    redisUrl,
+    log,
+  });
+  closers.add(`image rate of ${name}`, () => limiter.close());
+  return { name, client: nodeClient(config, node, closers, metrics), limiter, moveLevel: 'IMAGE' };
+}

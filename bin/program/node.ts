@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { NodeCommandOptions } from '../commands/node.js';
+import type { ExitCode } from '../exit-codes.js';
+
+export function addNodeCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('node')
+    .description('A DICOM node on a folder: takes what is stored to it, and is queried and retrieved from.')
+    .requiredOption('--aet <title>', 'its AE title; nothing else is answered to')
+    .requiredOption('--port <port>', 'its TCP port; 0 takes any that is free')
+    .requiredOption('--dir <folder>', 'where it keeps what is stored; made if need be')
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--peer <title=host:port...>', 'nodes that a C-MOVE may name as destination', [])
+    .option(
+      '--allow <title...>',
+      'calling AE titles to let in; default everybody, on a loopback address alone',
+      [],
+    )
+    .option('--max-associations <number>', 'associations at a time', '32')
+    .option('--tls-cert <file>', 'DICOM over TLS: its certificate, PEM')
+    .option('--tls-key <file>', 'and the key of that')
+    .option('--tls-ca <file>', 'peers must show a certificate that this authority has signed')
+    .option('--quiet', 'log warnings and errors alone')
+    .option('--json', 'print where it listens as JSON')
+    .addHelpText(
+      'after',
+      '\nIt ends at SIGTERM or SIGINT, in order. The log is JSON lines on standard error.' +
+        "\n`--allow '*'` lets everybody in on any address." +
+        '\n\nExample:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113',
+    )
+    .action(async (options: NodeCommandOptions) => {
+      const { node } = await import('../commands/node.js');
+      done(await node(options));
+    });
+}

@@ -1,0 +1,38 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Rate } from '../../src/api/index.js';
+import type { NodeName } from '../../src/core/config/index.js';
+import { rate as rateKind } from '../../src/core/config/kinds.js';
+
+/** What a node is called on the command line. */
+export const NODE_NAMES: readonly NodeName[] = ['primary', 'secondary', 'raw', 'anon'];
+
+/** The option by which a command is told to use the embedded parts. */
+export const EMBEDDED_OPTION = [
+  '--embedded',
+  'use the database and the queue in PIXL_EMBEDDED_DIR, of a daemon that runs there or without one',
+] as const;
+
+/** The option by which `start`, `stop`, `update` and `status` name queues. */
+export const QUEUES_OPTION = ['--queues <names>', 'only these queues, separated by commas'] as const;
+
+/** Reads `a,b`. */
+export function queueList(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('a name is empty.');
+  return [...new Set(names)];
+}
+
+/** Reads a rate per second. */
+export function rateOption(text: string): Rate {
+  const rate = rateKind.parse(text);
+  if (rate === undefined) throw new InvalidArgumentError(`expected ${rateKind.expected}.`);
+  return rate;
+}
+
+/** The options by which `pull` and `find` name a study. */
+export function addStudyOptions(command: Command): Command {
+  return command
+    .option('--study-uid <uid>', 'Study Instance UID')
+    .option('--mrn <mrn>', 'MRN (Patient ID), together with --accession')
+    .option('--accession <number>', 'accession number, together with --mrn');
+}
