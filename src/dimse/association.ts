@@ -7,81 +7,22 @@ import { DataSetWriter } from './message/data-set-writer.js';
 import { Inbox } from './message/inbox.js';
 import { PduError } from './upper-layer/decode.js';
 import { pDataPdus, PDV_HEADER_LENGTH } from './upper-layer/encode.js';
-import {
-  APPLICATION_CONTEXT_NAME,
-  type AssociateAcPdu,
-  type AssociateRjPdu,
-  type AssociateRqPdu,
-  type RoleSelection,
-} from './upper-layer/pdu.js';
+import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from './upper-layer/pdu.js';
 import { Outstanding, type DimseObserver } from './message/outstanding.js';
+import {
+  associateRq,
+  MAX_PRESENTATION_CONTEXTS,
+  nodeName,
+  OUR_MAXIMUM_LENGTH,
+  type AcceptedContext,
+  type AcceptOptions,
+  type AcceptorTimeouts,
+  type AssociationOptions,
+} from './negotiation.js';
 import { UpperLayer, type UpperLayerRole } from './upper-layer/provider.js';
 import type { PdvPiece } from './upper-layer/reader.js';
-import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './upper-layer/implementation.js';
-import { openTransport, type TlsSettings } from './upper-layer/transport.js';
-
-/** A DICOM application entity that we talk to. */
-export interface DicomNode {
-  readonly aeTitle: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsSettings;
-}
-
-/** One abstract syntax with the transfer syntaxes that it is offered in. */
-export interface ContextProposal {
-  readonly abstractSyntax: string;
-  readonly transferSyntaxes: readonly string[];
-  /** We want to be SCP of it on this association, as C-GET needs (PS3.7 D.3.3.4). */
-  readonly asScp?: boolean;
-}
-
-/** A presentation context that both sides agreed on. */
-export interface AcceptedContext {
-  readonly id: number;
-  readonly abstractSyntax: string;
-  readonly transferSyntax: string;
-}
-
-/** All in milliseconds. */
-export interface AssociationTimeouts {
-  readonly connectMs: number;
-  /** From the A-ASSOCIATE-RQ to its answer, and the longest wait for a release. */
-  readonly acseMs: number;
-  /** How long the peer may leave our writes unread. */
-  readonly writeMs: number;
-}
-
-export interface AssociationOptions {
-  readonly callingAeTitle: string;
-  readonly node: DicomNode;
-  /** At most 128 (PS3.8 9.3.2.2: odd IDs of one octet). */
-  readonly contexts: readonly ContextProposal[];
-  readonly timeouts: AssociationTimeouts;
-  /** Gives the association up, at any time, with an A-ABORT. */
-  readonly signal?: AbortSignal;
-  readonly observer?: DimseObserver;
-}
-
-/** All in milliseconds. */
-export interface AcceptorTimeouts {
-  /** From the connection to the A-ASSOCIATE-RQ, and the longest wait for a release. */
-  readonly acseMs: number;
-  /** How long the peer may leave our writes unread. */
-  readonly writeMs: number;
-}
-
-export interface AcceptOptions {
-  readonly timeouts: AcceptorTimeouts;
-  /** Accepts or rejects (PS3.8 7.1.1); called once, when the request is there. */
-  readonly answer: (rq: AssociateRqPdu) => AssociateAcPdu | AssociateRjPdu;
-  readonly observer?: DimseObserver;
-}
-
-export const MAX_PRESENTATION_CONTEXTS = 128;
-
-/** The longest P-DATA-TF variable field that we take, in bytes; 128 KiB is the most that DCMTK sends. */
-export const OUR_MAXIMUM_LENGTH = 131_072;
+import { openTransport } from './upper-layer/transport.js';
+import { Waiters } from './waiters.js';
 
 /** What a peer that says "no limit" gets; longer PDUs were not seen to help. */
 const LONGEST_PDATA_SENT = 131_072;
@@ -103,7 +44,7 @@ export class Association {
   readonly #assembler = new MessageAssembler();
   readonly #inbox = new Inbox((full) => this.#upperLayer?.pause(full));
   readonly #outstanding: Outstanding;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Waiters();
   #peer: string;
   #upperLayer: UpperLayer | null = null;
   #ended: PixlError | null = null;
@@ -334,17 +275,6 @@ export class Association {
     this.#requireUpperLayer().release();
   }
 
-  #commandPdus(presentationContextId: number, command: CommandSet, hasDataSet: boolean): Buffer[] {
-    const bytes = encodeCommandSet(command, hasDataSet);
-    return pDataPdus({ presentationContextId, isCommand: true }, bytes, this.#maxDataLength);
-  }
-
-  async #send(command: CommandSet, pdus: readonly Buffer[]): Promise<void> {
-    this.#requireUpperLayer().pData([Buffer.concat(pdus)]);
-    this.#outstanding.sent(command);
-    await this.#drained();
-  }
-
   /** Ends the association in order, or with an A-ABORT when the peer does not answer. Never throws. */
   async release(): Promise<void> {
     this.beginRelease();
@@ -368,6 +298,17 @@ export class Association {
     const error = new ProtocolError(this.peer, problem);
     this.#requireUpperLayer().abort(error);
     return error;
+  }
+
+  #commandPdus(presentationContextId: number, command: CommandSet, hasDataSet: boolean): Buffer[] {
+    const bytes = encodeCommandSet(command, hasDataSet);
+    return pDataPdus({ presentationContextId, isCommand: true }, bytes, this.#maxDataLength);
+  }
+
+  async #send(command: CommandSet, pdus: readonly Buffer[]): Promise<void> {
+    this.#requireUpperLayer().pData([Buffer.concat(pdus)]);
+    this.#outstanding.sent(command);
+    await this.#drained();
   }
 
   #asCommand(event: MessageEvent): Extract<MessageEvent, { kind: 'command' }> {
@@ -398,9 +339,9 @@ export class Association {
       ended: (reason) => {
         this.#ended = reason;
         this.#outstanding.ended(reason);
-        this.#wake();
+        this.#waiters.wake();
       },
-      changed: () => this.#wake(),
+      changed: () => this.#waiters.wake(),
     });
     this.#upperLayer = upperLayer;
     const onAbort = (): void => upperLayer.abort(new CancelledError('association'));
@@ -442,7 +383,7 @@ export class Association {
     const event = this.#assembler.accept(piece);
     if (event === null) return;
     if (event.kind !== 'command-begins') this.#inbox.put(event);
-    this.#wake();
+    this.#waiters.wake();
   }
 
   /** Resolves at once while the send buffer has room. */
@@ -481,30 +422,7 @@ export class Association {
 
   /** Waits until `look` finds something; it is asked again whenever anything happens on the association. */
   #until<T>(look: () => T | null, operation: string, timeoutMs: number): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | null = null;
-      const attempt = (): void => {
-        try {
-          const found = look();
-          if (found === null) return;
-          resolve(found);
-        } catch (error) {
-          reject(error instanceof Error ? error : new InternalError('not an Error was thrown'));
-        }
-        if (timer !== null) clearTimeout(timer);
-        this.#waiters.delete(attempt);
-      };
-      this.#waiters.add(attempt);
-      timer = setTimeout(() => {
-        this.#waiters.delete(attempt);
-        reject(new TimeoutError(this.peer, operation, timeoutMs));
-      }, timeoutMs);
-      attempt();
-    });
-  }
-
-  #wake(): void {
-    for (const waiter of [...this.#waiters]) waiter();
+    return this.#waiters.until(look, timeoutMs, () => new TimeoutError(this.peer, operation, timeoutMs));
   }
 
   #requireUpperLayer(): UpperLayer {
@@ -513,38 +431,10 @@ export class Association {
   }
 }
 
-function associateRq({ node, callingAeTitle, contexts }: AssociationOptions): AssociateRqPdu {
-  const roles = new Map<string, RoleSelection>();
-  for (const { abstractSyntax, asScp } of contexts)
-    if (asScp === true) roles.set(abstractSyntax, { sopClassUid: abstractSyntax, scu: false, scp: true });
-  return {
-    type: 'A-ASSOCIATE-RQ',
-    calledAeTitle: node.aeTitle,
-    callingAeTitle,
-    applicationContextName: APPLICATION_CONTEXT_NAME,
-    presentationContexts: contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
-      id: 2 * index + 1,
-      abstractSyntax,
-      transferSyntaxes,
-    })),
-    userInformation: {
-      maximumLength: OUR_MAXIMUM_LENGTH,
-      implementationClassUid: IMPLEMENTATION_CLASS_UID,
-      implementationVersionName: IMPLEMENTATION_VERSION_NAME,
-      roleSelections: [...roles.values()],
-    },
-  };
-}
-
 /** What is left of a time that runs from now. */
 function countdown(ms: number): () => number {
   const end = performance.now() + ms;
   return () => Math.ceil(end - performance.now());
-}
-
-/** How errors and logs name a node. */
-export function nodeName(node: Pick<DicomNode, 'aeTitle' | 'host' | 'port'>): string {
-  return `${node.aeTitle} (${node.host}:${node.port})`;
 }
 
 /**

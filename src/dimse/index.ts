@@ -1,14 +1,13 @@
+export { Association, withAssociation } from './association.js';
 export {
-  Association,
   MAX_PRESENTATION_CONTEXTS,
   nodeName,
-  withAssociation,
   type AcceptedContext,
   type AssociationOptions,
   type AssociationTimeouts,
   type ContextProposal,
   type DicomNode,
-} from './association.js';
+} from './negotiation.js';
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export * from './errors.js';
 export {

@@ -1,14 +1,13 @@
 import { CancelledError } from '../core/errors.js';
 import { AssociationEndedError, DimseStatusError } from './errors.js';
+import { Association, abortedOnFailure } from './association.js';
 import {
-  Association,
-  abortedOnFailure,
   nodeName,
   type AssociationOptions,
   type AssociationTimeouts,
   type ContextProposal,
   type DicomNode,
-} from './association.js';
+} from './negotiation.js';
 import type { DimseObserver } from './message/outstanding.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 import { STUDY_ROOT_FIND, STUDY_ROOT_MOVE, VERIFICATION } from './sop-classes.js';

@@ -1,4 +1,4 @@
-import type { AcceptedContext } from './association.js';
+import type { AcceptedContext } from './negotiation.js';
 
 /** An instance on its way from one association to the other. */
 export interface RelayedInstance {

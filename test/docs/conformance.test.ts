@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { OUR_MAXIMUM_LENGTH } from '../../src/dimse/association.js';
+import { OUR_MAXIMUM_LENGTH } from '../../src/dimse/negotiation.js';
 import { isWarning, retryOfStatus } from '../../src/dimse/message/status.js';
 import {
   STORAGE_TRANSFER_SYNTAXES,

@@ -41,13 +41,16 @@ const TABLE: readonly { readonly of: RegExp; readonly may: readonly RegExp[] }[]
     ],
   },
   {
-    of: /^src\/dimse\/association\.ts$/,
-    may: [/^src\/dimse\/((upper-layer|message)\/|errors\.ts$)/, /^src\/core\/(errors|ids|log)\.ts$/],
+    of: /^src\/dimse\/(association|negotiation|waiters)\.ts$/,
+    may: [
+      /^src\/dimse\/((upper-layer|message)\/|(errors|negotiation|waiters)\.ts$)/,
+      /^src\/core\/(errors|ids|log)\.ts$/,
+    ],
   },
   {
     of: /^src\/dimse\/scu\//,
     may: [
-      /^src\/dimse\/((message|scu)\/|(association|errors|sop-classes)\.ts$)/,
+      /^src\/dimse\/((message|scu)\/|(association|errors|negotiation|sop-classes)\.ts$)/,
       /^src\/core\/(errors|ids|log)\.ts$/,
     ],
   },

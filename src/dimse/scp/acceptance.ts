@@ -1,4 +1,4 @@
-import { OUR_MAXIMUM_LENGTH } from '../association.js';
+import { OUR_MAXIMUM_LENGTH } from '../negotiation.js';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../upper-layer/implementation.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from '../message/identifier.js';
 import { isQueryRetrieve, isStorageClass, VERIFICATION } from '../sop-classes.js';

@@ -1,11 +1,6 @@
 import { describeError } from '../../core/errors.js';
-import {
-  MAX_PRESENTATION_CONTEXTS,
-  withAssociation,
-  type Association,
-  type ContextProposal,
-  type DicomNode,
-} from '../association.js';
+import { withAssociation, type Association } from '../association.js';
+import { MAX_PRESENTATION_CONTEXTS, type ContextProposal, type DicomNode } from '../negotiation.js';
 import { Status } from '../message/status.js';
 import { cStoreAll, type OutgoingInstance } from '../scu/c-store.js';
 import type { OperationOf } from './operation.js';

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { describeError } from '../../core/errors.js';
 import { silentLogger, type Logger } from '../../core/log.js';
-import { Association, type DicomNode } from '../association.js';
+import { Association } from '../association.js';
+import type { DicomNode } from '../negotiation.js';
 import { AssociationEndedError, NodeStartError } from '../errors.js';
 import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from '../upper-layer/pdu.js';
 import { answerTo, type AcceptancePolicy } from './acceptance.js';

@@ -1,5 +1,6 @@
 import type { Logger } from '../../core/log.js';
-import type { AcceptedContext, Association, AssociationTimeouts, DicomNode } from '../association.js';
+import type { Association } from '../association.js';
+import type { AcceptedContext, AssociationTimeouts, DicomNode } from '../negotiation.js';
 import type { MessageEvent } from '../message/assembler.js';
 import type { CommandOf, CommandSet } from '../message/command-set.js';
 import { MAX_IDENTIFIER_LENGTH } from '../message/identifier.js';

@@ -1,5 +1,5 @@
 import { describeError } from '../../core/errors.js';
-import type { AcceptedContext } from '../association.js';
+import type { AcceptedContext } from '../negotiation.js';
 import type { OutgoingInstance } from '../scu/c-store.js';
 import type { NodeParts } from './operation.js';
 import type { DicomFile } from './part10.js';

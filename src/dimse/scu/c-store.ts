@@ -1,4 +1,5 @@
-import type { AcceptedContext, Association } from '../association.js';
+import type { Association } from '../association.js';
+import type { AcceptedContext } from '../negotiation.js';
 import { receiveResponse } from './response.js';
 
 /** An instance to be sent: the bytes of its data set, in the transfer syntax of the context. */
