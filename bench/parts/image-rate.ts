@@ -300,7 +300,8 @@ async function moved(options: {
   const model = await connect(`amqp://guest:guest@${rabbitmq.host}:${rabbitmq.port}`, { noDelay: true });
   try {
     const channel = await model.createConfirmChannel();
-    await wish(channel, queues.PIXL_PRIMARY_QUEUE, studies);
+    const work = new Work(site.work, studies);
+    await wish(channel, queues.PIXL_PRIMARY_QUEUE, untilMs === null ? studies : work.first());
     const ended = new Ended(daemon, studies);
     if (untilMs === null) {
       for (let left = studies.length; left > 0; left -= ended.next().length) await sleep(20);
@@ -309,7 +310,8 @@ async function moved(options: {
       const endAt = performance.now() + untilMs;
       while (performance.now() < endAt) {
         await sleep(50);
-        await wish(channel, queues.PIXL_PRIMARY_QUEUE, ended.next());
+        const more = ended.next().map((study) => work.after(study));
+        await wish(channel, queues.PIXL_PRIMARY_QUEUE, more);
       }
     }
     if (!daemon.isRunning()) throw new Error(`the daemon has ended:\n${daemon.log().slice(-2000)}`);
@@ -336,10 +338,40 @@ function processorTime({ vna, raw }: Site, daemon: Daemon): ProcessorTime {
   };
 }
 
+/** Large ones come first, or they would lie behind a hundred small ones each time that they are asked for. */
 async function wish(channel: ConfirmChannel, queue: string, studies: readonly MadeStudy[]): Promise<void> {
-  for (const study of studies)
-    channel.sendToQueue(queue, Buffer.from(JSON.stringify(wishFor(study))), { persistent: true });
+  for (const study of studies) {
+    const options = { persistent: true, priority: study.instances.length > 1 ? 5 : 1 };
+    channel.sendToQueue(queue, Buffer.from(JSON.stringify(wishFor(study))), options);
+  }
   await channel.waitForConfirms();
+}
+
+/**
+ * What is asked for, so that there is always enough of it. Of both kinds at once two large studies are under way at any time,
+ * one after the other of all that there are, and the small ones beside them.
+ */
+class Work {
+  readonly #big: MadeStudy[];
+  readonly #small: readonly MadeStudy[];
+  readonly #atOnce: number;
+
+  constructor(work: string, studies: readonly MadeStudy[]) {
+    this.#big = studies.filter(({ instances }) => instances.length > 1);
+    this.#small = studies.filter(({ instances }) => instances.length === 1);
+    this.#atOnce = work === BIG ? this.#big.length : 2;
+  }
+
+  first(): MadeStudy[] {
+    return [...this.#big.splice(0, this.#atOnce), ...this.#small];
+  }
+
+  /** What is asked for when that one has ended. */
+  after(study: MadeStudy): MadeStudy {
+    if (study.instances.length === 1) return study;
+    this.#big.push(study);
+    return this.#big.shift() ?? study;
+  }
 }
 
 /** The studies that have come to an end, by the daemon's log. */
