@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { forgetPeakMemory, residentMemory } from '../test/support/daemon.js';
@@ -169,20 +169,38 @@ export function publish(name: string, results: unknown, markdown: string): void 
   writeFileSync(join(RESULTS, `${name}.md`), `# ${name}\n\n${machine}\n\n${markdown}\n`);
 }
 
+/** The results that bench/results/<name>.json holds. */
+function published(name: string): Result[] {
+  const file = join(RESULTS, `${name}.json`);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { results: Result[] }).results : [];
+}
+
 /** Measures jobs one after the other; the results are written after each run, so that a run that is broken off left some. */
 export class Report {
   readonly #name: string;
   readonly #rounds: number;
+  readonly #only: string;
   #done: Result[] = [];
 
-  /** @param name of the files in bench/results */
-  constructor(name: string, rounds: number) {
+  /**
+   * @param name of the files in bench/results
+   * @param only jobs with this in their names are measured; of the others the results that there are stay
+   */
+  constructor(name: string, rounds: number, only = '') {
     this.#name = name;
     this.#rounds = rounds;
+    this.#only = only;
+    if (only !== '') this.#done = published(name).filter(({ job }) => !this.wants(job));
+  }
+
+  /** Whether a job of that name is to be measured: what it needs is made only then. */
+  wants(job: string): boolean {
+    return job.includes(this.#only);
   }
 
   /** @param rounds of this job, where they are fewer than of the others */
   async measure(job: Job, rounds = this.#rounds): Promise<void> {
+    if (!this.wants(job.name)) return;
     const results = await measure(job, Math.min(rounds, this.#rounds), (so) => this.#write(so));
     this.#done = [...this.#done, ...results];
   }

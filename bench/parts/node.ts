@@ -86,6 +86,8 @@ export async function nodePart(report: Report): Promise<void> {
 }
 
 async function storing(report: Report, load: Load, study: MadeStudy): Promise<void> {
+  const name = `C-STORE, ${load.name}`;
+  if (!report.wants(name)) return;
   let running: Store | undefined;
   const sides = KINDS.map(({ name, start }): Side => ({
     name,
@@ -103,13 +105,16 @@ async function storing(report: Report, load: Load, study: MadeStudy): Promise<vo
   }));
   try {
     const bytes = load.instances * load.bytesEach;
-    await report.measure({ name: `C-STORE, ${load.name}`, bytes, sides });
+    await report.measure({ name, bytes, sides });
   } finally {
     await running?.close();
   }
 }
 
 async function serving(report: Report, load: Load, study: MadeStudy): Promise<void> {
+  const find = `C-FIND of a series, ${load.name}`;
+  const get = `C-GET, ${load.name}`;
+  if (!report.wants(find) && !report.wants(get)) return;
   const stores: Store[] = [];
   try {
     for (const { start } of KINDS) {
@@ -135,14 +140,14 @@ async function serving(report: Report, load: Load, study: MadeStudy): Promise<vo
       SOPInstanceUID: '',
     };
     await report.measure({
-      name: `C-FIND of a series, ${load.name}`,
+      name: find,
       sides: sides(async (store) => {
         const found = await findscu(store, keys, CLIENT);
         if (found !== study.series[0]!.instances.length) throw new Error(`${found} answers`);
       }),
     });
     await report.measure({
-      name: `C-GET, ${load.name}`,
+      name: get,
       bytes: load.instances * load.bytesEach,
       sides: sides((store) => getInto(tempDir('bench-get'), store, study)),
     });
