@@ -29,7 +29,7 @@ describe('A DICOM file', () => {
   }
 
   function bytes(length: number): Buffer {
-    return Buffer.from({ length }, (_, index) => index % 251);
+    return Buffer.from(Array.from({ length }, (_, index) => index % 251));
   }
 
   it('gives the bytes of its data set in pieces of the length that is asked for, the last one shorter', async () => {
