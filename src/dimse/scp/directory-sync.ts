@@ -58,6 +58,7 @@ export class DirectorySync {
       await handle.close();
       throw error;
     }
+    if (this.#open.has(folder)) return handle.close(); // another sync of it began when one had just ended
     this.#open.set(folder, handle);
     if (this.#open.size > KEPT_OPEN) await this.#closeOldest();
   }
