@@ -15,7 +15,7 @@ export interface Side {
   readonly check?: () => Promise<void>;
   /** The process of ours that does it: its memory and its processor time are measured, too. */
   readonly process?: () => Promise<number>;
-  /** At most so many rounds, for what takes minutes. */
+  /** At most so many rounds, for what takes minutes: the last ones, so that the others have theirs when the part is broken off. */
   readonly rounds?: number;
 }
 
@@ -67,7 +67,7 @@ export async function measure(
   for (let round = 0; round < (job.warmUps ?? 0); round += 1) for (const side of job.sides) await side.run();
   for (let round = 1; round <= rounds; round += 1)
     for (const [side, record] of records) {
-      if (round > (side.rounds ?? rounds)) continue;
+      if (rounds - round >= (side.rounds ?? rounds)) continue;
       await side.prepare?.();
       const ms = await timed(side, record);
       await side.check?.();
