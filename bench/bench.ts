@@ -2,7 +2,7 @@
  * Measures ours beside the peers, in the same run and in turn, on real peers that it starts itself:
  *
  *   npm run bench                            all parts, each in a process of its own and for so long at most
- *   npm run bench -- <part> [rounds]         one of them; `list` names them
+ *   npm run bench -- <part> [rounds [job]]   one of them, or of its jobs those with this in their names; `list` names them
  *   npm run bench -- verdict                 the targets beside what bench/results holds
  *   npm run bench -- rate [seconds [rates]]  the image rate, see parts/rate.ts
  *   npm run bench -- node-store [instances]  the embedded node with a large store, see parts/node-store.ts
@@ -115,9 +115,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
 };
 
-async function runPart(name: string, part: Part, rounds: number): Promise<void> {
+async function runPart(name: string, part: Part, rounds: number, only?: string): Promise<void> {
   try {
-    await part.run(new Report(name, rounds));
+    await part.run(new Report(name, rounds, only));
     process.stdout.write(readFileSync(join(RESULTS, `${name}.md`), 'utf8'));
   } finally {
     await closeLongLived();
@@ -147,7 +147,7 @@ function wrongUsage(problem: string): never {
 }
 
 async function main([what = 'all', ...rest]: string[]): Promise<void> {
-  const [rounds] = rest;
+  const [rounds, only] = rest;
   if (['rate', 'node-store', 'populate'].includes(what)) {
     process.argv.splice(2, 1);
     await import(`./parts/${what}.js`);
@@ -168,7 +168,7 @@ async function main([what = 'all', ...rest]: string[]): Promise<void> {
   } else {
     const part = PARTS[what];
     if (part === undefined) wrongUsage(`no part "${what}"; there are ${Object.keys(PARTS).join(', ')}`);
-    await runPart(what, part, rounds === undefined ? part.rounds : Number(rounds));
+    await runPart(what, part, rounds === undefined ? part.rounds : Number(rounds), only);
   }
 }
 

@@ -15,7 +15,7 @@ export interface Side {
   readonly check?: () => Promise<void>;
   /** The process of ours that does it: its memory and its processor time are measured, too. */
   readonly process?: () => Promise<number>;
-  /** At most so many rounds, for what takes minutes. */
+  /** At most so many rounds, for what takes minutes: the last ones, so that the others have theirs when the part is broken off. */
   readonly rounds?: number;
 }
 
@@ -67,7 +67,7 @@ export async function measure(
   for (let round = 0; round < (job.warmUps ?? 0); round += 1) for (const side of job.sides) await side.run();
   for (let round = 1; round <= rounds; round += 1)
     for (const [side, record] of records) {
-      if (round > (side.rounds ?? rounds)) continue;
+      if (rounds - round >= (side.rounds ?? rounds)) continue;
       await side.prepare?.();
       const ms = await timed(side, record);
       await side.check?.();
@@ -186,20 +186,38 @@ export function publish(name: string, results: unknown, markdown: string): void 
   writeFileSync(join(RESULTS, `${name}.md`), `# ${name}\n\n${machine}\n\n${markdown}\n`);
 }
 
+/** The results that bench/results/<name>.json holds. */
+function published(name: string): Result[] {
+  const file = join(RESULTS, `${name}.json`);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { results: Result[] }).results : [];
+}
+
 /** Measures jobs one after the other; the results are written after each run, so that a run that is broken off left some. */
 export class Report {
   readonly #name: string;
   readonly #rounds: number;
+  readonly #only: string;
   #done: Result[] = [];
 
-  /** @param name of the files in bench/results */
-  constructor(name: string, rounds: number) {
+  /**
+   * @param name of the files in bench/results
+   * @param only jobs with this in their names are measured; of the others the results that there are stay
+   */
+  constructor(name: string, rounds: number, only = '') {
     this.#name = name;
     this.#rounds = rounds;
+    this.#only = only;
+    if (only !== '') this.#done = published(name).filter(({ job }) => !this.wants(job));
+  }
+
+  /** Whether a job of that name is to be measured: what it needs is made only then. */
+  wants(job: string): boolean {
+    return job.includes(this.#only);
   }
 
   /** @param rounds of this job, where they are fewer than of the others */
   async measure(job: Job, rounds = this.#rounds): Promise<void> {
+    if (!this.wants(job.name)) return;
     const results = await measure(job, Math.min(rounds, this.#rounds), (so) => this.#write(so));
     this.#done = [...this.#done, ...results];
   }

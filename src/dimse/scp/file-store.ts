@@ -1,34 +1,21 @@
-import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InternalError } from '../../core/errors.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
-import { encodeFileMeta } from '../data-set/file-meta.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
 import { Status } from '../message/status.js';
-import { DirectorySync } from './directory-sync.js';
+import { DirectorySync, syncFolder } from './directory-sync.js';
+import { IncomingFile, type ReceivedInstance } from './incoming-file.js';
 import { IndexCache } from './index-cache.js';
-import type { InstanceIndex } from './instance-index.js';
+import type { InstanceFacts, InstanceIndex } from './instance-index.js';
 import { loadIndex } from './load-index.js';
-import { DicomFile } from './part10.js';
-import { readInstance } from './read-instance.js';
+import { DicomFile, MAX_PIECE_LENGTH } from './part10.js';
 import { sameDataSet } from './same-data-set.js';
 import type { StoredInstance } from './stored-instance.js';
 
-/** An instance that comes in. */
-export interface ReceivedInstance {
-  readonly sopClassUid: string;
-  readonly sopInstanceUid: string;
-  readonly transferSyntaxUid: string;
-  readonly sourceAeTitle: string;
-  readonly dataSet: AsyncIterable<Buffer>;
-}
-
 /** Where instances are while they come in, within the store's folder, so that a rename brings them to their place. */
 const INCOMING = '.incoming';
-/** Pieces are written together from this many bytes on. */
-const WRITE_LENGTH = 256 * 1024;
-
 /**
  * Instances as DICOM files (PS3.10) in a folder: STUDY/SERIES/INSTANCE.dcm, named by their UIDs. A file has its final
  * name only when all of it is on the disk, and `store` resolves only when the name is, too (docs/adr/0011). One
@@ -43,6 +30,8 @@ export class FileStore {
   readonly #safeFolders = new Set<string>();
   /** By SOP Instance UID: what is being put to its place. */
   readonly #commits = new Map<string, Promise<unknown>>();
+  /** What nobody waits for when an instance is stored. */
+  readonly #work = new Set<Promise<void>>();
   #received = 0;
 
   private constructor(folder: string, index: InstanceIndex, cache: IndexCache) {
@@ -76,50 +65,31 @@ export class FileStore {
    */
   async store(received: ReceivedInstance): Promise<StoredInstance> {
     this.#received += 1;
-    const incoming = join(this.#folder, INCOMING, String(this.#received));
+    const incoming = new IncomingFile(join(this.#folder, INCOMING, String(this.#received)));
     try {
-      const handle = await open(incoming, 'wx+');
-      let attributes: QueryAttributeValues;
-      try {
-        await write(handle, received);
-        attributes = await this.#attributesOf(incoming, received);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      const attributes = await incoming.receive(received);
+      checkNames(received, attributes);
       return await this.#inTurn(received.sopInstanceUid, () => this.#commit(incoming, received, attributes));
     } catch (error) {
-      await unlink(incoming).catch(() => undefined); // emptied at the next start, if not now
+      await incoming.discard();
       throw asRefusal(error);
     }
   }
 
   /** Opens the file of an instance. @throws DataSetHeadError, and what the file system says */
   open(instance: StoredInstance): Promise<DicomFile> {
-    return DicomFile.open(join(this.#folder, instance.file));
+    return DicomFile.open(join(this.#folder, instance.file), Math.min(MAX_PIECE_LENGTH, instance.bytes));
   }
 
   /** Resolves when nothing is being written any more. No `store` may be under way. */
   async close(): Promise<void> {
+    await Promise.all(this.#work);
+    await this.#directories.close();
     await this.#cache.close();
   }
 
-  /** PS3.4 B.2.3: what the command says must be what the data set says. */
-  async #attributesOf(incoming: string, received: ReceivedInstance): Promise<QueryAttributeValues> {
-    const { attributes } = await readInstance(incoming);
-    if (
-      attributes.get('SOPInstanceUID') !== received.sopInstanceUid ||
-      attributes.get('SOPClassUID') !== received.sopClassUid
-    )
-      throw new InstanceRefusedError(
-        Status.IdentifierDoesNotMatchSopClass,
-        'the data set is of another SOP class or instance than the command says',
-      );
-    return attributes;
-  }
-
   async #commit(
-    incoming: string,
+    incoming: IncomingFile,
     received: ReceivedInstance,
     attributes: QueryAttributeValues,
   ): Promise<StoredInstance> {
@@ -130,8 +100,7 @@ export class FileStore {
     await this.#ensureFolder(study, this.#folder);
     await this.#ensureFolder(series, study);
     const path = join(series, `${received.sopInstanceUid}.dcm`);
-    const { size, mtimeMs } = await stat(incoming);
-    await rename(incoming, path);
+    await rename(incoming.path, path);
     try {
       await this.#directories.sync(series);
     } catch (error) {
@@ -140,27 +109,45 @@ export class FileStore {
     }
     const facts = {
       file: path.slice(this.#folder.length + 1),
-      bytes: size,
+      bytes: incoming.bytes,
       transferSyntaxUid: received.transferSyntaxUid,
       attributes,
     };
     const instance = this.index.add(facts);
     if (instance === null) throw new InternalError('an instance was stored twice at a time');
-    this.#cache.add({ ...facts, mtimeMs: Math.trunc(mtimeMs) });
+    this.#afterwards(() => this.#remember(incoming, facts));
     return instance;
   }
 
   /** There is an instance of that UID: the same is kept, and another is not put in its place. */
-  async #keep(existing: StoredInstance, incoming: string): Promise<StoredInstance> {
+  async #keep(existing: StoredInstance, incoming: IncomingFile): Promise<StoredInstance> {
     const path = join(this.#folder, existing.file);
-    if (!(await sameDataSet(path, incoming)))
+    if (!(await sameDataSet(path, incoming.path)))
       throw new InstanceRefusedError(
         Status.DuplicateSopInstance,
         'there is an instance of that UID with other bytes, which is kept',
       );
     await this.#directories.sync(join(path, '..')); // it may have been found here after a crash
-    await unlink(incoming);
+    await incoming.discard();
     return existing;
+  }
+
+  /** Writes down for the next start what is known of an instance, and closes its file. */
+  async #remember(incoming: IncomingFile, facts: InstanceFacts): Promise<void> {
+    try {
+      const { mtimeMs } = await incoming.stat();
+      this.#cache.add({ ...facts, mtimeMs: Math.trunc(mtimeMs) });
+    } finally {
+      await incoming.close();
+    }
+  }
+
+  /** What fails of it costs the next start the reading of a file, and no more. */
+  #afterwards(work: () => Promise<void>): void {
+    const done = work()
+      .catch(() => undefined)
+      .finally(() => this.#work.delete(done));
+    this.#work.add(done);
   }
 
   async #ensureFolder(folder: string, parent: string): Promise<void> {
@@ -187,32 +174,20 @@ export class FileStore {
 async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
-  const directories = new DirectorySync();
   for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made))
-    await directories.sync(dirname(made));
+    await syncFolder(dirname(made));
 }
 
-async function write(handle: FileHandle, received: ReceivedInstance): Promise<void> {
-  const { transferSyntaxUid: transferSyntax, ...rest } = received;
-  let pieces = [encodeFileMeta({ ...rest, transferSyntax })];
-  let length = 0;
-  for await (const piece of received.dataSet) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length < WRITE_LENGTH) continue;
-    await writeAll(handle, pieces);
-    pieces = [];
-    length = 0;
-  }
-  await writeAll(handle, pieces);
-}
-
-/** A full disk shows itself by a write that is short, and only the next one fails. */
-async function writeAll(handle: FileHandle, pieces: readonly Buffer[]): Promise<void> {
-  if (pieces.length === 0) return;
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const { bytesWritten } = await handle.writev(pieces);
-  if (bytesWritten < length) await handle.appendFile(Buffer.concat(pieces).subarray(bytesWritten));
+/** PS3.4 B.2.3: what the command says must be what the data set says. */
+function checkNames(received: ReceivedInstance, attributes: QueryAttributeValues): void {
+  if (
+    attributes.get('SOPInstanceUID') !== received.sopInstanceUid ||
+    attributes.get('SOPClassUID') !== received.sopClassUid
+  )
+    throw new InstanceRefusedError(
+      Status.IdentifierDoesNotMatchSopClass,
+      'the data set is of another SOP class or instance than the command says',
+    );
 }
 
 function asRefusal(error: unknown): unknown {

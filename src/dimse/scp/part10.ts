@@ -15,7 +15,8 @@ const PREAMBLE_LENGTH = 128;
 const PREFIX = Buffer.from('DICM', 'latin1');
 /** All that others are known to write, private information included, is a few kilobytes. */
 const MAX_META_LENGTH = 16 * 1024;
-const READ_LENGTH = 256 * 1024;
+/** Bytes of a data set that are read at a time: an image of 512 × 512 with two bytes to a pixel is one such piece. */
+export const MAX_PIECE_LENGTH = 512 * 1024;
 
 /**
  * @param bytes the beginning of a file
@@ -48,40 +49,61 @@ export function decodeFileMeta(bytes: Buffer): ReadFileMeta {
   };
 }
 
-/** A DICOM file that is open for reading. {@link close} it. */
+/** A DICOM file that is open for reading, its first piece read. {@link close} it. */
 export class DicomFile {
   readonly meta: ReadFileMeta;
-  readonly #handle: FileHandle;
+  /** null when there is nothing left to be read. */
+  readonly #handle: FileHandle | null;
+  readonly #pieceLength: number;
+  /** The data set as far as it is read. */
+  readonly #held: Buffer;
 
-  private constructor(handle: FileHandle, meta: ReadFileMeta) {
+  private constructor(handle: FileHandle | null, head: Buffer, pieceLength: number) {
     this.#handle = handle;
-    this.meta = meta;
+    this.#pieceLength = pieceLength;
+    this.meta = decodeFileMeta(head.subarray(0, MAX_META_LENGTH));
+    this.#held = head.subarray(this.meta.dataSetAt);
   }
 
-  /** @throws DataSetHeadError when it is no DICOM file; what the file system says */
-  static async open(path: string): Promise<DicomFile> {
+  /**
+   * @param pieceLength how many bytes of the data set are read at a time
+   * @throws DataSetHeadError when it is no DICOM file; what the file system says
+   */
+  static async open(path: string, pieceLength = MAX_PIECE_LENGTH): Promise<DicomFile> {
     const handle = await open(path, 'r');
+    let isOpen = true;
     try {
-      return new DicomFile(handle, decodeFileMeta(await readAt(handle, 0, MAX_META_LENGTH)));
-    } catch (error) {
+      // Wherever the data set begins, its first piece is in this.
+      const length = MAX_META_LENGTH + pieceLength;
+      const head = await readAt(handle, 0, length);
+      if (head.length === length) return new DicomFile(handle, head, pieceLength);
+      isOpen = false;
       await handle.close();
+      return new DicomFile(null, head, pieceLength);
+    } catch (error) {
+      if (isOpen) await handle.close();
       throw error;
     }
   }
 
-  /** The bytes of the data set, read as they are asked for, in pieces of that length. */
-  async *dataSet(pieceLength = READ_LENGTH): AsyncGenerator<Buffer, void, undefined> {
-    let at = this.meta.dataSetAt;
-    for (;;) {
-      const piece = await readAt(this.#handle, at, pieceLength);
-      if (piece.length === 0) return;
-      at += piece.length;
+  /** The bytes of the data set, in pieces; the next is read while one is worked on. */
+  async *dataSet(): AsyncGenerator<Buffer, void, undefined> {
+    let piece = this.#held.subarray(0, this.#pieceLength);
+    for (let at = piece.length; piece.length > 0; at += piece.length) {
+      const next = this.#pieceAt(at);
+      next.catch(() => undefined); // thrown below, if it is still wanted
       yield piece;
+      piece = await next;
     }
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#handle?.close();
+  }
+
+  async #pieceAt(at: number): Promise<Buffer> {
+    if (this.#handle === null) return this.#held.subarray(at, at + this.#pieceLength);
+    return readAt(this.#handle, this.meta.dataSetAt + at, this.#pieceLength);
   }
 }
 

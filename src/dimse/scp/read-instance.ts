@@ -22,18 +22,23 @@ const UNIQUE_KEYWORDS = ['SOPClassUID', 'SOPInstanceUID', 'SeriesInstanceUID', '
  */
 export async function readInstance(path: string): Promise<FileAttributes> {
   const { transferSyntaxUid, attributes } = await readFile(path);
+  return { transferSyntaxUid, attributes: withPlace(attributes) };
+}
+
+/** The same attributes. @throws DataSetHeadError when the UIDs that place an instance are not among them */
+export function withPlace(attributes: QueryAttributeValues): QueryAttributeValues {
   for (const keyword of UNIQUE_KEYWORDS)
     if (!isUid(attributes.get(keyword) ?? '')) throw new DataSetHeadError(`${keyword} is missing or no UID`);
-  return { transferSyntaxUid, attributes };
+  return attributes;
 }
 
 async function readFile(path: string): Promise<FileAttributes> {
-  const file = await DicomFile.open(path);
+  const file = await DicomFile.open(path, READ_LENGTH);
   try {
     const { transferSyntaxUid } = file.meta;
     return {
       transferSyntaxUid,
-      attributes: await queryAttributesOf(file.dataSet(READ_LENGTH), transferSyntaxUid),
+      attributes: await queryAttributesOf(file.dataSet(), transferSyntaxUid),
     };
   } catch (error) {
     if (error instanceof DataSetDeflateError) throw new DataSetHeadError(error.problem, error);

@@ -278,10 +278,20 @@ describe('a node, on an association,', () => {
         expect(await abortSeenBy(peer)).to.deep.equal(abort);
       }));
 
+  const named = encodeDataSet([
+    { tag: 0x00080016, vr: 'UI', value: SOP_CLASSES.CT },
+    { tag: 0x00080018, vr: 'UI', value: '1.2.3.4' },
+    { tag: 0x0020000d, vr: 'UI', value: '1.2' },
+    { tag: 0x0020000e, vr: 'UI', value: '1.2.3' },
+  ]);
+  /** An instance that breaks off in its pixel data: of what can't be read nothing is kept in any case. */
   const half = async (peer: ScriptedPeer): Promise<void> => {
+    const pixels = Buffer.alloc(100_000);
+    pixels.write('\xe0\x7f\x10\x00OW', 'latin1');
+    pixels.writeUInt32LE(200_000, 8);
     await peer.sendCommand(STORE, STORE_RQ);
     await peer.sendPdvs([
-      { contextId: STORE, isCommand: false, isLast: false, bytes: Buffer.alloc(100_000) },
+      { contextId: STORE, isCommand: false, isLast: false, bytes: Buffer.concat([named, pixels]) },
     ]);
   };
   const leavings: readonly (readonly [string, (peer: ScriptedPeer) => Promise<void>])[] = [
@@ -334,16 +344,10 @@ describe('a node, on an association,', () => {
     withNode(async (node) => {
       const peer = await connectScriptedPeer(node);
       await peer.requestAssociation({ called: 'NODE', contexts: CONTEXTS });
-      const dataSet = encodeDataSet([
-        { tag: 0x00080016, vr: 'UI', value: SOP_CLASSES.CT },
-        { tag: 0x00080018, vr: 'UI', value: '1.2.3.4' },
-        { tag: 0x0020000d, vr: 'UI', value: '1.2' },
-        { tag: 0x0020000e, vr: 'UI', value: '1.2.3' },
-      ]);
       await peer.sendCommand(STORE, STORE_RQ);
       await eventually(() => expect(readdirSync(join(node.folder, '.incoming'))).to.have.length(1));
       const closing = node.running.close();
-      await peer.sendDataSet(STORE, dataSet);
+      await peer.sendDataSet(STORE, named);
       expect((await peer.receiveMessage()).command).to.include({ Status: 0 });
       expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
       await peer.close();

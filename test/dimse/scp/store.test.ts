@@ -115,6 +115,11 @@ describe('the storage of a node', () => {
       (one) => ({ ...one, dataSet: Buffer.from('not a data set, at all') }),
       CANNOT_UNDERSTAND,
     ],
+    [
+      'no deflated stream where its transfer syntax is deflated',
+      (one) => ({ ...one, transferSyntaxUid: '1.2.840.10008.1.2.1.99' }),
+      CANNOT_UNDERSTAND,
+    ],
     ['nothing in it', (one) => ({ ...one, dataSet: Buffer.alloc(0) }), CANNOT_UNDERSTAND],
     [
       'a StudyInstanceUID that is a path',

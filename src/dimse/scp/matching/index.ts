@@ -8,4 +8,4 @@ export {
   type QueryAttribute,
   type QueryLevel,
 } from './query-attributes.js';
-export { queryAttributesOf, type QueryAttributeValues } from './read-attributes.js';
+export { AttributeReader, queryAttributesOf, type QueryAttributeValues } from './read-attributes.js';

@@ -17,8 +17,52 @@ const BY_TAG = new Map(QUERY_ATTRIBUTES.map((attribute) => [attribute.tag, attri
 const LAST_TAG = Math.max(...BY_TAG.keys());
 
 /**
- * Reads what QUERY_ATTRIBUTES lists out of a data set, as far as the last of them: pixel data are not read. What comes in
- * between, sequences of undefined length too, is walked over and not held. `dataSet` is ended when enough has come.
+ * Reads what QUERY_ATTRIBUTES lists out of a data set that passes by, as far as the last of them. What comes in between,
+ * sequences of undefined length too, is walked over and not held; nothing is held of the pixel data.
+ */
+export class AttributeReader {
+  readonly #held = new HeldBytes();
+  readonly #walk: Walk<QueryAttributeValues>;
+  #values: QueryAttributeValues | null = null;
+
+  /** @param transferSyntax of a deflated one the bytes to push are those that were inflated */
+  constructor(transferSyntax: string) {
+    this.#walk = attributesIn(this.#held, encodingOf(transferSyntax));
+  }
+
+  /**
+   * @param piece the next bytes of the data set
+   * @returns the attributes as soon as all of them have come; then no more pieces are needed
+   * @throws DataSetHeadError when the elements can't be read
+   */
+  push(piece: Buffer): QueryAttributeValues | null {
+    if (this.#values === null) {
+      this.#held.push(piece);
+      this.#step();
+    }
+    return this.#values;
+  }
+
+  /** The attributes of a data set that ends here. @throws DataSetHeadError when it can't end here */
+  end(): QueryAttributeValues {
+    if (this.#values === null) {
+      this.#held.end();
+      this.#step();
+    }
+    if (this.#values === null) throw new DataSetHeadError('it ends inside an element');
+    return this.#values;
+  }
+
+  #step(): void {
+    const step = this.#walk.next();
+    if (step.done !== true) return;
+    this.#values = step.value;
+    this.#held.release(Infinity);
+  }
+}
+
+/**
+ * The same of a data set that is read for it. `dataSet` is ended when enough has come.
  *
  * @param dataSet as DIMSE carries it: no preamble, no File Meta Information
  * @throws DataSetHeadError when the elements can't be read; DataSetDeflateError when they can't be inflated
@@ -27,17 +71,12 @@ export async function queryAttributesOf(
   dataSet: AsyncIterable<Buffer>,
   transferSyntax: string,
 ): Promise<QueryAttributeValues> {
-  const held = new HeldBytes();
-  const walk = attributesIn(held, encodingOf(transferSyntax));
+  const reader = new AttributeReader(transferSyntax);
   for await (const piece of isDeflated(transferSyntax) ? inflated(dataSet) : dataSet) {
-    held.push(piece);
-    const step = walk.next();
-    if (step.done === true) return step.value;
+    const values = reader.push(piece);
+    if (values !== null) return values;
   }
-  held.end();
-  const step = walk.next();
-  if (step.done !== true) throw new DataSetHeadError('it ends inside an element');
-  return step.value;
+  return reader.end();
 }
 
 function* attributesIn(held: HeldBytes, encoding: Encoding): Walk<QueryAttributeValues> {
