@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # npm test: everything that must hold, from a fresh checkout on Debian: packages, dependencies, build, lint, unit tests,
-# tests against the real peers. Arguments go to mocha (npm test -- --grep 'C-MOVE').
+# tests against the real peers, and some of these again on the newest LTS of Node.js. Arguments go to mocha
+# (npm test -- --grep 'C-MOVE'); test files among them are run alone (npm test -- dist/test/peers/exports/ftps.test.js).
+# npm run test:node -- MAJOR [arguments]: the tests alone, on another Node.js, for example 24.
 # The last line is always "N passed, N failed, N skipped", over all mocha runs; a build, lint or mocha run that breaks off
 # counts as one failed. Exit: 0 all passed, 1 something failed or no test ran, 2 packages are missing.
 set -uo pipefail
@@ -65,6 +67,12 @@ if [ ${#lacking[@]} -gt 0 ]; then
   exit 2
 fi
 
+only_node=
+if [ "${1:-}" = --node ]; then
+  only_node=${2:?--node needs a major version, for example 24}
+  shift 2
+fi
+
 passed=0 failed=0 skipped=0
 finish() {
   echo "$passed passed, $failed failed, $skipped skipped"
@@ -93,10 +101,15 @@ fi
 # ---- build from nothing, so that no test of a file that is gone is run; the compiler is the type check
 rm -rf dist
 step 'the build' npm run --silent build || finish
-step 'the lint' npm run --silent lint || true
+[ -n "$only_node" ] || step 'the lint' npm run --silent lint || true
 
 # ---- tests. Most of them wait for a peer most of the time, so two lanes of them run side by side.
 in_first_lane='bin|cohort|db|exports|queue'
+# Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads and WebAssembly.
+newest_lts=24
+on_newest_lts='db|dimse|exports|queue'
+
+names=() # of the runs, in the order in which they are counted
 
 run_mocha() { # name mocha's arguments...: its output with the name before each line; the counts go to a file of that name
   local name=$1
@@ -106,6 +119,13 @@ run_mocha() { # name mocha's arguments...: its output with the name before each 
   PIXL_TEST_SUMMARY=$work/$name.json timeout -k 30 1200 node node_modules/mocha/bin/mocha.js \
     --reporter dist/test/support/summary-reporter.js "$@" 2>&1 | sed -u "s/^/$name: /"
   echo "${PIPESTATUS[0]}" >"$work/$name.status"
+}
+
+peers() { # name patterns-to-leave-out mocha's arguments...
+  local name=$1 ignored=() pattern
+  for pattern in $2; do ignored+=(--ignore "$pattern"); done
+  shift 2
+  run_mocha "$name" --config .mocharc.peers.json "${ignored[@]}" "$@"
 }
 
 count() { # name: adds up what the run of that name counted
@@ -123,16 +143,43 @@ count() { # name: adds up what the run of that name counted
   fi
 }
 
-first_lane() {
-  run_mocha peers-1 --config .mocharc.peers.json --ignore "dist/test/peers/!($in_first_lane)/**" --ignore 'dist/test/peers/*.test.js' "$@"
-}
-second_lane() {
-  run_mocha unit --config .mocharc.unit.json "$@"
-  run_mocha peers-2 --config .mocharc.peers.json --ignore "dist/test/peers/@($in_first_lane)/**" "$@"
+use_node() { # major: the tests, and the programs that they start, run on it from here on
+  local bin
+  bin=$(bash scripts/fetch-node.sh "$1") || return
+  PATH=$bin:$PATH
+  say "on Node.js $(node -p process.versions.node)"
 }
 
-first_lane "$@" &
-second_lane "$@" &
-wait
-for name in unit peers-1 peers-2; do count "$name"; done
+whole() { # mocha's arguments...: all tests, in two lanes
+  peers peers-1 "dist/test/peers/!($in_first_lane)/** dist/test/peers/*.test.js" "$@" &
+  {
+    run_mocha unit --config .mocharc.unit.json "$@"
+    peers peers-2 "dist/test/peers/@($in_first_lane)/**" "$@"
+  } &
+  wait
+  names+=(unit peers-1 peers-2)
+}
+
+again() { # mocha's arguments...: some of them, in two lanes
+  peers "node-$newest_lts-1" "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js dist/test/peers/exports/**" "$@" &
+  peers "node-$newest_lts-2" "dist/test/peers/!(exports)/** dist/test/peers/*.test.js" "$@" &
+  wait
+  names+=("node-$newest_lts-1" "node-$newest_lts-2")
+}
+
+files=0
+for argument in "$@"; do
+  if [[ $argument == *.test.js ]]; then files=1; fi
+done
+set -o noglob # patterns are mocha's to read
+
+if [ -n "$only_node" ]; then step "fetching Node.js $only_node" use_node "$only_node" || finish; fi
+if [ "$files" = 1 ]; then # a configuration would add its own files
+  run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
+  names=(files)
+else
+  whole "$@"
+  if [ -z "$only_node" ] && step "fetching Node.js $newest_lts" use_node "$newest_lts"; then again "$@"; fi
+fi
+for name in "${names[@]}"; do count "$name"; done
 finish

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodesEnv, runCli } from '../support/cli.js';
+import { nodesEnv, runCli, type CliResult } from '../support/cli.js';
 import { projectRoot } from '../support/fixtures.js';
 import { withTempDir } from '../support/temp-dir.js';
 
@@ -12,9 +12,19 @@ const NODES = nodesEnv({
 });
 const STUDY = ['--study-uid', '1.2.3'];
 
+/** Each of them is of use to several tests, and a process of its own. */
+const helps = new Map<string, Promise<CliResult>>();
+
+function help(...args: readonly string[]): Promise<CliResult> {
+  const key = args.join(' ');
+  const result = helps.get(key) ?? runCli(args);
+  helps.set(key, result);
+  return result;
+}
+
 /** Out of the program's own help, so that a command that is added is among them. */
 async function commandNames(): Promise<string[]> {
-  const { stdout } = await runCli(['--help']);
+  const { stdout } = await help('--help');
   const list = /^Commands:\n((?: {2}.*\n)+)/m.exec(stdout)?.[1] ?? '';
   return [...list.matchAll(/^ {2}([a-z][\w-]*)/gm)]
     .map(([, name]) => name!)
@@ -23,7 +33,7 @@ async function commandNames(): Promise<string[]> {
 
 describe('The program', () => {
   it('shows its commands, its exit codes and where its configuration comes from', async () => {
-    const { code, stdout, stderr } = await runCli(['--help']);
+    const { code, stdout, stderr } = await help('--help');
     expect(code).to.equal(0);
     expect(stderr).to.equal('');
     expect(stdout).to.match(/Usage: pixl-imaging/);
@@ -39,7 +49,7 @@ describe('The program', () => {
         [name, '--help'],
         ['help', name],
       ];
-      const results = await Promise.all(ways.map((args) => runCli(args)));
+      const results = await Promise.all(ways.map((args) => help(...args)));
       for (const [index, { code, stdout, stderr }] of results.entries()) {
         const args = ways[index]!;
         expect(code, args.join(' ')).to.equal(0);
@@ -54,7 +64,7 @@ describe('The program', () => {
   it('shows options in its examples that it takes', async function () {
     this.timeout(180_000); // a run for each command
     for (const name of await commandNames()) {
-      const { stdout } = await runCli([name, '--help']);
+      const { stdout } = await help(name, '--help');
       const [options, example] = stdout.split(/Examples?:/) as [string, string];
       for (const [option] of example.matchAll(/--[a-z][\w-]*/g)) expect(options).to.contain(option);
     }

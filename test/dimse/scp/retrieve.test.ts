@@ -43,6 +43,8 @@ interface Asked {
   readonly destination?: string;
   /** After so many responses or instances a C-CANCEL-RQ is sent. */
   readonly cancelAfter?: number;
+  /** What the C-CANCEL-RQ waits for. */
+  readonly beforeCancel?: Promise<void>;
   readonly onCancelled?: () => void;
   /** How C-STORE-RQs on this association are answered. */
   readonly answer?: (index: number) => number;
@@ -72,6 +74,7 @@ async function retrieve(association: Association, asked: Asked): Promise<Final> 
       PATIENCE,
     );
     if (received.length + pending + 1 === asked.cancelAfter) {
+      await asked.beforeCancel;
       const cancel = { type: 'C-CANCEL-RQ', messageIdBeingRespondedTo: messageId } as const;
       await association.sendCommand(context.id, cancel, false);
       asked.onCancelled?.();
@@ -416,7 +419,7 @@ describe('retrieval from a node', () => {
     });
 
     it('stops when it is cancelled', async () => {
-      const cancelled = signal();
+      const [secondCame, cancelled] = [signal(), signal()];
       const { final } = await moveTo(
         async (peer) => {
           await peer.acceptAssociation();
@@ -424,11 +427,14 @@ describe('retrieval from a node', () => {
             const incoming = await peer.next();
             if (incoming.kind === 'release') await peer.answerRelease();
             if (incoming.kind !== 'message') return;
-            if (index === 1) await cancelled.promise;
+            if (index === 1) {
+              secondCame.resolve();
+              await cancelled.promise;
+            }
             await peer.sendCommand(incoming.message.contextId, responseTo(incoming.message, 0));
           }
         },
-        { cancelAfter: 1, onCancelled: () => cancelled.resolve() },
+        { cancelAfter: 1, beforeCancel: secondCame.promise, onCancelled: () => cancelled.resolve() },
       );
       expect(final.status).to.equal(0xfe00);
       expect(final.completed).to.be.within(2, 5);

@@ -352,7 +352,8 @@ describe('the reader of PDUs, on memory', () => {
     const before = held().arrayBuffers;
     const reader = new PduReader(MAXIMUM_LENGTH);
     expect(readEvents(reader, [hexBytes('01 00 00 04 00 00'), Buffer.alloc(1000)])).to.deep.equal([]);
-    expect(held().arrayBuffers - before).to.be.below(32 * KB);
+    // What is small is cut out of a piece for many, which is larger since Node 24.
+    expect(held().arrayBuffers - before).to.be.below(Math.max(32 * KB, Buffer.poolSize + 8 * KB));
     expect(reader.betweenPdus).to.equal(false);
   });
 

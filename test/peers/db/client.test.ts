@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/ports.js';
 import { sharedPostgres, startPostgres, type Postgres } from '../../support/postgres.js';
 import { run } from '../../support/processes.js';
-import { tempDir } from '../../support/temp-dir.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { failureOf, withDatabase, withDatabaseAt } from './fixture.js';
 
 describe('The database client', function () {
@@ -174,12 +174,13 @@ describe('The database client, when the server goes', function () {
 
 describe('The database client, by TLS', function () {
   this.timeout(60_000);
-  const dir = tempDir('postgres-tls');
+  let dir: TempDir;
   let postgres: Postgres;
   let other: Buffer;
   let certificate: string;
 
   before(async () => {
+    dir = tempDir('postgres-tls');
     const made = await selfSigned(dir.path, 'server', 'DNS:localhost');
     certificate = made.certificate;
     other = Buffer.from((await selfSigned(dir.path, 'other', 'DNS:localhost')).certificate);

@@ -152,10 +152,10 @@ describe('the queue in an embedded database, when its server goes', () => {
     await withTempDir(async (folder) => {
       await makeEmbeddedFolder(folder);
       const [sent, finished] = [new Set<string>(), new Set<string>()];
-      for (let round = 0; round < 20; round += 1) {
+      for (let round = 0; round < 8; round += 1) {
         const program = await startProgram('embedded-queue-main', { folder, round });
         const lines = (): string[] => program.log().split('\n').slice(0, -1);
-        const until = round % 5 === 4 ? 0 : random(2, 60);
+        const until = round % 4 === 3 ? 0 : random(2, 60);
         if (until === 0) await sleep(random(50, 1_500));
         else
           await eventually(() => expect(lines().length, `seed ${SEED}`).to.be.above(until), {
