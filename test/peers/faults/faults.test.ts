@@ -1,8 +1,9 @@
 import { useFaults, type FaultCase } from './faults.js';
 import { killPoints } from './kill-points.js';
+import { peersAway } from './peers-away.js';
 import { faultSeed, randomFor } from './seed.js';
 
-const CASES: readonly FaultCase[] = [killPoints];
+const CASES: readonly FaultCase[] = [killPoints, ...peersAway];
 
 // In an order that follows from the seed, as everything else that is decided at random: none needs another one before it.
 describe(`faults, with PIXL_FAULT_SEED=${faultSeed}`, () => {

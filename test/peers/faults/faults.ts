@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Closers } from '../../../src/core/closers.js';
 import type { Random } from '../../fuzz/random.js';
+import type { LogLine } from '../../support/daemon.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
 import { eventually } from '../../support/eventually.js';
 import { closeAtEnd, openLongLived } from '../../support/long-lived.js';
@@ -10,13 +11,13 @@ import { databaseEnv, startPostgres, type DatabaseAddress, type Postgres } from 
 import { rabbitmqQueues } from '../../support/rabbitmq-queues.js';
 import { startRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
 import { orthancStore } from '../../support/real-site.js';
-import type { SiteStore } from '../../support/site.js';
+import type { SiteArchive, SiteStore } from '../../support/site.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { deploy, type Deployment, type Nodes } from '../journeys/deployment.js';
 import { expectBalance, expectEndings, expectWhole, type Balance, type Books } from './balance.js';
 import { filesFor, makeMessages, REFUSING_LUA, type Kind, type Published } from './messages.js';
-import { MoveBooks } from './moves.js';
+import { expectMovedOnce, MoveBooks } from './moves.js';
 
 /** All that a deployment is made of, for these tests alone: each may be stopped and started again. */
 export interface FaultPeers {
@@ -204,7 +205,7 @@ export async function expectSettled(
         queued: 0,
       });
     },
-    { timeoutMs, everyMs: 250 },
+    { timeoutMs, everyMs: 500 },
   );
   expect(own.daemon.isRunning(), 'the daemon is alive').to.equal(true);
   expect(await own.daemon.stop(), 'how the daemon ended').to.deep.equal({ code: 0, signal: null });
@@ -212,6 +213,66 @@ export async function expectSettled(
   expect(balance.queued, 'still queued').to.equal(0);
   await expectWhole(messages, balance, stores);
   return balance;
+}
+
+/** What is published where nothing else is said: three dozen messages, of which most have a study in the primary archive. */
+const LOAD: readonly Kind[] = [
+  ...Array<Kind>(24).fill('primary'),
+  ...Array<Kind>(6).fill('secondary'),
+  ...Array<Kind>(3).fill('nowhere'),
+  ...Array<Kind>(3).fill('refused once'),
+];
+/** Of those so many at a time, for each archive. */
+const IN_FLIGHT = 12;
+
+/** A daemon in the middle of messages. */
+export interface Load {
+  readonly own: FaultDeployment;
+  readonly messages: readonly Published[];
+  /** Its log lines with such a text, since it began. */
+  lines(msg: string, fields?: Readonly<Record<string, unknown>>): LogLine[];
+  /** Waits for so many more of such lines. */
+  more(count: number, msg: string, fields?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** See `expectSettled`; and nothing was moved that need not be. */
+  settle(options?: SettledOptions): Promise<Balance>;
+}
+
+export interface LoadOptions extends FaultDeploymentOptions {
+  readonly kinds?: readonly Kind[];
+  /** Made elsewhere, in the place of `kinds`. */
+  readonly messages?: readonly Published[];
+  readonly archives?: readonly SiteArchive[];
+}
+
+/** Starts a daemon, publishes, and waits until a few messages have come to their end. */
+export async function underLoad(faults: Faults, random: Random, options: LoadOptions = {}): Promise<Load> {
+  const { kinds = LOAD, archives = [faults.vna, faults.pacs], ...rest } = options;
+  const messages = options.messages ?? random.shuffled(await faults.messages(kinds, random));
+  for (const archive of archives) archive.clearLog();
+  const settings = { PIXL_MAX_MESSAGES_IN_FLIGHT: `${IN_FLIGHT}`, ...rest.settings };
+  const own = await faults.deploy({ ...rest, settings });
+  await own.publish(messages.map(({ body }) => body));
+  const lines: Load['lines'] = (msg, fields = {}) =>
+    own.daemon
+      .lines()
+      .filter(
+        (line) => line.msg === msg && Object.entries(fields).every(([name, value]) => line[name] === value),
+      );
+  const more: Load['more'] = async (count, msg, fields) => {
+    const before = lines(msg, fields).length;
+    await eventually(() => expect(lines(msg, fields).length - before, msg).to.be.at.least(count), {
+      timeoutMs: 30_000,
+    });
+  };
+  await own.ended(random.between(2, 6));
+  return {
+    ...{ own, messages, lines, more },
+    settle: async (settled) => {
+      const balance = await expectSettled(faults, own, messages, settled);
+      expectMovedOnce(archives, messages);
+      return balance;
+    },
+  };
 }
 
 /** The archives' books, begun. */

@@ -44,6 +44,13 @@ export class MoveBooks {
   }
 }
 
+/** No more instances came to raw by C-MOVE than there are: none was moved again that had come. */
+export function expectMovedOnce(archives: readonly SiteArchive[], messages: readonly Published[]): void {
+  const instances = [...instancesByStudy(messages).values()].flat();
+  const moved = archives.reduce((sum, archive) => sum + archive.movedInstances(), 0);
+  expect(moved, 'instances that were moved').to.be.at.most(instances.length);
+}
+
 function instancesByStudy(messages: readonly Published[]): Map<string, readonly string[]> {
   return new Map(
     messages.flatMap(({ study }) =>
