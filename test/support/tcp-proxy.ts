@@ -30,6 +30,8 @@ export interface TcpProxy {
   isHolding(): boolean;
   /** Once so many more bytes have come for the target, every connection is reset; new ones are let in. */
   cutAfter(bytes: number): void;
+  /** Runs `work` once so many more bytes have come for the target, before the last of them goes on. */
+  after(bytes: number, work: () => void): void;
   /** Passes on what waits. */
   release(): void;
   close(): Promise<void>;
@@ -59,7 +61,7 @@ export async function startTcpProxy(
   let pace: Pace | null = null;
   let [frozen, accepted] = [false, 0];
   let untilHold = Infinity;
-  let untilCut = Infinity;
+  let armed: { left: number; readonly work: () => void } | null = null;
   const held: (() => void)[] = [];
   const keep = (socket: Socket): void => {
     sockets.add(socket);
@@ -81,11 +83,12 @@ export async function startTcpProxy(
         else watcher?.toClient(bytes);
         if (from === client) {
           untilHold -= bytes.length;
-          untilCut -= bytes.length;
+          if (armed !== null) armed.left -= bytes.length;
         }
-        if (untilCut <= 0) {
-          untilCut = Infinity;
-          cut();
+        if (armed !== null && armed.left <= 0) {
+          const { work } = armed;
+          armed = null;
+          work();
         }
         if (frozen || !to.writable) return;
         if (untilHold > 0 && pace === null) to.write(bytes);
@@ -154,7 +157,10 @@ export async function startTcpProxy(
     },
     isHolding: () => untilHold <= 0,
     cutAfter: (bytes) => {
-      untilCut = bytes;
+      armed = { left: bytes, work: cut };
+    },
+    after: (bytes, work) => {
+      armed = { left: bytes, work };
     },
     release,
     close: async () => {

@@ -6,7 +6,7 @@ import { pixelDataDigest } from '../../support/dicom-read.js';
 import type { DatabaseAddress } from '../../support/postgres.js';
 import { lyingIn } from '../../support/rabbitmq-queues.js';
 import type { Rabbitmq } from '../../support/rabbitmq.js';
-import type { Site, Stored } from '../../support/site.js';
+import type { SiteStore, Stored } from '../../support/site.js';
 import { withDatabaseAt } from '../db/fixture.js';
 import { retryQueues, type Deployment } from '../journeys/deployment.js';
 import { expectRelayed } from '../journeys/journeys.js';
@@ -19,8 +19,15 @@ export interface Books {
   readonly database: DatabaseAddress;
 }
 
+/** Where instances are looked for. */
+export interface Stores {
+  readonly raw: Pick<SiteStore, 'stored'>;
+  readonly anon: Pick<SiteStore, 'stored'>;
+}
+
 interface Row {
   readonly outcome: Ending;
+  readonly reason: string | null;
   readonly expected: number;
   readonly delivered: number;
 }
@@ -84,7 +91,7 @@ export async function expectBalance(
 /** The ledger: what each message has come to. */
 async function rowsOf(address: DatabaseAddress): Promise<Map<string, Row>> {
   return withDatabaseAt(address, async (database) => {
-    const sql = `SELECT message_key, outcome, images_expected AS expected, images_delivered AS delivered
+    const sql = `SELECT message_key, outcome, reason, images_expected AS expected, images_delivered AS delivered
       FROM ${SCHEMA}.transfer`;
     const { rows } = await database.query<Row & { readonly message_key: string }>(sql);
     return new Map(rows.map((row) => [row.message_key, row]));
@@ -118,7 +125,7 @@ export function expectEndings(messages: readonly Published[], { rows }: Balance)
 export async function expectWhole(
   messages: readonly Published[],
   { rows }: Balance,
-  stores: Pick<Site, 'raw' | 'anon'>,
+  stores: Stores,
 ): Promise<void> {
   const [raw, anon] = [await stores.raw.stored(), await stores.anon.stored()];
   const known = new Set(messages.flatMap(({ study }) => study?.sopInstanceUids ?? []));

@@ -12,10 +12,17 @@ import { rabbitmqQueues } from '../../support/rabbitmq-queues.js';
 import { startRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
 import { orthancStore } from '../../support/real-site.js';
 import type { SiteArchive, SiteStore } from '../../support/site.js';
-import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
+import { startTcpProxy, type TcpProxy, type TcpWatcher } from '../../support/tcp-proxy.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { deploy, type Deployment, type Nodes } from '../journeys/deployment.js';
-import { expectBalance, expectEndings, expectWhole, type Balance, type Books } from './balance.js';
+import {
+  expectBalance,
+  expectEndings,
+  expectWhole,
+  type Balance,
+  type Books,
+  type Stores,
+} from './balance.js';
 import { filesFor, makeMessages, REFUSING_LUA, type Kind, type Published } from './messages.js';
 import { expectMovedOnce, MoveBooks } from './moves.js';
 
@@ -55,10 +62,14 @@ export interface Faults extends FaultPeers {
   /** Raw and anon, looked into. */
   readonly stores: { readonly raw: SiteStore; readonly anon: SiteStore };
   deploy(options?: FaultDeploymentOptions): Promise<FaultDeployment>;
-  /** Messages whose studies are in the archives where they belong; not yet published. */
-  messages(kinds: readonly Kind[], random: Random): Promise<Published[]>;
+  /**
+   * Messages whose studies are in the archives where they belong; not yet published.
+   *
+   * @param primary in the place of the one that all have
+   */
+  messages(kinds: readonly Kind[], random: Random, primary?: SiteArchive): Promise<Published[]>;
   /** A proxy before a port of 127.0.0.1, closed at the end of the test. */
-  proxy(port: number): Promise<TcpProxy>;
+  proxy(port: number, watch?: () => TcpWatcher): Promise<TcpProxy>;
   folder(): string;
   /** Closes at the end of the test, last in first out. */
   atEnd(close: () => Promise<void> | void): void;
@@ -151,10 +162,10 @@ function faultsOn(peers: FaultPeers, closers: () => Closers): Faults {
       closers().add('daemon', () => own.close());
       return { ...own, books: { queues: own.queues, rabbitmq, database } };
     },
-    messages: async (kinds, random) => {
+    messages: async (kinds, random, primary = vna) => {
       const messages = await makeMessages(faults.folder(), kinds, random);
       for (const [name, archive] of [
-        ['primary', vna],
+        ['primary', primary],
         ['secondary', pacs],
       ] as const) {
         const files = filesFor(name, messages);
@@ -162,8 +173,8 @@ function faultsOn(peers: FaultPeers, closers: () => Closers): Faults {
       }
       return messages;
     },
-    proxy: async (port) => {
-      const proxy = await startTcpProxy(port);
+    proxy: async (port, watch) => {
+      const proxy = await startTcpProxy(port, undefined, watch);
       closers().add('proxy', () => proxy.close());
       return proxy;
     },
@@ -181,7 +192,7 @@ export interface SettledOptions {
   /** See `expectBalance`. */
   readonly mayRepeat?: number;
   readonly timeoutMs?: number;
-  readonly stores?: Faults['stores'];
+  readonly stores?: Stores;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Ending } from '../../../src/core/db/index.js';
 import { messageKey } from '../../../src/core/db/ledger.js';
 import { MessageRejectedError, parseImagingMessage } from '../../../src/core/message.js';
 import type { Random } from '../../fuzz/random.js';
-import { makeStudy, UID_ROOT, type MadeStudy, type StudyOptions } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { wishFor } from '../journeys/deployment.js';
 
 /** Where the study of a message is, or what is wrong with it. */
@@ -17,6 +17,8 @@ export type Kind =
   | 'refused once'
   /** Anon refuses the first one of its instances each time. */
   | 'refused always'
+  /** Two series, of which one is of a SOP class that an anon may not take. */
+  | 'two classes'
   /** It is no message. */
   | 'unreadable';
 
@@ -37,19 +39,23 @@ const ENDING_OF: Readonly<Record<Kind, Ending>> = {
   nowhere: 'missing',
   'refused once': 'delivered',
   'refused always': 'incomplete',
+  'two classes': 'incomplete',
   unreadable: 'rejected',
 };
 
 /** How anon knows what to refuse: PatientID begins with this. */
-const REFUSED = { 'refused once': 'ONCE', 'refused always': 'ALWAYS' } as const;
+const PREFIX: Partial<Readonly<Record<Kind, string>>> = {
+  'refused once': 'ONCE',
+  'refused always': 'ALWAYS',
+};
 
-/** The script of an Orthanc that refuses (0xA700) what is bound to be refused. */
+/** The script of an Orthanc that refuses what is bound to be refused: an error in it makes 0xA700. */
 export const REFUSING_LUA = `
 seen = {}
 function ReceivedInstanceFilter(dicom, origin)
   if dicom.InstanceNumber ~= '1' then return true end
-  if string.find(dicom.PatientID, '^${REFUSED['refused always']}') then error('refused') end
-  if string.find(dicom.PatientID, '^${REFUSED['refused once']}') and not seen[dicom.SOPInstanceUID] then
+  if string.find(dicom.PatientID, '^${PREFIX['refused always']}') then error('refused') end
+  if string.find(dicom.PatientID, '^${PREFIX['refused once']}') and not seen[dicom.SOPInstanceUID] then
     seen[dicom.SOPInstanceUID] = true
     error('refused')
   end
@@ -63,7 +69,6 @@ export async function makeMessages(
   folder: string,
   kinds: readonly Kind[],
   random: Random,
-  options: Partial<StudyOptions> = {},
 ): Promise<Published[]> {
   const messages: Published[] = [];
   for (const kind of kinds) {
@@ -72,14 +77,13 @@ export async function makeMessages(
       messages.push(published(Buffer.from(`{"mrn": ${made}`), kind, null));
       continue;
     }
-    const refused = kind === 'refused once' || kind === 'refused always' ? REFUSED[kind] : 'MRN';
     const study = await makeStudy(folder, {
       study: made,
       uidRoot: `${UID_ROOT}.8800`,
-      mrn: `${refused}-F-${made}`,
+      mrn: `${PREFIX[kind] ?? 'MRN'}-F-${made}`,
       accession: `ACC-F-${made}`,
       instances: random.between(1, 3),
-      ...options,
+      ...(kind === 'two classes' && { series: [{}, { sopClass: 'MR', instances: 1 }] }),
     });
     messages.push(messageFor(study, kind));
   }
