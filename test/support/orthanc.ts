@@ -28,6 +28,8 @@ export interface OrthancOptions {
   readonly verbose?: boolean;
   /** Where it keeps its database; a temp dir without it. */
   readonly storageFolder?: string;
+  /** It keeps the files on a disk of this size that is there for it alone; what it has is gone when it ends. */
+  readonly diskBytes?: number;
 }
 
 /** An instance as /instances?expand shows it. */
@@ -104,6 +106,7 @@ export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
   const dir = tempDir(`orthanc-${aeTitle}`);
   mkdirSync(join(dir.path, 'db'));
   mkdirSync(join(dir.path, 'tmp'));
+  mkdirSync(join(dir.path, 'files'));
   const file = join(dir.path, 'orthanc.json');
   writeFileSync(file, JSON.stringify(configuration(options, dir.path, port, httpPort), null, 2));
   const address = { aeTitle, host: '127.0.0.1', port } as const;
@@ -111,8 +114,10 @@ export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
   const start = (): Promise<ManagedProcess> =>
     startProcess({
       name: `orthanc-${aeTitle}`,
-      command: 'Orthanc',
-      args: [...(options.verbose === true ? ['--verbose'] : []), file],
+      ...commandOn(options.diskBytes, join(dir.path, 'files'), [
+        ...(options.verbose === true ? ['--verbose'] : []),
+        file,
+      ]),
       logFile: join(dir.path, 'orthanc.log'),
       cwd: dir.path,
       ...(options.env === undefined ? {} : { env: options.env }),
@@ -157,6 +162,17 @@ export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
   };
 }
 
+/** In a mount namespace of its own (mount_namespaces(7)), so that the disk goes with the process. */
+function commandOn(
+  diskBytes: number | undefined,
+  folder: string,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  if (diskBytes === undefined) return { command: 'Orthanc', args };
+  const mounted = `mount -t tmpfs -o size=${diskBytes} tmpfs "$0" && exec Orthanc "$@"`;
+  return { command: 'unshare', args: ['-Urm', 'sh', '-c', mounted, folder, ...args] };
+}
+
 function configuration(
   options: OrthancOptions,
   folder: string,
@@ -178,6 +194,7 @@ function configuration(
     config['StorageDirectory'] = options.storageFolder;
     config['IndexDirectory'] = options.storageFolder;
   }
+  if (options.diskBytes !== undefined) config['StorageDirectory'] = join(folder, 'files');
   if (options.lua !== undefined) {
     const script = join(folder, 'script.lua');
     writeFileSync(script, options.lua);

@@ -11,7 +11,10 @@ export interface StorescpOptions {
   /** Receive and forget: for measuring. */
   readonly ignore?: boolean;
   readonly env?: Readonly<Record<string, string>>;
-  /** Further storescp options, e.g. `--abort-during`, `+xi`; `+xa` (every syntax) is the default. */
+  /**
+   * Further storescp options, e.g. `--abort-during`, `+xi`; `+xa` (every syntax) is the default. With `-xf` it takes the
+   * SOP classes of that file, else every one.
+   */
   readonly args?: readonly string[];
 }
 
@@ -42,7 +45,8 @@ export async function startStorescp(options: StorescpOptions = {}): Promise<Stor
       command: 'storescp',
       // +B: bit for bit, exactly as read from the network
       args: [
-        ...['-v', '-aet', aeTitle, '-pm', '-dhl', '--fork'],
+        ...['-v', '-aet', aeTitle, '-dhl', '--fork'],
+        ...(options.args?.includes('-xf') === true ? [] : ['-pm']),
         ...(options.ignore === true ? ['--ignore'] : ['-od', folder, '+B']),
         ...(options.args ?? ['+xa']),
         `${port}`,

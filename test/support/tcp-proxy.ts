@@ -1,13 +1,26 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A TCP proxy whose connections a test can cut, refuse, let hang or hold for a while. */
+/** How slowly bytes go by. */
+export interface Pace {
+  /** How many go on at once, asked for each piece; Infinity: all that have come. */
+  readonly piece: () => number;
+  /** How long each piece waits, in milliseconds. */
+  readonly everyMs: number;
+}
+
+/** A TCP proxy whose connections a test can cut, refuse, slow down, let hang or hold for a while. */
 export interface TcpProxy {
   readonly port: number;
   /** Connections that came in since the start. */
   accepted(): number;
   /** Resets every connection; new ones are let in. */
   cut(): void;
+  /** Ends one direction of every connection (a FIN, RFC 9293 3.6); the other goes on until somebody ends it. */
+  halfClose(towards: 'target' | 'client'): void;
+  /** From now on bytes go by at this pace, in both directions, and who sends them is slowed down; null: at once. */
+  setPace(pace: Pace | null): void;
   /** From now on bytes go neither way and new connections get no answer, but nothing is closed. */
   freeze(): void;
   /** Resets what hangs and works again. */
@@ -17,10 +30,14 @@ export interface TcpProxy {
   isHolding(): boolean;
   /** Once so many more bytes have come for the target, every connection is reset; new ones are let in. */
   cutAfter(bytes: number): void;
+  /** Runs `work` once so many more bytes have come for the target, before the last of them goes on. */
+  after(bytes: number, work: () => void): void;
   /** Passes on what waits. */
   release(): void;
   close(): Promise<void>;
 }
+
+const AT_ONCE: Pace = { piece: () => Infinity, everyMs: 0 };
 
 /** Sees the bytes of one connection. */
 export interface TcpWatcher {
@@ -39,21 +56,26 @@ export async function startTcpProxy(
   watch?: () => TcpWatcher,
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const targets = new Set<Socket>();
+  const closing = new AbortController();
+  let pace: Pace | null = null;
   let [frozen, accepted] = [false, 0];
   let untilHold = Infinity;
-  let untilCut = Infinity;
+  let armed: { left: number; readonly work: () => void } | null = null;
   const held: (() => void)[] = [];
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   };
-  const server = createServer({ noDelay: true }, (client) => {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
     accepted += 1;
     keep(client);
     if (frozen) return;
-    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     keep(target);
+    targets.add(target);
+    target.on('close', () => targets.delete(target));
     const watcher = watch?.();
     const pass = (from: Socket, to: Socket): void => {
       from.on('data', (bytes) => {
@@ -61,21 +83,29 @@ export async function startTcpProxy(
         else watcher?.toClient(bytes);
         if (from === client) {
           untilHold -= bytes.length;
-          untilCut -= bytes.length;
+          if (armed !== null) armed.left -= bytes.length;
         }
-        if (untilCut <= 0) {
-          untilCut = Infinity;
-          cut();
+        if (armed !== null && armed.left <= 0) {
+          const { work } = armed;
+          armed = null;
+          work();
         }
-        if (frozen || to.destroyed) return;
-        if (untilHold > 0) to.write(bytes);
-        else {
+        if (frozen || !to.writable) return;
+        if (untilHold > 0 && pace === null) to.write(bytes);
+        else if (untilHold > 0) {
+          from.pause();
+          void passSlowly(bytes, to).then(() => from.resume());
+        } else {
           from.pause();
           held.push(() => {
             if (!to.destroyed) to.write(bytes);
             from.resume();
           });
         }
+      });
+      from.on('end', () => {
+        if (untilHold > 0) to.end();
+        else held.push(() => to.end());
       });
       from.on('close', () => {
         if (untilHold > 0) to.destroy();
@@ -85,6 +115,17 @@ export async function startTcpProxy(
     pass(client, target);
     pass(target, client);
   });
+  /** Never rejects: what is left when the proxy is closed goes nowhere. */
+  const passSlowly = async (bytes: Buffer, to: Socket): Promise<void> => {
+    for (let at = 0; at < bytes.length;) {
+      const { piece, everyMs } = pace ?? AT_ONCE;
+      if (everyMs > 0) await sleep(everyMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      if (!to.writable) return;
+      const end = at + Math.min(piece(), bytes.length - at);
+      to.write(bytes.subarray(at, end));
+      at = end;
+    }
+  };
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
   const release = (): void => {
@@ -98,6 +139,12 @@ export async function startTcpProxy(
     port: (server.address() as AddressInfo).port,
     accepted: () => accepted,
     cut,
+    halfClose: (towards) => {
+      for (const socket of sockets) if (targets.has(socket) === (towards === 'target')) socket.end();
+    },
+    setPace: (next) => {
+      pace = next;
+    },
     freeze: () => {
       frozen = true;
     },
@@ -110,10 +157,14 @@ export async function startTcpProxy(
     },
     isHolding: () => untilHold <= 0,
     cutAfter: (bytes) => {
-      untilCut = bytes;
+      armed = { left: bytes, work: cut };
+    },
+    after: (bytes, work) => {
+      armed = { left: bytes, work };
     },
     release,
     close: async () => {
+      closing.abort();
       release();
       cut();
       server.close();
