@@ -14,6 +14,7 @@ export * from './errors.js';
 export {
   describeStatus,
   isPending,
+  isStorageWarning,
   isWarning,
   retryOfStatus,
   Status,
