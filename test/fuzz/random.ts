@@ -27,6 +27,17 @@ export class Random {
     return one;
   }
 
+  /** A whole number from `least` to `most`. */
+  between(least: number, most: number): number {
+    return least + this.below(most - least + 1);
+  }
+
+  /** The same in another order (Fisher and Yates). */
+  shuffled<T>(all: readonly T[]): T[] {
+    const left = [...all];
+    return all.map(() => left.splice(this.below(left.length), 1)[0]!);
+  }
+
   /** The bytes in pieces, some of them of a single byte, some empty. */
   pieces(bytes: Buffer): Buffer[] {
     const most = this.pick([1, 3, 40, 3_000, 70_000]);

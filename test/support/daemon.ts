@@ -28,8 +28,12 @@ export interface Daemon {
   /** SIGKILL. */
   kill(): Promise<ExitStatus>;
   signal(signal: NodeJS.Signals): void;
-  /** After `stop` or `kill`: the same command in the same environment. */
+  /** After `stop` or `kill`, or when it has ended by itself: the same command in the same environment. */
   start(): Promise<void>;
+  /** The same, without waiting until it is ready: it may end before that. */
+  startOnly(): Promise<void>;
+  /** Resolves when it has ended, whoever ended it. */
+  exited(): Promise<ExitStatus>;
   /** Ends it, if it runs, and removes its folder. */
   close(): Promise<void>;
 }
@@ -37,10 +41,16 @@ export interface Daemon {
 /** Longer than the daemon's default PIXL_SHUTDOWN_GRACE. */
 const STOP_MS = 45_000;
 
-/** Starts the daemon and waits until it says that it is ready. `options` are those of `serve`. */
+/**
+ * Starts the daemon and waits until it says that it is ready.
+ *
+ * @param options those of `serve`
+ * @param modules URLs of modules that Node loads before the program (`--import`)
+ */
 export async function startDaemon(
   environment: Readonly<Record<string, string>>,
   options: readonly string[] = [],
+  modules: readonly string[] = [],
 ): Promise<Daemon> {
   const dir = tempDir('daemon');
   const logFile = join(dir.path, 'daemon.log');
@@ -53,19 +63,24 @@ export async function startDaemon(
     PIXL_IMAGING_API_RATE: 'unlimited',
     ...environment,
   };
-  const start = async (runsBefore: number): Promise<ManagedProcess> =>
+  const spawn = (ready?: () => void): Promise<ManagedProcess> =>
     startProcess({
       name: 'pixl-imaging',
       command: process.execPath,
-      args: [PROGRAM, 'serve', ...options],
+      args: [...modules.flatMap((url) => ['--import', url]), PROGRAM, 'serve', ...options],
       env,
       cwd: dir.path,
       logFile,
       readyTimeoutMs: 60_000,
-      ready: () => {
-        if (readyLines() === runsBefore) throw new Error('the daemon is not ready');
-      },
+      ...(ready === undefined ? {} : { ready }),
     });
+  const start = (runsBefore: number): Promise<ManagedProcess> =>
+    spawn(() => {
+      if (readyLines() === runsBefore) throw new Error('the daemon is not ready');
+    });
+  const requireEnded = (): void => {
+    if (managed.isRunning()) throw new Error('the daemon runs already');
+  };
   try {
     managed = await start(0);
   } catch (error) {
@@ -83,9 +98,14 @@ export async function startDaemon(
     kill: () => managed.kill(),
     signal: (signal) => managed.signal(signal),
     start: async () => {
-      if (managed.isRunning()) throw new Error('the daemon runs already');
+      requireEnded();
       managed = await start(readyLines());
     },
+    startOnly: async () => {
+      requireEnded();
+      managed = await spawn();
+    },
+    exited: () => managed.exited(),
     close: async () => {
       await managed.stop(STOP_MS);
       dir.remove();

@@ -1,4 +1,4 @@
-import { connect, type Channel, type ConsumeMessage, type GetMessage } from 'amqplib';
+import { connect, type Channel, type ChannelModel, type ConsumeMessage, type GetMessage } from 'amqplib';
 import { once } from 'node:events';
 import type { DaemonQueues, LyingMessage, Tap } from './daemon-queues.js';
 import type { Rabbitmq } from './rabbitmq.js';
@@ -9,7 +9,7 @@ const NOT_FOUND = 404;
 /** Queues of a RabbitMQ, without our code. */
 export function rabbitmqQueues(rabbitmq: Rabbitmq): DaemonQueues {
   const { username, password, host, port } = rabbitmq;
-  const url = `amqp://${username}:${password}@${host}:${port}`;
+  const url = urlOf(rabbitmq);
   const onChannel = channels(url);
   return {
     environment: {
@@ -52,16 +52,52 @@ export function rabbitmqQueues(rabbitmq: Rabbitmq): DaemonQueues {
   };
 }
 
+/** What is ready in some queues, looked at and left in its place. A queue that is not there has nothing. */
+export async function lyingIn(rabbitmq: Rabbitmq, queues: readonly string[]): Promise<LyingMessage[]> {
+  const model = await connect(urlOf(rabbitmq));
+  try {
+    const messages: LyingMessage[] = [];
+    for (const queue of queues) messages.push(...(await lookInto(model, queue)));
+    return messages;
+  } finally {
+    await model.close(); // what was taken and not acked goes back
+  }
+}
+
+async function lookInto(model: ChannelModel, queue: string): Promise<LyingMessage[]> {
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  const messages: LyingMessage[] = [];
+  try {
+    for (;;) {
+      const message = await channel.get(queue);
+      if (message === false) return messages;
+      messages.push(lying(message));
+    }
+  } catch (error) {
+    if (isNotFound(error)) return messages;
+    throw error;
+  }
+}
+
 /** A channel of its own: the answer for a queue that is not there closes it. */
 function messagesIn(queue: string): (channel: Channel) => Promise<number> {
   return async (channel) => {
     try {
       return (await channel.checkQueue(queue)).messageCount;
     } catch (error) {
-      if ((error as { code?: unknown }).code === NOT_FOUND) return 0;
+      if (isNotFound(error)) return 0;
       throw error;
     }
   };
+}
+
+function isNotFound(error: unknown): boolean {
+  return (error as { code?: unknown }).code === NOT_FOUND;
+}
+
+function urlOf({ username, password, host, port }: Rabbitmq): string {
+  return `amqp://${username}:${password}@${host}:${port}`;
 }
 
 function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {

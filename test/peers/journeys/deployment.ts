@@ -96,18 +96,23 @@ function environmentOf(nodes: Nodes, queues: Deployment['queues']): Record<strin
   };
 }
 
-/** 5 s doubling, as SPEC section 2 has it; a test that goes through more of them waits too long anyway. */
-const RETRY_DELAYS = [5_000, 10_000, 20_000];
+/**
+ * 5 s doubling, as SPEC section 2 has it; a test that goes through more of them waits too long anyway. The first three
+ * are those of `test/support/preload/short-pauses.ts`.
+ */
+const RETRY_DELAYS = [500, 1_000, 2_000, 5_000, 10_000, 20_000];
 
 /**
  * Starts a daemon with the given settings on top of what it needs.
  *
  * @param backing the daemon's alone; closed with it
+ * @param modules see `startDaemon`
  */
 export async function deploy(
   nodes: Nodes,
   backing: DaemonQueues,
   settings: Readonly<Record<string, string>> = {},
+  modules: readonly string[] = [],
 ): Promise<Deployment> {
   const id = randomUUID().slice(0, 8);
   const queues = { primary: `${id}-primary`, secondary: `${id}-secondary`, failed: `${id}-failed` };
@@ -117,7 +122,7 @@ export async function deploy(
     PIXL_IMAGING_API_PORT: `${await freePort()}`,
     ...settings,
   };
-  const daemon = await startDaemon(environment, backing.options);
+  const daemon = await startDaemon(environment, backing.options, modules);
   const secrets = new Set<string>();
   let taken = 0;
 
@@ -197,7 +202,8 @@ function secretsOf(wish: Wish): string[] {
   return [wish.mrn, wish.accession_number, wish.study_uid].filter((text) => text !== '');
 }
 
-function retryQueues(queues: Deployment['queues']): string[] {
+/** The delay queues of a deployment; not all of them need be there. */
+export function retryQueues(queues: Deployment['queues']): string[] {
   return [queues.primary, queues.secondary].flatMap((queue) =>
     RETRY_DELAYS.map((ms) => `${queue}.retry.${ms}`),
   );

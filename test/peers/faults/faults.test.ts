@@ -1,0 +1,15 @@
+import { useFaults, type FaultCase } from './faults.js';
+import { killPoints } from './kill-points.js';
+import { faultSeed, randomFor } from './seed.js';
+
+const CASES: readonly FaultCase[] = [killPoints];
+
+// In an order that follows from the seed, as everything else that is decided at random: none needs another one before it.
+describe(`faults, with PIXL_FAULT_SEED=${faultSeed}`, () => {
+  const faults = useFaults();
+  for (const one of randomFor('order').shuffled(CASES))
+    it(one.name, function () {
+      this.timeout(one.timeoutMs ?? 120_000);
+      return one.run(faults(), randomFor(one.name));
+    });
+});

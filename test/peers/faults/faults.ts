@@ -1,0 +1,222 @@
+import { expect } from 'chai';
+import { Closers } from '../../../src/core/closers.js';
+import type { Random } from '../../fuzz/random.js';
+import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
+import { eventually } from '../../support/eventually.js';
+import { closeAtEnd, openLongLived } from '../../support/long-lived.js';
+import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
+import { freePort } from '../../support/ports.js';
+import { databaseEnv, startPostgres, type DatabaseAddress, type Postgres } from '../../support/postgres.js';
+import { rabbitmqQueues } from '../../support/rabbitmq-queues.js';
+import { startRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
+import { orthancStore } from '../../support/real-site.js';
+import type { SiteStore } from '../../support/site.js';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
+import { tempDir } from '../../support/temp-dir.js';
+import { deploy, type Deployment, type Nodes } from '../journeys/deployment.js';
+import { expectBalance, expectEndings, expectWhole, type Balance, type Books } from './balance.js';
+import { filesFor, makeMessages, REFUSING_LUA, type Kind, type Published } from './messages.js';
+import { MoveBooks } from './moves.js';
+
+/** All that a deployment is made of, for these tests alone: each may be stopped and started again. */
+export interface FaultPeers {
+  readonly vna: Dcmqrscp;
+  readonly pacs: Dcmqrscp;
+  readonly raw: Orthanc;
+  /** Refuses what is bound to be refused. */
+  readonly anon: Orthanc;
+  readonly rabbitmq: Rabbitmq;
+  readonly postgres: Postgres;
+}
+
+/** A fault, and what is left of it: a test of its own. */
+export interface FaultCase {
+  readonly name: string;
+  readonly timeoutMs?: number;
+  /** @param random the same for the same seed, whatever ran before */
+  run(faults: Faults, random: Random): Promise<void>;
+}
+
+export interface FaultDeploymentOptions {
+  readonly nodes?: Partial<Nodes>;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** See `startDaemon`. */
+  readonly modules?: readonly string[];
+}
+
+/** A daemon with a database and queues of its own, and the books that it is held against. */
+export interface FaultDeployment extends Deployment {
+  readonly books: Books;
+}
+
+/** What a case has: the peers, emptied before it, and daemons of its own. */
+export interface Faults extends FaultPeers {
+  /** Raw and anon, looked into. */
+  readonly stores: { readonly raw: SiteStore; readonly anon: SiteStore };
+  deploy(options?: FaultDeploymentOptions): Promise<FaultDeployment>;
+  /** Messages whose studies are in the archives where they belong; not yet published. */
+  messages(kinds: readonly Kind[], random: Random): Promise<Published[]>;
+  /** A proxy before a port of 127.0.0.1, closed at the end of the test. */
+  proxy(port: number): Promise<TcpProxy>;
+  folder(): string;
+  /** Closes at the end of the test, last in first out. */
+  atEnd(close: () => Promise<void> | void): void;
+}
+
+const SHORT_PAUSES = new URL('../../support/preload/short-pauses.js', import.meta.url).href;
+/** More than any of the outages here takes. */
+const MANY_ATTEMPTS = '30';
+
+let shared: Promise<FaultPeers> | undefined;
+
+/** Peers that a test may stop and start again: what is started anew is long-lived as well. */
+function faultPeers(): Promise<FaultPeers> {
+  shared ??= openLongLived('the peers of the fault tests', startPeers);
+  return shared;
+}
+
+async function startPeers(): Promise<FaultPeers> {
+  const rawPort = await freePort();
+  const peers = [{ aeTitle: 'ORTHANC_RAW', port: rawPort }];
+  const starting = {
+    vna: startDcmqrscp({ aeTitle: 'VNA', peers }),
+    pacs: startDcmqrscp({ aeTitle: 'PACS', peers }),
+    raw: startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort }),
+    anon: startOrthanc({ aeTitle: 'ORTHANC_ANON', lua: REFUSING_LUA }),
+    rabbitmq: startRabbitmq(),
+    postgres: startPostgres(),
+  };
+  closeAtEnd('the peers of the fault tests', async () => {
+    shared = undefined;
+    const { rabbitmq, postgres, ...nodes } = starting;
+    const ends = [
+      ...Object.values(nodes).map(async (node) => (await node).close()),
+      ...[rabbitmq, postgres].map(async (server) => (await server).stop()),
+    ];
+    await Promise.all(ends);
+  });
+  const { vna, pacs, raw, anon, rabbitmq, postgres } = starting;
+  return {
+    vna: await vna,
+    pacs: await pacs,
+    raw: await raw,
+    anon: await anon,
+    rabbitmq: await rabbitmq,
+    postgres: await postgres,
+  };
+}
+
+/** Registers the hooks of a suite of faults. @returns the peers, once its tests run */
+export function useFaults(): () => Faults {
+  let faults: Faults | undefined;
+  let closers = new Closers();
+
+  before('start the peers', async function () {
+    this.timeout(180_000);
+    faults = faultsOn(await faultPeers(), () => closers);
+  });
+
+  beforeEach('empty the stores', async () => {
+    await Promise.all([faults!.raw.deleteAll(), faults!.anon.deleteAll()]);
+  });
+
+  afterEach('close what the test opened', async function () {
+    this.timeout(60_000);
+    const ending = closers;
+    closers = new Closers();
+    try {
+      await ending.closeAll();
+    } catch (error) {
+      if (this.currentTest?.state !== 'failed') throw error; // else it follows from what failed
+    }
+  });
+
+  return () => faults!;
+}
+
+function faultsOn(peers: FaultPeers, closers: () => Closers): Faults {
+  const { vna, pacs, raw, anon, rabbitmq, postgres } = peers;
+  const faults: Faults = {
+    ...peers,
+    stores: { raw: orthancStore(raw), anon: orthancStore(anon) },
+    deploy: async ({ nodes = {}, settings = {}, modules = [] } = {}) => {
+      const database: DatabaseAddress = await postgres.createDatabase();
+      const own = await deploy(
+        { primary: vna, secondary: pacs, raw, anon, ...nodes },
+        rabbitmqQueues(rabbitmq),
+        { ...databaseEnv(database), PIXL_MAX_ATTEMPTS: MANY_ATTEMPTS, ...settings },
+        [SHORT_PAUSES, ...modules],
+      );
+      closers().add('daemon', () => own.close());
+      return { ...own, books: { queues: own.queues, rabbitmq, database } };
+    },
+    messages: async (kinds, random) => {
+      const messages = await makeMessages(faults.folder(), kinds, random);
+      for (const [name, archive] of [
+        ['primary', vna],
+        ['secondary', pacs],
+      ] as const) {
+        const files = filesFor(name, messages);
+        if (files.length > 0) await archive.load(files);
+      }
+      return messages;
+    },
+    proxy: async (port) => {
+      const proxy = await startTcpProxy(port);
+      closers().add('proxy', () => proxy.close());
+      return proxy;
+    },
+    folder: () => {
+      const dir = tempDir('faults');
+      closers().add('folder', () => dir.remove());
+      return dir.path;
+    },
+    atEnd: (close) => closers().add('of the test', close),
+  };
+  return faults;
+}
+
+export interface SettledOptions {
+  /** See `expectBalance`. */
+  readonly mayRepeat?: number;
+  readonly timeoutMs?: number;
+  readonly stores?: Faults['stores'];
+}
+
+/**
+ * Waits until every message has ended as it was bound to, ends the daemon, and holds everything against the books: nothing is
+ * queued, what is called delivered is whole.
+ */
+export async function expectSettled(
+  faults: Faults,
+  own: FaultDeployment,
+  messages: readonly Published[],
+  { mayRepeat = 0, timeoutMs = 90_000, stores = faults.stores }: SettledOptions = {},
+): Promise<Balance> {
+  await eventually(
+    async () => {
+      const balance = await expectBalance(messages, own.books, Infinity);
+      expectEndings(messages, balance);
+      const { primary, secondary } = await own.depths();
+      expect({ primary, secondary, queued: balance.queued }).to.deep.equal({
+        primary: 0,
+        secondary: 0,
+        queued: 0,
+      });
+    },
+    { timeoutMs, everyMs: 250 },
+  );
+  expect(own.daemon.isRunning(), 'the daemon is alive').to.equal(true);
+  expect(await own.daemon.stop(), 'how the daemon ended').to.deep.equal({ code: 0, signal: null });
+  const balance = await expectBalance(messages, own.books, mayRepeat);
+  expect(balance.queued, 'still queued').to.equal(0);
+  await expectWhole(messages, balance, stores);
+  return balance;
+}
+
+/** The archives' books, begun. */
+export async function openMoveBooks(faults: Faults): Promise<MoveBooks> {
+  const books = new MoveBooks([faults.vna, faults.pacs], faults.stores.raw);
+  await books.begin();
+  return books;
+}
