@@ -6,10 +6,12 @@ export interface Verdict {
   readonly minutes: number;
   readonly seed: number;
   readonly findings: readonly Finding[];
-  readonly outcomes: ReturnType<Events['books']['outcomes']>;
-  readonly attempts: Readonly<Record<number, number>>;
+  readonly outcomes: ReturnType<Events['accounts']['outcomes']>;
+  readonly attempts: Readonly<Partial<Record<number, number>>>;
   readonly images: Readonly<Record<string, number>>;
   readonly published: number;
+  /** Copies in queues besides: a broker that goes away before it confirms a publish may have it twice. */
+  readonly repeated: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly cpuSeconds: number;
   readonly samples: number;
@@ -28,8 +30,8 @@ export async function verdictOf(
   { minutes, seed }: Pick<Verdict, 'minutes' | 'seed'>,
   alsoWrong: readonly string[],
 ): Promise<Verdict> {
-  const { traffic, books, faults, unanswered } = events;
-  const imbalance = await books.imbalance();
+  const { traffic, accounts, faults, unanswered } = events;
+  const imbalance = await accounts.imbalance();
   const findings = compareWindows(windowsOf(traffic, events));
   const growing = findings
     .filter(({ isFlat }) => !isFlat)
@@ -43,10 +45,10 @@ export async function verdictOf(
   for (const { name } of faults) counts[name] = (counts[name] ?? 0) + 1;
   const tenth = Math.max(1, Math.floor(traffic.length / 10));
   return {
-    ...{ minutes, seed, findings, unanswered, published: books.published },
-    outcomes: books.outcomes(),
-    attempts: books.attempts(),
-    images: books.images(),
+    ...{ minutes, seed, findings, unanswered, published: accounts.published, repeated: accounts.repeated },
+    outcomes: accounts.outcomes(),
+    attempts: accounts.attempts(),
+    images: accounts.images(),
     faults: counts,
     cpuSeconds: (traffic.at(-1)?.cpuSeconds ?? 0) - (traffic[0]?.cpuSeconds ?? 0),
     samples: traffic.length,
@@ -67,7 +69,7 @@ export function markdownOf(verdict: Verdict): string {
     `${verdict.minutes} minutes of traffic and faults on one daemon, seed ${verdict.seed}. ` +
       (wrong.length === 0 ? 'Flat, and the books balance.' : `**Not** as it should be: ${wrong.join('; ')}.`),
     '',
-    `- messages: ${verdict.published} published; ${counted(verdict.outcomes)}; by attempts: ${counted(verdict.attempts)}`,
+    `- messages: ${verdict.published} published; ${counted(verdict.outcomes)}; by attempts: ${counted(verdict.attempts)}; copies besides: ${verdict.repeated}`,
     `- images: ${counted(verdict.images)}`,
     `- faults: ${total}; ${counted(faults)}`,
     `- processor time of the daemon: ${Math.round(verdict.cpuSeconds)} s; samples: ${verdict.samples}; requests that failed: ${verdict.unanswered.length}`,

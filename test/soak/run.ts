@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../fuzz/random.js';
 import { eventually } from '../support/eventually.js';
-import { Books } from './books.js';
+import { Accounts } from './accounts.js';
 import { faultsOf, inTurn } from './faults.js';
 import { ask, sampleOf, type Sample } from './samples.js';
 import type { SoakSite } from './site.js';
@@ -12,7 +12,7 @@ export interface Events {
   readonly traffic: readonly Sample[];
   readonly restBefore: readonly Sample[];
   readonly restAfter: readonly Sample[];
-  readonly books: Books;
+  readonly accounts: Accounts;
   /** Faults in their order, with the second at which each began. */
   readonly faults: readonly { readonly at: number; readonly name: string }[];
   /** Samples that could not be had, and new rates that were not taken. */
@@ -39,7 +39,7 @@ export class Soak {
   readonly #traffic: Traffic;
   readonly #random: Random;
   readonly #startedAt = performance.now();
-  readonly #books: Books;
+  readonly #accounts: Accounts;
   readonly #faults: { at: number; name: string }[] = [];
   readonly #unanswered: string[] = [];
   #until = Infinity;
@@ -48,7 +48,7 @@ export class Soak {
     this.#site = site;
     this.#traffic = traffic;
     this.#random = random;
-    this.#books = new Books(site);
+    this.#accounts = new Accounts(site);
   }
 
   async run(minutes: number): Promise<Events> {
@@ -69,8 +69,8 @@ export class Soak {
     await this.#setRate('unlimited');
     await this.#drain();
     const restAfter = await this.#atRest();
-    const [books, faults, unanswered] = [this.#books, this.#faults, this.#unanswered];
-    return { traffic, restBefore, restAfter, books, faults, unanswered };
+    const [accounts, faults, unanswered] = [this.#accounts, this.#faults, this.#unanswered];
+    return { traffic, restBefore, restAfter, accounts, faults, unanswered };
   }
 
   async #each(everyMs: number, work: () => Promise<void>): Promise<void> {
@@ -82,8 +82,8 @@ export class Soak {
   }
 
   async #publishSome(): Promise<void> {
-    await this.#books.refresh().catch(() => undefined); // the database may be away
-    const { open } = this.#books;
+    await this.#accounts.refresh().catch(() => undefined); // the database may be away
+    const { open } = this.#accounts;
     if (open.length >= MOST_OPEN) return;
     const messages = Array.from({ length: 3 + this.#random.below(4) }, () => this.#traffic.next());
     const busy = new Set(open.flatMap(({ studies }) => studies));
@@ -106,8 +106,8 @@ export class Soak {
 
   /** By HTTP or by the broker, again and again until it is sure that they are on the queue. */
   async #publish(messages: readonly SoakMessage[]): Promise<void> {
-    for (const message of messages) this.#books.add(message);
-    const readable = messages.filter(({ id }) => id !== null);
+    for (const message of messages) this.#accounts.add(message);
+    const readable = messages.filter(({ ending }) => ending !== 'rejected');
     const byHttp = this.#random.below(3) === 0 ? readable : [];
     const byBroker = messages.filter((message) => !byHttp.includes(message));
     const wishes = byHttp.map(({ body }) => JSON.parse(body.toString('utf8')) as unknown);
@@ -165,8 +165,8 @@ export class Soak {
   async #drain(): Promise<void> {
     await eventually(
       async () => {
-        await this.#books.refresh();
-        const open = this.#books.open.length;
+        await this.#accounts.refresh();
+        const open = this.#accounts.open.length;
         if (open > 0) throw new Error(`${open} messages have not ended`);
       },
       { timeoutMs: DRAIN_MS, everyMs: 1_000 },

@@ -1,15 +1,13 @@
 import { join } from 'node:path';
 import type { Random } from '../fuzz/random.js';
+import { keyOf, type Published } from '../peers/faults/messages.js';
 import { wishFor, type Wish } from '../peers/journeys/deployment.js';
 import { makeStudy, UID_ROOT, type MadeStudy, type StudyOptions } from '../support/dicom-files.js';
 import type { Lab } from '../support/lab.js';
 
 /** A message, and what must become of it while every trouble passes. */
-export interface SoakMessage {
-  readonly body: Buffer;
-  /** Its place in the ledger; null: it can't be read, and is known by its bytes alone. */
-  readonly id: number | null;
-  readonly outcome: 'delivered' | 'missing' | 'rejected';
+export interface SoakMessage extends Pick<Published, 'body' | 'key' | 'ending'> {
+  readonly kind: string;
   /** The instances that a delivery brings. */
   readonly sopInstanceUids: readonly string[];
   /** Studies that it touches. */
@@ -89,37 +87,41 @@ export class Traffic {
   }
 
   #byUid(study: MadeStudy): SoakMessage {
-    return this.#message(study, {}, study.sopInstanceUids, [study]);
+    return this.#message('by UID', study, {}, study.sopInstanceUids, [study]);
   }
 
   #byAccession(studies: readonly MadeStudy[]): SoakMessage {
     const all = studies.flatMap(({ sopInstanceUids }) => sopInstanceUids);
-    return this.#message(studies[0]!, { study_uid: '' }, all, studies);
+    return this.#message('by accession number', studies[0]!, { study_uid: '' }, all, studies);
   }
 
   #oneSeries(study: MadeStudy): SoakMessage {
     const series = this.#random.pick(study.series);
     const uids = series.instances.map(({ sopInstanceUid }) => sopInstanceUid);
-    return this.#message(study, { series_uid: series.seriesInstanceUid }, uids, [study]);
+    return this.#message('one series', study, { series_uid: series.seriesInstanceUid }, uids, [study]);
   }
 
   #nowhere(): SoakMessage {
     const name = `NOWHERE-${this.#count + 1}`;
     const study = { mrn: `MRN-${name}`, accession: `ACC-${name}`, studyInstanceUid: '' };
-    return { ...this.#message(study, {}, [], []), outcome: 'missing' };
+    return { ...this.#message('nowhere', study, {}, [], []), ending: 'missing' };
   }
 
   #unreadable(): SoakMessage {
     this.#count += 1;
-    const body = this.#random.pick([
+    const text = this.#random.pick([
       `{"mrn": ${this.#count}`,
       JSON.stringify({ mrn: `MRN-BAD-${this.#count}`, accession_number: 'ACC*' }),
       `\u0000${this.#count}`,
     ]);
-    return { body: Buffer.from(body), id: null, outcome: 'rejected', sopInstanceUids: [], studies: [] };
+    const body = Buffer.from(text);
+    return {
+      ...{ body, key: keyOf(body), kind: 'unreadable', ending: 'rejected', sopInstanceUids: [], studies: [] },
+    };
   }
 
   #message(
+    kind: string,
     study: Pick<MadeStudy, 'mrn' | 'accession' | 'studyInstanceUid'>,
     rest: Partial<Wish>,
     sopInstanceUids: readonly string[],
@@ -129,6 +131,6 @@ export class Traffic {
     const project = this.#random.pick(PROJECTS);
     const wish = wishFor(study, { ...rest, procedure_occurrence_id: this.#count, project_name: project });
     const body = Buffer.from(JSON.stringify(wish));
-    return { body, id: this.#count, outcome: 'delivered', sopInstanceUids, studies };
+    return { body, key: keyOf(body), kind, ending: 'delivered', sopInstanceUids, studies };
   }
 }
