@@ -23,18 +23,13 @@ interface Stoppable {
 /** All that is done to the peers; the daemon itself is left alone, for its growth is what is looked for. */
 export function faultsOf(site: SoakSite, random: Random): Fault[] {
   const { lab, rabbitmq, postgres, proxies } = site;
-  const away = async (end: () => Promise<void>, start: () => Promise<void>): Promise<void> => {
-    await end();
-    await sleep(random.pick(AWAY_MS));
-    await start();
-  };
   const stopped = (name: string, peer: Stoppable): Fault => ({
     name,
-    run: () =>
-      away(
-        () => peer.stop(),
-        () => peer.start(),
-      ),
+    run: async () => {
+      await peer.stop();
+      await sleep(random.pick(AWAY_MS));
+      await peer.start();
+    },
   });
   const cut = (partner: Partner): Fault => ({
     name: `connections cut: ${partner}`,
@@ -70,8 +65,5 @@ export function faultsOf(site: SoakSite, random: Random): Fault[] {
 
 /** Each once, in an order that the seed makes, and then again in another, without an end. */
 export function* inTurn<T>(all: readonly T[], random: Random): Generator<T, never> {
-  for (;;) {
-    const left = [...all];
-    while (left.length > 0) yield* left.splice(random.below(left.length), 1);
-  }
+  for (;;) yield* random.shuffled(all);
 }
