@@ -30,7 +30,9 @@ const MOST_OPEN = 60;
 const REST_MS = { settle: 30_000, look: 30_000 };
 const DRAIN_MS = 360_000;
 
-/** In turn; 0 pauses for as long as the others hold, and the last of them drains what has come together. */
+/** How long a rate of 0 holds. */
+const PAUSED_MS = 15_000;
+/** In turn; the one after the pause lets through what has come together. */
 const RATES = ['unlimited', 12, 'unlimited', 4, 0, 30] as const;
 
 /** Traffic, faults, changes of the rate and a look at the daemon, all side by side, for so long. */
@@ -126,7 +128,7 @@ export class Soak {
   async #changeRates(): Promise<void> {
     for (const rate of inOrder(RATES)) {
       await this.#setRate(rate);
-      const until = Math.min(this.#until, performance.now() + (rate === 0 ? 15_000 : RATE_EVERY_MS));
+      const until = Math.min(this.#until, performance.now() + (rate === 0 ? PAUSED_MS : RATE_EVERY_MS));
       await sleep(Math.max(0, until - performance.now()));
       if (performance.now() >= this.#until) return;
     }
