@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { collectStatus, createMetrics, startApi, type QueueSource } from '../../src/api/index.js';
+import {
+  addProcessMetrics,
+  collectStatus,
+  createMetrics,
+  startApi,
+  type QueueSource,
+} from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import {
@@ -118,6 +124,7 @@ async function startDaemon(
     },
     log,
   );
+  addProcessMetrics(registry);
   const { enabled: deliver, projectTag } = config.delivery;
   const parts = await journeyParts(config, { deliver, projectTag, observer: studies, metrics, log }, closers);
   const limiters = new Map(

@@ -6,7 +6,13 @@ export {
   RequestRefusedError,
   type RefusalCode,
 } from './errors.js';
-export { createMetrics, type LimiterGauge, type MetricSources, type QueueGauge } from './metrics.js';
+export {
+  addProcessMetrics,
+  createMetrics,
+  type LimiterGauge,
+  type MetricSources,
+  type QueueGauge,
+} from './metrics.js';
 export type { ApiLimits } from './limited-server.js';
 export { startApi, type Api, type ApiOptions } from './start-api.js';
 export type { ApiServices, QueueStatus, Rate, RateService, Status, StudyStatus } from './services.js';

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { describeError, TimeoutError } from '../core/errors.js';
 import type { Logger } from '../core/log.js';
 import type { Metrics } from '../core/metrics.js';
@@ -78,6 +78,17 @@ export function createMetrics(
       associationFailed: (node, cause) => failures.inc({ node, cause: wordOrOther(cause) }),
     },
   };
+}
+
+/** How often the event loop's delay is looked at, in ms: prom-client's 10 would wake an idle daemon a hundred times a second. */
+const LOOP_DELAY_EVERY_MS = 100;
+
+/**
+ * What the process itself takes (memory, processor, file handles, timers, event loop), under the names that prom-client gives
+ * it everywhere. Once in a process: it begins to watch the garbage collector and the event loop, and nothing ends that.
+ */
+export function addProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_DELAY_EVERY_MS });
 }
 
 function wordOrOther(text: string): string {

@@ -36,7 +36,10 @@ export class TlsError extends PixlError {
   }
 }
 
-/** A-ASSOCIATE-RJ (PS3.8 9.3.4). Transient rejections may be tried again, permanent ones not. */
+/**
+ * A-ASSOCIATE-RJ (PS3.8 9.3.4). Transient rejections may be tried again, permanent ones not, and neither one that says the
+ * called AE title is not known, whatever it calls itself: no wait mends a setting.
+ */
 export class AssociationRejectedError extends PixlError {
   readonly code = 'ASSOCIATION_REJECTED';
   readonly peer: string;
@@ -49,7 +52,8 @@ export class AssociationRejectedError extends PixlError {
   }
 
   get retry(): Retry {
-    return this.rj.result === 'rejected-transient' ? 'later' : 'never';
+    const { result, reason } = this.rj;
+    return result === 'rejected-transient' && reason !== 'called AE title not recognized' ? 'later' : 'never';
   }
 }
 

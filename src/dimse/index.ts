@@ -13,6 +13,7 @@ export * from './errors.js';
 export {
   describeStatus,
   isPending,
+  isStorageWarning,
   isWarning,
   retryOfStatus,
   Status,

@@ -1,7 +1,7 @@
 import { throwIfCancelled } from '../core/cancel.js';
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
-  isWarning,
+  isStorageWarning,
   relay,
   Status,
   type Association,
@@ -214,14 +214,14 @@ class DeliveryRun {
   }
 
   #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {
-    if (status !== Status.Success && !isWarning(status)) {
+    if (status !== Status.Success && !isStorageWarning(status)) {
       this.#refused.set(
         uid,
         `the anonymising store answered 0x${status.toString(16).padStart(4, '0').toUpperCase()}`,
       );
       return;
     }
-    if (isWarning(status)) this.#warnings += 1;
+    if (isStorageWarning(status)) this.#warnings += 1;
     this.#delivered.add(uid);
     this.#bytes += bytes;
     this.#request.onDelivered(this.#delivered.size);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createMetrics } from '../../src/api/index.js';
+import { addProcessMetrics, createMetrics } from '../../src/api/index.js';
 import { silentLogger } from '../../src/core/log.js';
 
 describe('the metrics', () => {
@@ -80,6 +80,22 @@ describe('the metrics', () => {
       const text = await registry.metrics();
       expect(text).to.contain('pixl_messages_total{archive="primary",outcome="delivered"} 1');
       expect(text).not.to.contain('pixl_queue_depth{');
+    }
+  });
+
+  it('say what the process takes, so that growth is seen from outside', async () => {
+    const { registry } = createMetrics({}, silentLogger);
+    addProcessMetrics(registry);
+    const timer = setTimeout(() => undefined, 60_000);
+    try {
+      const text = await registry.metrics();
+      const value = (name: string): number => Number(text.split(`\n${name} `)[1]?.split('\n')[0]);
+      expect(value('process_resident_memory_bytes')).to.be.greaterThan(10_000_000);
+      expect(value('nodejs_heap_size_used_bytes')).to.be.greaterThan(1_000_000);
+      expect(value('process_open_fds')).to.be.greaterThan(2);
+      expect(value('nodejs_active_resources{type="Timeout"}')).to.be.greaterThan(0);
+    } finally {
+      clearTimeout(timer);
     }
   });
 });

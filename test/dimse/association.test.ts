@@ -106,6 +106,7 @@ describe('requesting an association', () => {
       [1, 1, 7, 'rejected-permanent', 'service-user', 'called AE title not recognized'],
       [1, 1, 5, 'rejected-permanent', 'service-user', 'reserved'],
       [2, 1, 1, 'rejected-transient', 'service-user', 'no reason given'],
+      [2, 1, 7, 'rejected-transient', 'service-user', 'called AE title not recognized'],
       [2, 1, 99, 'rejected-transient', 'service-user', 'reserved'],
       [1, 2, 1, 'rejected-permanent', 'service-provider (ACSE)', 'no reason given'],
       [1, 2, 2, 'rejected-permanent', 'service-provider (ACSE)', 'protocol version not supported'],
@@ -126,7 +127,7 @@ describe('requesting an association', () => {
           async (server) => {
             const error = await rejection(Association.request(optionsFor(server)), AssociationRejectedError);
             expect(error.rj).to.include({ result, source, reason });
-            expect(error.retry).to.equal(resultCode === 1 ? 'never' : 'later');
+            expect(error.retry).to.equal(resultCode === 1 || reason.startsWith('called AE') ? 'never' : 'later');
             expect(error.peer).to.equal(nameOf(server));
             expect(error.message).to.contain(reason).and.to.contain(nameOf(server));
             await server.finished();

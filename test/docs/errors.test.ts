@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { tableOf, TROUBLES } from '../peers/troubles/troubles.js';
 import { projectRoot } from '../support/fixtures.js';
+
+const page = readFileSync(join(projectRoot, 'docs', 'errors.md'), 'utf8');
 
 interface Entry {
   readonly code: string;
@@ -31,10 +34,13 @@ function entriesIn(text: string): Entry[] {
 
 /** The rows of the page: code, tried again, meaning, what to do. */
 function rowsOfPage(): string[][] {
-  const page = readFileSync(join(projectRoot, 'docs', 'errors.md'), 'utf8');
-  return page
+  return rowsIn(page).filter(([first]) => first?.startsWith('`') === true);
+}
+
+function rowsIn(text: string): string[][] {
+  return text
     .split('\n')
-    .filter((line) => line.startsWith('| `'))
+    .filter((line) => line.startsWith('|'))
     .map((line) =>
       line
         .split('|')
@@ -64,6 +70,13 @@ describe('docs/errors.md', () => {
       expect(row, codeOf(row)).to.have.length(4);
       for (const cell of row) expect(cell, codeOf(row)).not.to.equal('');
     }
+  });
+
+  it('has the table of statuses and network errors that the tests go through', () => {
+    const section = /^## Statuses and network errors\n([\s\S]*?)^## /m.exec(page)?.[1] ?? '';
+    const [, , ...rows] = rowsIn(section);
+    expect(rows).to.deep.equal(tableOf(TROUBLES));
+    expect(TROUBLES.length).to.be.at.least(25);
   });
 
   it('belongs to classes of which no two share a code', () => {

@@ -29,7 +29,12 @@ export function isPending(status: number): boolean {
 
 /** 0x0001, 0x0107, 0x0116 and 0xBxxx: done, with a remark (PS3.7 annex C.4). */
 export function isWarning(status: number): boolean {
-  return (status & 0xf000) === 0xb000 || status === 0x0001 || status === 0x0107 || status === 0x0116;
+  return isStorageWarning(status) || status === 0x0001 || status === 0x0107 || status === 0x0116;
+}
+
+/** 0xBxxx: the instance is stored, with a remark (PS3.4 B.2.3). The other warnings are none of a C-STORE. */
+export function isStorageWarning(status: number): boolean {
+  return (status & 0xf000) === 0xb000;
 }
 
 /**

@@ -12,6 +12,9 @@ import { retryQueues, type Deployment } from '../journeys/deployment.js';
 import { expectRelayed } from '../journeys/journeys.js';
 import { keyOf, type Published } from './messages.js';
 
+/** A message as the books know it; the kind is for people. */
+export type Entered = Pick<Published, 'key'> & { readonly kind: string };
+
 /** Where the books of a deployment are. */
 export interface Books {
   readonly queues: Deployment['queues'];
@@ -55,7 +58,7 @@ const FAILURES: ReadonlySet<Ending> = new Set(['missing', 'incomplete', 'failed'
  * @throws AssertionError
  */
 export async function expectBalance(
-  messages: readonly Published[],
+  messages: readonly Entered[],
   books: Books,
   mayRepeat = 0,
 ): Promise<Balance> {
@@ -114,7 +117,10 @@ function countsOf(rows: ReadonlyMap<string, Row>): Record<Ending, number> {
 }
 
 /** Every message has ended as it was bound to. */
-export function expectEndings(messages: readonly Published[], { rows }: Balance): void {
+export function expectEndings(
+  messages: readonly (Entered & Pick<Published, 'ending'>)[],
+  { rows }: Balance,
+): void {
   for (const { key, kind, ending } of messages) expect(rows.get(key)?.outcome, kind).to.equal(ending);
 }
 

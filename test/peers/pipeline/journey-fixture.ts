@@ -4,7 +4,7 @@ import { noMetrics } from '../../../src/core/metrics.js';
 import { createRateLimiter } from '../../../src/core/rate-limiter/index.js';
 import type { StudyRequest } from '../../../src/core/message.js';
 import type { Outcome, StudyReport } from '../../../src/core/outcome.js';
-import { NodeClient, type DicomNode } from '../../../src/dimse/index.js';
+import { NodeClient, type AssociationTimeouts, type DicomNode } from '../../../src/dimse/index.js';
 import {
   KeyedLock,
   processMessage,
@@ -39,13 +39,14 @@ export async function startJourney(
   nodes: { readonly archive: NodeAddress; readonly raw: NodeAddress; readonly anon: NodeAddress | null },
   settings: Partial<JourneySettings> = {},
   associations: { readonly raw: number; readonly anon: number } = { raw: 3, anon: 2 },
+  timeouts: AssociationTimeouts = { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
 ): Promise<Journey> {
   const clients: NodeClient[] = [];
   const client = ({ aeTitle, host, port }: DicomNode, maxAssociations: number): NodeClient => {
     const made = new NodeClient({
       node: { aeTitle, host, port },
       callingAeTitle: 'PIXL',
-      timeouts: { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
+      timeouts,
       maxAssociations,
       idleMs: 500,
     });
