@@ -1,6 +1,6 @@
 import { connect, type Channel, type ConsumeMessage, type GetMessage } from 'amqplib';
 import { once } from 'node:events';
-import type { DaemonQueues, LyingMessage, Tap } from './daemon-queues.js';
+import { withoutCanaries, type DaemonQueues, type LyingMessage, type Tap } from './daemon-queues.js';
 import type { Rabbitmq } from './rabbitmq.js';
 
 const WORK_QUEUE = { durable: true, arguments: { 'x-max-priority': 5 } };
@@ -65,7 +65,11 @@ function messagesIn(queue: string): (channel: Channel) => Promise<number> {
 }
 
 function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {
-  return { content, properties: { ...properties }, persistent: properties.deliveryMode === 2 };
+  return withoutCanaries({
+    content,
+    properties: { ...properties },
+    persistent: properties.deliveryMode === 2,
+  });
 }
 
 type OnChannel = <T>(work: (channel: Channel) => Promise<T>) => Promise<T>;

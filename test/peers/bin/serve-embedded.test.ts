@@ -41,7 +41,7 @@ describe('pixl-imaging serve --embedded', function () {
       studies.push(
         await makeStudy(files.path, {
           ...{ study: n, uidRoot: `${UID_ROOT}.8800`, instances: 3 },
-          ...{ mrn: `MRN-E-${n}`, accession: `ACC-E-${n}` },
+          ...{ mrn: `CANARYM-E-${n}`, accession: `CANARYA-E-${n}` },
         }),
       );
     await archives.primary.load(studies.slice(1).flatMap((study) => study.files));
@@ -117,14 +117,14 @@ describe('pixl-imaging serve --embedded', function () {
           (await report(env)).map((one) => [one.accession_number, one.archive]),
         );
         expect(archived).to.deep.equal({
-          'ACC-E-1': 'secondary',
-          'ACC-E-2': 'primary',
-          'ACC-E-3': 'primary',
+          'CANARYA-E-1': 'secondary',
+          'CANARYA-E-2': 'primary',
+          'CANARYA-E-3': 'primary',
         });
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
-          { ...studies[0]!, mrn: 'M', accession: 'A', studyInstanceUid: `${UID_ROOT}.8800.999` },
+          { ...studies[0]!, mrn: 'CANARYM', accession: 'CANARYA', studyInstanceUid: `${UID_ROOT}.8800.999` },
         ];
         const more = await runCli(
           ['populate', cohort(dir, [missing]), '--embedded', '--no-start', '--json'],

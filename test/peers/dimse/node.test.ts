@@ -99,7 +99,7 @@ describe('an embedded node and its peers', function () {
     });
     const patients = await findscu(
       node,
-      { QueryRetrieveLevel: 'PATIENT', PatientID: 'MRN6?' },
+      { QueryRetrieveLevel: 'PATIENT', PatientID: 'CANARYM6?' },
       { model: 'patient root' },
     );
     expect(patients.answers.map((answer) => answer['PatientID'])).to.have.members([
