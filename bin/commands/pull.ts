@@ -7,7 +7,7 @@ import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.j
 import { processMessage, type JourneyParts } from '../../src/pipeline/index.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { bytesText, printJson, printLine, printRemark, printTable, ProgressBar } from '../output.js';
+import { bytesText, printJson, printLine, printTable, ProgressBar } from '../output.js';
 import { requireOpen } from '../open-hours.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
@@ -72,10 +72,8 @@ async function pull(options: PullOptions): Promise<ExitCode> {
       closers,
     );
     bar.stop();
-    if (options.json === true) {
-      printJson(resultJson(outcome));
-      for (const study of outcome.studies) refusals(study).forEach(printRemark);
-    } else printResult(outcome, config);
+    if (options.json === true) printJson(resultJson(outcome));
+    else printResult(outcome, config);
     return exitCode(outcome);
   } finally {
     bar.stop();
@@ -138,6 +136,7 @@ function resultJson(outcome: Outcome): object {
         delivered: study.images.delivered,
       },
       missing_uids: study.missing,
+      refused_uids: study.refused.map(({ sopInstanceUid }) => sopInstanceUid),
       bytes_delivered: study.bytesDelivered,
       duration_ms: study.durationMs,
     })),
@@ -166,9 +165,6 @@ function printResult(outcome: Outcome, config: Config): void {
 
 function printTrouble(study: StudyReport): void {
   for (const uid of study.missing) printLine(`missing in raw: ${uid}`);
-  refusals(study).forEach(printLine);
-}
-
-function refusals(study: StudyReport): string[] {
-  return study.refused.map(({ sopInstanceUid, reason }) => `not delivered: ${sopInstanceUid}: ${reason}`);
+  for (const { sopInstanceUid, reason } of study.refused)
+    printLine(`not delivered: ${sopInstanceUid}: ${reason}`);
 }
