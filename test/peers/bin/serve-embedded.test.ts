@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodesEnv, runCli, type CliResult } from '../../support/cli.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
+import { echoscu } from '../../support/dcmtk.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { makeEmbeddedFolder, seededIntegers } from '../../support/embedded.js';
@@ -121,6 +122,18 @@ describe('pixl-imaging serve --embedded', function () {
           'CANARYA-E-2': 'primary',
           'CANARYA-E-3': 'primary',
         });
+
+        for (const [aeTitle, port] of [
+          ['PIXL_RAW', ports.raw] as const,
+          ['PIXL_ANON', ports.anon] as const,
+        ]) {
+          const store = { aeTitle, host: '127.0.0.1', port };
+          for (const known of ['PIXL', 'VNA', 'PACS']) await echoscu(store, known);
+          const stranger = await echoscu(store, 'STRANGER').catch((error: unknown) => error);
+          expect(String(stranger), 'a calling AE title that it does not know').to.contain(
+            'Calling AE Title Not Recognized',
+          );
+        }
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
