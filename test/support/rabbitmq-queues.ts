@@ -64,7 +64,8 @@ function messagesIn(queue: string): (channel: Channel) => Promise<number> {
   };
 }
 
-function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {
+/** @throws when a header, or another property, shows an identifier or a secret */
+export function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {
   return withoutCanaries({
     content,
     properties: { ...properties },
