@@ -40,7 +40,7 @@ export class ApiClient {
   readonly #url: string;
   readonly #token: string | null;
 
-  constructor(api: Config['api']) {
+  constructor(api: Pick<Config['api'], 'host' | 'port' | 'token'>) {
     this.#url = urlOf(api);
     this.#token = api.token;
   }
@@ -96,7 +96,7 @@ export class ApiClient {
 }
 
 /** The daemon may be bound to all addresses of this machine; here it is on any of them. */
-function urlOf({ host, port }: Config['api']): string {
+function urlOf({ host, port }: Pick<Config['api'], 'host' | 'port'>): string {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const at = bare === '0.0.0.0' ? '127.0.0.1' : bare === '::' ? '::1' : bare;
   return `http://${at.includes(':') ? `[${at}]` : at}:${port}`;

@@ -292,6 +292,7 @@ async function moved(options: {
     PIXL_IMAGING_API_RATE: `${rate}`,
     ORTHANC_AUTOROUTE_RAW_TO_ANON: `${deliver}`,
     PIXL_SHUTDOWN_GRACE: '0',
+    LOG_LEVEL: 'info',
     // Big studies in turns of a batch each end together, and then there is a gap: fewer of them end one by one.
     PIXL_MAX_MESSAGES_IN_FLIGHT: site.work === BIG ? '2' : '5',
   });

@@ -7,7 +7,7 @@ import type { JourneyParts } from '../../src/pipeline/index.js';
 import { processMessage } from '../../src/pipeline/process-message.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { bytesText, printJson, printLine, printRemark, printTable } from '../output.js';
+import { bytesText, printJson, printLine, printTable } from '../output.js';
 import { ProgressBar } from '../progress-bar.js';
 import { requireOpen } from '../open-hours.js';
 import { journeyParts } from '../journey.js';
@@ -47,10 +47,8 @@ export async function pull(options: PullOptions): Promise<ExitCode> {
       closers,
     );
     bar.stop();
-    if (options.json === true) {
-      printJson(resultJson(outcome));
-      for (const study of outcome.studies) refusals(study).forEach(printRemark);
-    } else printResult(outcome, config);
+    if (options.json === true) printJson(resultJson(outcome));
+    else printResult(outcome, config);
     return exitCode(outcome);
   } finally {
     bar.stop();
@@ -113,6 +111,7 @@ function resultJson(outcome: Outcome): object {
         delivered: study.images.delivered,
       },
       missing_uids: study.missing,
+      refused_uids: study.refused.map(({ sopInstanceUid }) => sopInstanceUid),
       bytes_delivered: study.bytesDelivered,
       duration_ms: study.durationMs,
     })),
@@ -141,9 +140,6 @@ function printResult(outcome: Outcome, config: Config): void {
 
 function printTrouble(study: StudyReport): void {
   for (const uid of study.missing) printLine(`missing in raw: ${uid}`);
-  refusals(study).forEach(printLine);
-}
-
-function refusals(study: StudyReport): string[] {
-  return study.refused.map(({ sopInstanceUid, reason }) => `not delivered: ${sopInstanceUid}: ${reason}`);
+  for (const { sopInstanceUid, reason } of study.refused)
+    printLine(`not delivered: ${sopInstanceUid}: ${reason}`);
 }

@@ -208,6 +208,7 @@ async function startDaemon(
     },
     log,
     version: version(),
+    limits: { requestsPerSecond: config.api.requestsPerSecond },
   });
   closers.add('HTTP API', () => api.close());
   return api.url;

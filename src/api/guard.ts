@@ -14,6 +14,8 @@ export interface GuardOptions {
   /** What the API is bound to. */
   readonly host: string;
   readonly token: string | null;
+  /** Told of each token that was given and is not the right one. */
+  readonly onWrongToken?: (request: FastifyRequest) => void;
 }
 
 /**
@@ -30,17 +32,24 @@ export function guard(
   const expected = options.token === null ? null : digest(options.token);
   return async (request, reply) => {
     await Promise.resolve();
-    if (expected !== null && request.routeOptions.config.open !== true) checkToken(expected, request, reply);
+    if (expected !== null && request.routeOptions.config.open !== true)
+      checkToken(expected, options, request, reply);
     if (expected === null) checkHost(options.host, request);
     checkSite(request);
     if (!request.is404 && request.method !== 'GET' && request.method !== 'HEAD') checkBodyType(request);
   };
 }
 
-function checkToken(expected: Buffer, request: FastifyRequest, reply: FastifyReply): void {
+function checkToken(
+  expected: Buffer,
+  options: GuardOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
   const given = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   // Of digests, which are all of one length: the comparison takes the same time for every wrong token.
   if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
+  if (given !== undefined) options.onWrongToken?.(request);
   const challenge = 'Bearer realm="pixl-imaging"';
   reply.header('www-authenticate', given === undefined ? challenge : `${challenge}, error="invalid_token"`);
   throw new RequestRefusedError('UNAUTHORIZED', 'Authorization: Bearer with the right token is needed');

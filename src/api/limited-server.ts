@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 /** What one client may take of us. Times in milliseconds. */
 export interface ApiLimits {
   readonly connections: number;
+  /** Of one client, on all its connections; `Infinity` = as many as it likes. See request-rate.ts. */
+  readonly requestsPerSecond: number;
   /** For the header fields; they are small, and a client that drips them holds a connection. */
   readonly headersTimeoutMs: number;
   /** For a whole request: 16 MiB over a slow line. */
@@ -21,6 +23,7 @@ export interface ApiLimits {
 /** For clients on one machine, or in one hospital. */
 export const DEFAULT_LIMITS: ApiLimits = {
   connections: 256,
+  requestsPerSecond: 100,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
   keepAliveMs: 5_000,

@@ -45,14 +45,15 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'The body is too large, or holds too many messages.',
   415: 'The body is not application/json.',
   422: 'The body holds something else than it should.',
+  429: 'More requests than one client may make; come back later.',
   501: 'What it needs is not configured.',
   503: 'The broker, the database or the safe haven is away; come back later.',
 };
 
-/** The responses of a route for when it does not do what it is asked. */
+/** The responses of a route for when it does not do what it is asked. 429 is every route's but the heart beat's. */
 export function errorResponses(...statuses: readonly number[]): Record<number, object> {
   return Object.fromEntries(
-    statuses.map((status) => [
+    [...statuses, 429].map((status) => [
       status,
       {
         description: REASONS[status] ?? 'Refused.',

@@ -6,6 +6,7 @@ import { answerUnreadable, errorReplies } from './error-replies.js';
 import { ListenError, OpenWithoutTokenError, RequestRefusedError } from './errors.js';
 import { guard } from './guard.js';
 import { readStrictJson } from './json-body.js';
+import { limitRequests, RequestRate } from './request-rate.js';
 import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
 import { addDocs, collectSchemas } from './routes/docs.js';
 import { addExportDicom } from './routes/export-dicom.js';
@@ -93,7 +94,9 @@ async function buildApi(
   app.setNotFoundHandler((request, reply) =>
     replyToError(new RequestRefusedError('NOT_FOUND', 'there is no such page'), request, reply),
   );
-  app.addHook('onRequest', guard(options));
+  const rate = new RequestRate({ perSecond: limits.requestsPerSecond });
+  app.addHook('onRequest', limitRequests(rate));
+  app.addHook('onRequest', guard({ ...options, onWrongToken: ({ ip }) => rate.wrongToken(ip) }));
   app.addHook('preClose', (done) => {
     isClosing = true;
     done();

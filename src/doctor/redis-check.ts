@@ -9,11 +9,20 @@ export function redisCheck(url: string): Check {
   return {
     name: 'Redis',
     run: async () => {
-      const trouble = await tryRedis(url);
-      if (trouble === null) return sound('answers; daemons on it share one rate');
-      return trouble === 'refused'
-        ? wrong('refuses the user name or password', `correct user and password in ${variable}`)
-        : wrong('does not answer: nothing would leave the archives', mend);
+      const fault = await tryRedis(url);
+      switch (fault?.trouble) {
+        case undefined:
+          return sound('answers; daemons on it share one rate');
+        case 'refused':
+          return wrong('refuses the user name or password', `correct user and password in ${variable}`);
+        case 'untrusted':
+          return wrong(
+            fault.reason,
+            `correct the host in ${variable}, or name the authority's PEM file in NODE_EXTRA_CA_CERTS`,
+          );
+        case 'away':
+          return wrong('does not answer: nothing would leave the archives', mend);
+      }
     },
     mendOf: () => mend,
   };

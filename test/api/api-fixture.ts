@@ -9,13 +9,15 @@ import {
 } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { silentLogger } from '../../src/core/log.js';
+import { expectNoCanary } from '../support/canary.js';
+import { UID_ROOT } from '../support/dicom-files.js';
 
 export const QUEUES = ['imaging-primary', 'imaging-secondary'] as const;
 
 export const soundMessage = {
   mrn: '987654321',
   accession_number: 'AA12345605',
-  study_uid: '1.2.840.1',
+  study_uid: `${UID_ROOT}.1`,
   series_uid: '',
   study_date: '2021-07-01',
   procedure_occurrence_id: 5,
@@ -87,14 +89,27 @@ export interface ErrorAnswer {
   };
 }
 
-/** One request on a connection of its own. POST where there is a body. */
-export function ask(url: string, { method, headers = {}, body }: Ask = {}): Promise<Answer> {
+/** Its answer names the study, by its pseudonym. */
+const SHOWS_IDENTIFIERS = '/export-dicom';
+
+/**
+ * One request on a connection of its own. POST where there is a body.
+ * @throws when the answer shows an identifier or a secret
+ */
+export async function ask(url: string, asked: Ask = {}): Promise<Answer> {
+  const answer = await request(url, asked);
+  if (new URL(url).pathname !== SHOWS_IDENTIFIERS)
+    expectNoCanary(`${JSON.stringify(answer.headers)} ${answer.text}`, url);
+  return answer;
+}
+
+function request(url: string, { method, headers = {}, body }: Ask): Promise<Answer> {
   const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   const isChunked = headers['transfer-encoding'] !== undefined;
   const length = bytes === undefined || isChunked ? {} : { 'content-length': bytes.length };
   const type = bytes === undefined ? {} : { 'content-type': 'application/json', ...length };
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
+    const asking = httpRequest(
       url,
       {
         method: method ?? (bytes === undefined ? 'GET' : 'POST'),
@@ -111,8 +126,8 @@ export function ask(url: string, { method, headers = {}, body }: Ask = {}): Prom
         });
       },
     );
-    request.on('error', reject);
-    request.end(bytes);
+    asking.on('error', reject);
+    asking.end(bytes);
   });
 }
 

@@ -3,7 +3,7 @@ import { OpenWithoutTokenError, startApi } from '../../src/api/index.js';
 import { silentLogger } from '../../src/core/log.js';
 import { ask, errorOf, fakeServices, soundMessage, useApi, type Ask } from './api-fixture.js';
 
-const TOKEN = 'a-long-enough-token-0123456789';
+const TOKEN = 'CANARY-long-enough-token-0123456789';
 const bearer = (token: string): Ask['headers'] => ({ authorization: `Bearer ${token}` });
 const PAGES = [
   '/status',

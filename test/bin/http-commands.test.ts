@@ -5,7 +5,7 @@ import { runCli, startCli, type CliResult } from '../support/cli.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/ports.js';
 
-const TOKEN = 'a-long-enough-token-0123456789';
+const TOKEN = 'CANARY-long-enough-token-0123456789';
 
 const status: Status = {
   queues: [

@@ -4,8 +4,9 @@ import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/ports.js';
 import { startScriptedArchive } from '../support/scripted-archive.js';
 import { startScriptedPeer, type Script, type ScriptedServer } from '../support/scripted-peer.js';
+import { NO_STUDY } from '../support/canary.js';
 
-const STUDY = ['--study-uid', '1.2.3'];
+const STUDY = ['--study-uid', NO_STUDY];
 /** Far less than the timeouts of a query (10 s), of an answer to an association (30 s) or of a transfer (240 s). */
 const SOON_MS = 3_000;
 
@@ -47,11 +48,11 @@ describe('A pull that hangs', () => {
 
   it('cancels the C-MOVE that it waits for', async () => {
     const study = {
-      ...{ studyInstanceUid: '1.2.3', mrn: 'M', accession: 'A' },
+      ...{ studyInstanceUid: NO_STUDY, mrn: 'CANARYM', accession: 'CANARYA' },
       series: [
         {
-          seriesInstanceUid: '1.2.3.1',
-          instances: [{ sopInstanceUid: '1.2.3.1.1', sopClassUid: '1.2.840.10008.5.1.4.1.1.2' }],
+          seriesInstanceUid: `${NO_STUDY}.1`,
+          instances: [{ sopInstanceUid: `${NO_STUDY}.1.1`, sopClassUid: '1.2.840.10008.5.1.4.1.1.2' }],
         },
       ],
     };

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { nodesEnv, runCli, type CliResult } from '../support/cli.js';
 import { projectRoot } from '../support/fixtures.js';
 import { withTempDir } from '../support/temp-dir.js';
+import { CANARY, NO_STUDY } from '../support/canary.js';
 
 const NODES = nodesEnv({
   primary: { aeTitle: 'VNA', port: 9 },
   raw: { aeTitle: 'RAW', port: 9 },
   anon: { aeTitle: 'ANON', port: 9 },
 });
-const STUDY = ['--study-uid', '1.2.3'];
+const STUDY = ['--study-uid', NO_STUDY];
 
 /** Each of them is of use to several tests, and a process of its own. */
 const helps = new Map<string, Promise<CliResult>>();
@@ -127,20 +128,20 @@ describe('The program', () => {
       expect(code).to.equal(2);
     });
 
-  const SECRET = 'KLARTEXT';
+  const SECRET = CANARY;
   const wrongIdentifiers: readonly (readonly [readonly string[], RegExp])[] = [
     [['--mrn', `${SECRET}*`, '--accession', 'A1'], /--mrn: holds a wild card/],
     [['--mrn', `${SECRET}?`, '--accession', 'A1'], /--mrn: holds a wild card/],
     [['--mrn', `${SECRET}\\2`, '--accession', 'A1'], /--mrn: holds a backslash/],
     [['--mrn', `${SECRET}\n`, '--accession', 'A1'], /--mrn: holds a control character/],
-    [['--mrn', SECRET.repeat(9), '--accession', 'A1'], /--mrn: longer than 64/],
+    [['--mrn', SECRET.repeat(11), '--accession', 'A1'], /--mrn: longer than 64/],
     [['--mrn', ' ', '--accession', SECRET], /--mrn: empty/],
     [['--mrn', '1', '--accession', `${SECRET}*`], /--accession: holds a wild card/],
     [['--mrn', '1', '--accession', `${SECRET}\\2`], /--accession: holds a backslash/],
     [['--mrn', SECRET], /--mrn goes with --accession/],
     [['--accession', SECRET], /--accession goes with --mrn/],
-    [['--study-uid', '1.2.3', '--mrn', SECRET], /--mrn goes with --accession/],
-    [['--study-uid', '1.2.3', '--accession', SECRET], /--accession goes with --mrn/],
+    [['--study-uid', NO_STUDY, '--mrn', SECRET], /--mrn goes with --accession/],
+    [['--study-uid', NO_STUDY, '--accession', SECRET], /--accession goes with --mrn/],
     [['--mrm', SECRET], /unknown option '--mrm'/],
     [[`--mrm=${SECRET}`], /unknown option '--mrm'/],
     [[SECRET], /too many arguments/],

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { nodesEnv, runCli, type CliResult } from '../support/cli.js';
 import { startScriptedArchive, type ScriptedArchive } from '../support/scripted-archive.js';
+import { NO_STUDY } from '../support/canary.js';
 
 /** An hour of the day that is not near. */
 function closedHours(): string {
@@ -22,7 +23,7 @@ describe('A pull outside the hours of an archive', () => {
   });
 
   const pull = (env: Record<string, string>, ...args: string[]): Promise<CliResult> =>
-    runCli(['pull', '--study-uid', '1.2.3', '--no-deliver', ...args], {
+    runCli(['pull', '--study-uid', NO_STUDY, '--no-deliver', ...args], {
       env: { ...nodesEnv({ primary, secondary, raw }), TZ: 'UTC', ...env },
     });
 

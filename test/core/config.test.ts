@@ -53,7 +53,7 @@ describe('The configuration', () => {
       queues: { primary: 'imaging-primary', secondary: 'imaging-secondary', failed: 'imaging-failed' },
       database: null,
       skipMigrations: false,
-      api: { host: '127.0.0.1', port: 7007, token: null },
+      api: { host: '127.0.0.1', port: 7007, token: null, requestsPerSecond: 100 },
       rate: { perSecond: 5, unit: 'image', capacity: null, redisUrl: null },
       hours: { primary: 'always', secondary: 'always', timeZone: 'Europe/London' },
       timeouts: { queryMs: 10_000, transferMs: 240_000, shutdownGraceMs: 30_000 },
@@ -169,6 +169,7 @@ describe('The configuration', () => {
     ['SECONDARY_ALLOWED_HOURS', 'at night'],
     ['SECONDARY_ALLOWED_HOURS', '20:00-24:30'],
     ['TZ', 'Europe/Atlantis'],
+    ['PIXL_API_REQUESTS_PER_SECOND', '0'],
     ['LOG_LEVEL', 'loud'],
     ['PIXL_LOG_IDENTIFIERS', 'all'],
     ['FTP_TLS', 'none'],
@@ -197,6 +198,7 @@ describe('The configuration', () => {
       false,
     ]);
     expect(load({ PIXL_IMAGING_API_RATE: 'unlimited' }).rate.perSecond).to.equal('unlimited');
+    expect(load({ PIXL_API_REQUESTS_PER_SECOND: 'unlimited' }).api.requestsPerSecond).to.equal(Infinity);
   });
 
   it('never shows a secret', () => {

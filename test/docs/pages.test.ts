@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { BAD_CERTIFICATES } from '../support/authority.js';
 import {
   anchorsOf,
   capitalsNamed,
@@ -13,8 +14,8 @@ import {
 
 /** Pages whose words in capitals are codes of errors or variables of ours, or else stand below. */
 const HELD = ['docs/failure-modes.md', 'docs/security.md', 'docs/operations.md'];
-/** Signals, the variable of Node's temporary folder, checks of `doctor`, AE titles. */
-const OTHERS = /^(SIG[A-Z]+|TMPDIR|FTPS|HTTP|PIXL_RAW|PIXL_ANON)$/;
+/** Signals, variables of Node's, checks of `doctor`, AE titles, what the tests search for. */
+const OTHERS = /^(SIG[A-Z]+|TMPDIR|NODE_EXTRA_CA_CERTS|FTPS|HTTP|PIXL_RAW|PIXL_ANON|CANARY)$/;
 
 describe('The pages of the documentation', () => {
   for (const path of pages()) {
@@ -33,7 +34,8 @@ describe('The pages of the documentation', () => {
 
   for (const path of HELD)
     it(`name only codes and variables that there are (${path})`, () => {
-      const known = new Set([...errorCodes(), ...variables()]);
+      const tls = BAD_CERTIFICATES.map(({ code }) => code);
+      const known = new Set([...errorCodes(), ...variables(), ...tls]);
       const named = capitalsNamed(page(path));
       expect(named).not.to.deep.equal([]);
       expect(named.filter((word) => !known.has(word) && !OTHERS.test(word))).to.deep.equal([]);

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './processes.js';
+import { tempDir } from './temp-dir.js';
+
+/** Subject alternative names of this machine. */
+export const HERE = 'IP:127.0.0.1,DNS:localhost';
 
 /** PEM. */
 export interface Identity {
@@ -68,3 +72,49 @@ export class Authority {
     await run('openssl', [...args, ...key, '-out', `${file}.${kind}`], { cwd: this.#folder });
   }
 }
+
+/** An authority that a test's clients trust, and one that they don't. */
+export interface Authorities {
+  readonly authority: Authority;
+  readonly stranger: Authority;
+  /** Where they, and what they sign, are. */
+  readonly folder: string;
+}
+
+/** Registers the hooks of a suite that needs certificates. */
+export function useAuthorities(): () => Authorities {
+  let made: Authorities | undefined;
+  const folder = tempDir('tls');
+  before('make two authorities', async () => {
+    made = {
+      folder: folder.path,
+      authority: await new Authority(folder.path, 'authority').make(),
+      stranger: await new Authority(folder.path, 'stranger').make(),
+    };
+  });
+  after(() => folder.remove());
+  return () => made!;
+}
+
+/** What a server on 127.0.0.1 may show that its client must refuse, and Node's code for why. */
+export const BAD_CERTIFICATES: readonly {
+  readonly what: string;
+  readonly code: string;
+  readonly make: (authorities: Authorities) => Promise<Identity>;
+}[] = [
+  {
+    what: 'signed by an authority that is not known',
+    code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    make: ({ stranger }) => stranger.sign('unknown', HERE),
+  },
+  {
+    what: 'for another host',
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    make: ({ authority }) => authority.sign('elsewhere', 'IP:127.0.0.9,DNS:elsewhere.example'),
+  },
+  {
+    what: 'expired',
+    code: 'CERT_HAS_EXPIRED',
+    make: ({ authority }) => authority.sign('expired', HERE, -1),
+  },
+];

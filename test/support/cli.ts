@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expectNoCanary } from './canary.js';
 import { projectRoot } from './fixtures.js';
 import { tempDir } from './temp-dir.js';
 
@@ -8,7 +9,7 @@ import { tempDir } from './temp-dir.js';
 export const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
 
 export interface CliOptions {
-  /** All that the program sees besides PATH; nothing of the caller's environment reaches it. */
+  /** All that the program sees besides PATH and LOG_LEVEL=debug; nothing of the caller's environment reaches it. */
   readonly env?: Readonly<Record<string, string>>;
   /** Default: an empty folder of its own, so that no `.env` is picked up. */
   readonly cwd?: string;
@@ -29,13 +30,16 @@ export interface CliResult {
   readonly json: () => unknown;
 }
 
+/** Whose standard output is for people who may see identifiers (docs/security.md). */
+const SHOW_IDENTIFIERS: ReadonlySet<string> = new Set(['find', 'pull', 'report', 'upload-study']);
+
 /** A command that runs. */
 export interface RunningCli {
   readonly pid: number | undefined;
   stdout(): string;
   stderr(): string;
   kill(signal: NodeJS.Signals): void;
-  /** @throws when it takes longer than it may; it is killed then. */
+  /** @throws when it takes longer than it may (it is killed then), or has shown an identifier or a secret. */
   readonly ended: Promise<CliResult>;
 }
 
@@ -48,7 +52,12 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
   const startedAt = performance.now();
   const child = spawn(command, commandArgs, {
     cwd: options.cwd ?? dir.path,
-    env: { PATH: process.env['PATH'] ?? '', ...(tty ? { SHELL: '/bin/sh' } : {}), ...options.env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      LOG_LEVEL: 'debug',
+      ...(tty ? { SHELL: '/bin/sh' } : {}),
+      ...options.env,
+    },
   });
   const [out, err]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
@@ -67,7 +76,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     late = true;
     killNow();
   }, timeoutMs);
-  const ended = new Promise<CliResult>((resolve, reject) => {
+  const running = new Promise<CliResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       const result = { code, signal, stdout: stdout(), stderr: stderr() };
@@ -76,12 +85,23 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
       const ms = performance.now() - startedAt;
       resolve({ ...result, ms, json: () => JSON.parse(result.stdout) as unknown });
     });
-  }).finally(() => {
-    clearTimeout(timer);
-    process.off('exit', killNow);
-    dir.remove();
   });
+  const ended = running
+    .finally(() => {
+      clearTimeout(timer);
+      process.off('exit', killNow);
+      dir.remove();
+    })
+    .then((result) => withoutCanaries(args[0] ?? '', result));
   return { pid: child.pid, stdout, stderr, kill: (signal) => void child.kill(signal), ended };
+}
+
+/** @throws when what a command wrote shows an identifier or a secret that it must not show */
+function withoutCanaries(command: string, result: CliResult): CliResult {
+  expectNoCanary(result.stderr, `pixl-imaging ${command}, standard error`);
+  if (!SHOW_IDENTIFIERS.has(command))
+    expectNoCanary(result.stdout, `pixl-imaging ${command}, standard output`);
+  return result;
 }
 
 /** Runs a command to its end, whatever its exit code. */

@@ -1,3 +1,5 @@
+import { expectNoCanary } from './canary.js';
+
 /** A message as it lies in a queue. */
 export interface LyingMessage {
   readonly content: Buffer;
@@ -43,4 +45,10 @@ export interface DaemonQueues {
   tap(queue: string): Promise<Tap>;
   /** The daemon has ended, and nobody needs these queues any more. */
   close(queues: readonly string[]): Promise<void>;
+}
+
+/** @throws when the headers of a message, or another property, show an identifier. Its content may. */
+export function withoutCanaries(message: LyingMessage): LyingMessage {
+  expectNoCanary(JSON.stringify(message.properties), 'a property of a message');
+  return message;
 }

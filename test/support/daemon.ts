@@ -1,3 +1,5 @@
+import { request } from 'node:http';
+import { expectNoCanary } from './canary.js';
 import { freePort } from './ports.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,12 +38,19 @@ export interface Daemon {
   startOnly(): Promise<void>;
   /** Resolves when it has ended, whoever ended it. */
   exited(): Promise<ExitStatus>;
-  /** Ends it, if it runs, and removes its folder. */
+  /** Reads its `/status` and `/metrics`, if it answers; `close` looks what they showed. */
+  look(): Promise<void>;
+  /**
+   * Ends it, if it runs, and removes its folder.
+   * @throws when its log, or a page that was looked at, has shown an identifier or a secret
+   */
   close(): Promise<void>;
 }
 
 /** Longer than the daemon's default PIXL_SHUTDOWN_GRACE. */
 const STOP_MS = 45_000;
+/** A page that takes longer is not waited for. */
+const LOOK_MS = 1_000;
 
 /**
  * Starts the daemon and waits until it says that it is ready.
@@ -63,6 +72,7 @@ export async function startDaemon(
   const env = {
     PIXL_IMAGING_API_PORT: `${await freePort()}`,
     PIXL_IMAGING_API_RATE: 'unlimited',
+    LOG_LEVEL: 'debug',
     ...environment,
   };
   const spawn = (ready?: () => void): Promise<ManagedProcess> =>
@@ -89,6 +99,12 @@ export async function startDaemon(
     dir.remove();
     throw error;
   }
+  const pages: string[] = [];
+  const look = async (): Promise<void> => {
+    if (!managed.isRunning()) return;
+    for (const page of await Promise.all(['/status', '/metrics'].map((path) => read(path, env))))
+      pages.push(page);
+  };
   return {
     get pid() {
       return managed.pid;
@@ -97,7 +113,10 @@ export async function startDaemon(
     lines: () => linesOf(log()),
     log,
     logFile,
-    stop: (graceMs = STOP_MS) => managed.stop(graceMs),
+    stop: async (graceMs = STOP_MS) => {
+      await look();
+      return managed.stop(graceMs);
+    },
     kill: () => managed.kill(),
     signal: (signal) => managed.signal(signal),
     start: async () => {
@@ -109,11 +128,36 @@ export async function startDaemon(
       managed = await spawn();
     },
     exited: () => managed.exited(),
+    look,
     close: async () => {
+      await look();
       await managed.stop(STOP_MS);
+      const shown = [log(), ...pages];
       dir.remove();
+      expectNoCanary(shown.join('\n'), 'the daemon');
     },
   };
+}
+
+/** A page of a daemon's HTTP API with its header fields; empty when it does not answer, for it may be about to end. */
+function read(path: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const token = env['PIXL_API_TOKEN'];
+  return new Promise((resolve) => {
+    const asking = request(
+      {
+        ...{ host: '127.0.0.1', port: env['PIXL_IMAGING_API_PORT'], path, agent: false, timeout: LOOK_MS },
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      },
+      (response) => {
+        let text = JSON.stringify(response.headers);
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        response.on('close', () => resolve(text));
+      },
+    );
+    asking.on('timeout', () => asking.destroy());
+    asking.on('error', () => resolve(''));
+    asking.end();
+  });
 }
 
 /** A line is written whole or, by a daemon that was killed, not yet; what follows the last line break is no line yet. */

@@ -208,12 +208,12 @@ function elementsOf(options: InstanceOptions, sopClass: SopClassName): Element[]
     { tag: 0x00080021, vr: 'DA', value: studyDate },
     { tag: 0x00080030, vr: 'TM', value: '120000' },
     { tag: 0x00080031, vr: 'TM', value: '120000' },
-    { tag: 0x00080050, vr: 'SH', value: options.accession ?? 'ACC1' },
+    { tag: 0x00080050, vr: 'SH', value: options.accession ?? 'CANARYA1' },
     { tag: 0x00080060, vr: 'CS', value: options.modality ?? modalityOf(sopClass) },
     { tag: 0x00081030, vr: 'LO', value: 'Synthetic study' },
     { tag: 0x0008103e, vr: 'LO', value: `Series ${seriesNumber}` },
-    { tag: 0x00100010, vr: 'PN', value: options.patientName ?? 'Test^Patient' },
-    { tag: 0x00100020, vr: 'LO', value: options.mrn ?? 'MRN1' },
+    { tag: 0x00100010, vr: 'PN', value: options.patientName ?? 'CANARY^PATIENT' },
+    { tag: 0x00100020, vr: 'LO', value: options.mrn ?? 'CANARYM1' },
     { tag: 0x00100030, vr: 'DA', value: '19700101' },
     { tag: 0x00100040, vr: 'CS', value: 'O' },
     { tag: 0x0020000d, vr: 'UI', value: options.studyInstanceUid },
@@ -403,8 +403,8 @@ export async function makeStudy(folder: string, options: StudyOptions): Promise<
   mkdirSync(folder, { recursive: true });
   const { study, uidRoot = UID_ROOT, series = 1, instances: count = 3, ...shared } = options;
   const studyInstanceUid = `${uidRoot}.${study}`;
-  const mrn = options.mrn ?? `MRN${study}`;
-  const accession = options.accession ?? `ACC${study}`;
+  const mrn = options.mrn ?? `CANARYM${study}`;
+  const accession = options.accession ?? `CANARYA${study}`;
   const kinds: readonly SeriesOptions[] =
     typeof series === 'number' ? Array.from({ length: series }, () => ({})) : series;
   const made: MadeSeries[] = [];

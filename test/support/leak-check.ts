@@ -5,7 +5,8 @@ import { discardTempDir, openTempDirs } from './temp-dir.js';
 
 /**
  * Root hooks: a test ends without the sockets, timers, processes and temp dirs that it opened. What was there before
- * the test (from a suite's `before`) and what is long-lived on purpose (see long-lived.ts) is passed over.
+ * the test (from a suite's `before`) and what is long-lived on purpose (see long-lived.ts) is passed over. Nor may
+ * anything that it read have got into `Object.prototype`.
  *
  * A leak fails the run, not the test: mocha stops altogether when a root `afterEach` throws, and the tests that
  * follow are wanted as well. So leaks are shown at once, and thrown after the last test.
@@ -68,6 +69,7 @@ function leaksSince(before: Open): string[] {
   count('child process', now.children - before.children);
   for (const name of added(before.processes, now.processes)) leaks.push(`process ${name}`);
   for (const path of added(before.tempDirs, now.tempDirs)) leaks.push(`temp dir ${path}`);
+  for (const key of Object.keys(Object.prototype)) leaks.push(`Object.prototype.${key}`);
   return leaks;
 }
 
@@ -76,6 +78,7 @@ let before: Open = openNow();
 let allowedBefore = allowedHandles();
 
 async function endLeaked(): Promise<void> {
+  for (const key of Object.keys(Object.prototype)) Reflect.deleteProperty(Object.prototype, key);
   for (const one of runningProcesses()) {
     if (!one.longLived && !before.processes.has(`${one.name} (${one.pid})`)) await one.kill();
   }

@@ -12,8 +12,8 @@ export function messageNumbered(
   fields: Readonly<Record<string, unknown>> = {},
 ): ImagingMessage {
   return parseImagingMessageFields({
-    mrn: `MRN${number}`,
-    accession_number: `ACC${number}`,
+    mrn: `CANARYM${number}`,
+    accession_number: `CANARYA${number}`,
     study_uid: `1.2.3.${number}`,
     study_date: '2023-01-31',
     procedure_occurrence_id: number,

@@ -55,7 +55,7 @@ export interface Postgres {
   dump(address: DatabaseAddress, ...options: readonly string[]): Promise<string>;
 }
 
-const PASSWORD = 'pixl-secret';
+const PASSWORD = 'CANARY-secret';
 
 let shared: Promise<Postgres> | undefined;
 

@@ -34,9 +34,9 @@ export interface Proftpd {
   close(): Promise<void>;
 }
 
-export const USER = { name: 'pixl', password: 'a pass:w@rd' } as const;
+export const USER = { name: 'pixl', password: 'CANARY pass:w@rd' } as const;
 /** Its quota is QUOTA_BYTES. */
-export const LIMITED_USER = { name: 'limited', password: 'limited' } as const;
+export const LIMITED_USER = { name: 'limited', password: 'CANARY-limited' } as const;
 export const QUOTA_BYTES = 1_000_000;
 /** Data connections at a time; the port `narrow` has a range of its own, for a proxy in front. */
 const PASSIVE_PORTS = 24;

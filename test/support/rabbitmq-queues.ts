@@ -1,6 +1,6 @@
 import { connect, type Channel, type ChannelModel, type ConsumeMessage, type GetMessage } from 'amqplib';
 import { once } from 'node:events';
-import type { DaemonQueues, LyingMessage, Tap } from './daemon-queues.js';
+import { withoutCanaries, type DaemonQueues, type LyingMessage, type Tap } from './daemon-queues.js';
 import type { Rabbitmq } from './rabbitmq.js';
 
 const WORK_QUEUE = { durable: true, arguments: { 'x-max-priority': 5 } };
@@ -100,8 +100,13 @@ function urlOf({ username, password, host, port }: Rabbitmq): string {
   return `amqp://${username}:${password}@${host}:${port}`;
 }
 
-function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {
-  return { content, properties: { ...properties }, persistent: properties.deliveryMode === 2 };
+/** @throws when a header, or another property, shows an identifier or a secret */
+export function lying({ content, properties }: ConsumeMessage | GetMessage): LyingMessage {
+  return withoutCanaries({
+    content,
+    properties: { ...properties },
+    persistent: properties.deliveryMode === 2,
+  });
 }
 
 type OnChannel = <T>(work: (channel: Channel) => Promise<T>) => Promise<T>;

@@ -234,7 +234,7 @@ function valueOf(entity: Entity, key: string): string | Buffer | undefined {
     case 'PatientID':
       return study.mrn;
     case 'PatientName':
-      return study.patientName ?? 'Test^Patient';
+      return study.patientName ?? 'CANARY^PATIENT';
     case 'AccessionNumber':
       return study.accession;
     case 'StudyDate':

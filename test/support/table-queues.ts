@@ -1,5 +1,5 @@
 import type { Queries } from '../../src/core/db/index.js';
-import type { LyingMessage } from './daemon-queues.js';
+import { withoutCanaries, type LyingMessage } from './daemon-queues.js';
 
 /** How many messages of a queue in tables are ready, without our code. */
 export async function tableDepth(database: Queries, queue: string): Promise<number> {
@@ -21,11 +21,11 @@ export const MESSAGE_COLUMNS = `body, properties::text AS properties,
   (SELECT relpersistence = 'p' FROM pg_class WHERE oid = 'pixl_queue.message'::regclass) AS persistent`;
 
 export function lyingMessage({ body, properties, persistent }: MessageRow): LyingMessage {
-  return {
+  return withoutCanaries({
     content: body,
     properties: JSON.parse(properties) as LyingMessage['properties'],
     persistent,
-  };
+  });
 }
 
 /** Takes everything that is ready off a queue in tables, without our code. */

@@ -69,7 +69,13 @@ export interface Config {
   /** null = none of PIXL_DB_HOST, _PORT, _NAME, _USER, _PASSWORD is set. */
   readonly database: DatabaseConfig | null;
   readonly skipMigrations: boolean;
-  readonly api: { readonly host: string; readonly port: number; readonly token: string | null };
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    readonly token: string | null;
+    /** Of one client; Infinity = no limit. */
+    readonly requestsPerSecond: number;
+  };
   readonly rate: {
     readonly perSecond: number | 'unlimited';
     readonly unit: 'image' | 'study';

@@ -64,6 +64,12 @@ export const rate: Kind<number | 'unlimited'> = {
   parse: (text) => (text.toLowerCase() === 'unlimited' ? 'unlimited' : decimal(text)),
 };
 
+/** Below one a client would wait for more than a second between two requests. Infinity = no limit. */
+export const requestRate: Kind<number> = {
+  expected: 'a number of 1 or more, or unlimited',
+  parse: (text) => (text.toLowerCase() === 'unlimited' ? Infinity : capacity.parse(text)),
+};
+
 /** A bucket that holds less than one would never let anything through. */
 export const capacity: Kind<number> = {
   expected: 'a number of 1 or more',

@@ -186,6 +186,7 @@ function apiOf(reader: EnvironmentReader, needed: boolean): Config['api'] {
     host: reader.defaulted(variables.apiHost),
     port: reader.defaulted(variables.apiPort),
     token: reader.optional(variables.apiToken),
+    requestsPerSecond: reader.defaulted(variables.apiRequestsPerSecond),
   };
   if (needed && api.token === null && !isLoopback(api.host))
     reader.fault(

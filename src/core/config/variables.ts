@@ -187,6 +187,12 @@ export const variables = {
     'Bearer token that the HTTP API asks for; needed unless it is bound to a loopback address.',
     { secret: true },
   ),
+  apiRequestsPerSecond: http.defaulted(
+    'PIXL_API_REQUESTS_PER_SECOND',
+    kinds.requestRate,
+    '100',
+    'Requests per second that the HTTP API takes from one address, ten seconds of them at once; a wrong token counts as 20.',
+  ),
   database: {
     host: db.defaulted('PIXL_DB_HOST', kinds.host, 'localhost', 'Host of PostgreSQL.', {
       blankInSample: true,

@@ -1,4 +1,5 @@
 import { InternalError, PixlError, type Retry } from '../errors.js';
+import { tlsProblemOf } from '../tls-problem.js';
 
 /** The database can't be reached, or threw us out. It works again when the database is back. */
 export class DatabaseUnavailableError extends PixlError {
@@ -87,8 +88,6 @@ const DRIVER_PROBLEMS: readonly (readonly [RegExp, string])[] = [
 ];
 
 const SYSTEM_ERROR = /^E[A-Z]+$/;
-const TLS_ERROR =
-  /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/;
 
 interface DriverError extends Error {
   readonly code?: string;
@@ -104,8 +103,8 @@ export function toDatabaseError(error: unknown): PixlError {
     return new InternalError('the database driver threw no error', { cause: error });
   const cause = { cause: error };
   const { code, message } = error as DriverError;
-  if (code !== undefined && TLS_ERROR.test(code))
-    return new DatabaseError(`no TLS with the server: ${code}`, null, cause);
+  const tls = tlsProblemOf(error);
+  if (tls !== null) return new DatabaseError(`no TLS with the server: ${tls}`, null, cause);
   if (code !== undefined && SYSTEM_ERROR.test(code)) return new DatabaseUnavailableError(code, cause);
   if (code !== undefined && isSqlState(code)) {
     const problem = `${problemOf(code)}${placeOf(error)}`;

@@ -7,4 +7,4 @@ export {
   type RateLimiterOptions,
   type RateLimiterState,
 } from './rate-limiter.js';
-export { tryRedis, type RedisTrouble } from './shared-redis.js';
+export { tryRedis, type RedisFault } from './shared-redis.js';

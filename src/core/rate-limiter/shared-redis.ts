@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as Ioredis from 'ioredis';
 import type { Redis, RedisOptions } from 'ioredis';
+import { tlsProblemOf } from '../tls-problem.js';
 import { SharedLimiterError } from './errors.js';
 
 /** Loaded when a Redis is named: most daemons have none. */
@@ -33,8 +34,15 @@ export function troubleOf(error: unknown): RedisTrouble {
     : 'away';
 }
 
+/** Why a Redis cannot be used at the first try. `untrusted`: there is no TLS with it, for instance for its certificate. */
+export interface RedisFault {
+  readonly trouble: RedisTrouble | 'untrusted';
+  /** For people. */
+  readonly reason: string;
+}
+
 /** Connects to a Redis once and asks for an answer. @returns null when it gives one */
-export async function tryRedis(url: string): Promise<RedisTrouble | null> {
+export async function tryRedis(url: string): Promise<RedisFault | null> {
   const client = new (ioredis().Redis)(url, { ...OPTIONS, lazyConnect: true, retryStrategy: () => null });
   const failures: unknown[] = [];
   client.on('error', (error) => failures.push(error));
@@ -47,13 +55,18 @@ export async function tryRedis(url: string): Promise<RedisTrouble | null> {
     client.disconnect();
   }
   if (failures.length === 0) return null;
-  return failures.some((error) => troubleOf(error) === 'refused') ? 'refused' : 'away';
+  if (failures.some((error) => troubleOf(error) === 'refused'))
+    return { trouble: 'refused', reason: 'Redis refuses the user name or password' };
+  const tls = failures.map(tlsProblemOf).find((code) => code !== null);
+  return tls === undefined
+    ? { trouble: 'away', reason: 'Redis is away' }
+    : { trouble: 'untrusted', reason: `no TLS with Redis: ${tls}` };
 }
 
-/** @throws SharedLimiterError when a Redis answers and refuses us. One that is away may come back. */
+/** @throws SharedLimiterError when a Redis answers and refuses us, or we refuse its certificate. One that is away may come back. */
 export async function checkRedis(url: string): Promise<void> {
-  if ((await tryRedis(url)) === 'refused')
-    throw new SharedLimiterError('Redis refuses the user name or password', 'never');
+  const fault = await tryRedis(url);
+  if (fault !== null && fault.trouble !== 'away') throw new SharedLimiterError(fault.reason, 'never');
 }
 
 type Callback = (error: Error | null, reply?: unknown) => void;

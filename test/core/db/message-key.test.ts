@@ -14,7 +14,7 @@ describe('messageKey', () => {
   });
 
   for (const [field, value] of [
-    ['mrn', 'MRN2'],
+    ['mrn', 'CANARYM2'],
     ['study_uid', '1.2.3.2'],
     ['series_uid', '1.2.3.1.1'],
     ['project_name', 'Another project'],

@@ -219,7 +219,7 @@ describe('retrieval from a node', () => {
     const refused: readonly (readonly [string, Identifier])[] = [
       ['without a level', { StudyInstanceUID: '1.2.3' }],
       ['at a level that there is not', { QueryRetrieveLevel: 'FRAME', StudyInstanceUID: '1.2.3' }],
-      ['at PATIENT level in the study root model', { QueryRetrieveLevel: 'PATIENT', PatientID: 'MRN51' }],
+      ['at PATIENT level in the study root model', { QueryRetrieveLevel: 'PATIENT', PatientID: 'CANARYM51' }],
       ['for every study', { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '' }],
       ['at IMAGE level without instances', { QueryRetrieveLevel: 'IMAGE', StudyInstanceUID: '1.2.3' }],
     ];

@@ -14,7 +14,7 @@ import { useBroker } from '../queue/broker-fixture.js';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const TOKEN = 'a-long-enough-token-0123456789';
+const TOKEN = 'CANARY-long-enough-token-0123456789';
 
 describe('the HTTP API before a broker', () => {
   const broker = useBroker();

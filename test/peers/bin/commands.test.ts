@@ -6,7 +6,7 @@ import { addImages, findOrCreateExtract, Ledger, migrateUp } from '../../../src/
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli } from '../../support/cli.js';
-import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
@@ -19,6 +19,7 @@ import { orNull, shapeFaults, type Shape } from '../../support/shape.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { withDatabaseAt } from '../db/fixture.js';
 import { useBroker } from '../queue/broker-fixture.js';
+import { NO_STUDY } from '../../support/canary.js';
 
 type Code = 0 | 1 | 2 | 3 | 4;
 
@@ -94,7 +95,7 @@ describe('Every command', function () {
     haven = await sharedProftpd();
     files = tempDir('commands');
     study = await makeStudy(files.path, {
-      ...{ uidRoot: '1.2.826.0.1.3680043.8.498.7502', study: 1, mrn: 'CMDMRN', accession: 'CMDACC' },
+      ...{ uidRoot: `${UID_ROOT}.7502`, study: 1, mrn: 'CANARYM-CMD', accession: 'CANARYA-CMD' },
     });
     await lab.vna.load(study.folder);
     const postgres = await sharedPostgres();
@@ -104,9 +105,10 @@ describe('Every command', function () {
       await new Ledger(database).record(deliveredEntry(messageNumbered(1)));
     });
     cohort = join(files.path, 'cohort.csv');
-    const row = (accession: string): string => `1,CMDMRN,${accession},P,2023-12-07T14:08:58,2023-04-05,,p`;
-    writeFileSync(cohort, `${[HEADING, row('CMDACC'), row('CMDNOWHERE')].join('\n')}\n`);
-    writeFileSync(join(files.path, 'lost.csv'), `${[HEADING, row('CMDNOWHERE')].join('\n')}\n`);
+    const row = (accession: string): string =>
+      `1,CANARYM-CMD,${accession},P,2023-12-07T14:08:58,2023-04-05,,p`;
+    writeFileSync(cohort, `${[HEADING, row('CANARYA-CMD'), row('CANARYA-NOWHERE')].join('\n')}\n`);
+    writeFileSync(join(files.path, 'lost.csv'), `${[HEADING, row('CANARYA-NOWHERE')].join('\n')}\n`);
     writeFileSync(join(files.path, 'handler.mjs'), "export const handler = () => ({ kind: 'done' });\n");
     writeFileSync(join(files.path, 'sample'), 'NOBODY_SETS_THIS=1\n');
   });
@@ -135,7 +137,7 @@ describe('Every command', function () {
 
   const down = (): string => String(lab.dead.port);
   const byUid = (): string[] => ['--study-uid', study.studyInstanceUid];
-  const NOWHERE = ['--study-uid', '1.2.3.4.5'];
+  const NOWHERE = ['--study-uid', NO_STUDY];
   const archiveDown = (): Record<string, string> => ({ PRIMARY_DICOM_SOURCE_PORT: down() });
   const databaseDown = (): Record<string, string> => ({ PIXL_DB_PORT: down() });
   const badValue = { LOG_LEVEL: 'loud' };
@@ -267,7 +269,12 @@ describe('Every command', function () {
             studies: {
               listOf: {
                 keys: {
-                  ...{ study_uid: 'string', images: IMAGES, missing_uids: ANY_TEXTS },
+                  ...{
+                    study_uid: 'string',
+                    images: IMAGES,
+                    missing_uids: ANY_TEXTS,
+                    refused_uids: ANY_TEXTS,
+                  },
                   ...{ bytes_delivered: 'number', duration_ms: 'number' },
                 },
               },
@@ -355,7 +362,7 @@ describe('Every command', function () {
         shape: { keys: { moved: 'number', left: 'number', by_queue: { mapOf: 'number' } } },
       },
       ends: {
-        1: () => ({ args: ['retry'], env: { RABBITMQ_PASSWORD: 'wrong' } }),
+        1: () => ({ args: ['retry'], env: { RABBITMQ_PASSWORD: 'CANARY-wrong' } }),
         2: () => ({ args: ['retry', '--limit', '0'] }),
       },
     },
@@ -373,7 +380,7 @@ describe('Every command', function () {
       ends: {
         1: () => ({
           args: ['upload-study', ...byUid(), '--project', 'P'],
-          env: { ...haven.env('implicit'), FTP_USER_PASSWORD: 'wrong' },
+          env: { ...haven.env('implicit'), FTP_USER_PASSWORD: 'CANARY-wrong' },
           first: inAnonAndProject,
         }),
         2: () => ({ args: ['upload-study', ...byUid(), '--project', 'P'] }), // there is no safe haven
@@ -394,7 +401,7 @@ describe('Every command', function () {
       ends: {
         1: () => ({
           args: ['export-patient-data', fixture('omop')],
-          env: { ...exportEnv(), FTP_USER_PASSWORD: 'wrong' },
+          env: { ...exportEnv(), FTP_USER_PASSWORD: 'CANARY-wrong' },
         }),
         2: () => ({ args: ['export-patient-data', fixture('omop')] }), // there is no safe haven
       },

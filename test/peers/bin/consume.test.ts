@@ -14,8 +14,8 @@ const EXAMPLE = join(projectRoot, 'docs', 'examples', 'ehr-radiology.mjs');
 function message(procedure: number): Buffer {
   return Buffer.from(
     JSON.stringify({
-      mrn: `MRN${procedure}`,
-      accession_number: `ACC${procedure}`,
+      mrn: `CANARYM${procedure}`,
+      accession_number: `CANARYA${procedure}`,
       study_uid: '',
       study_date: '2023-01-01',
       procedure_occurrence_id: procedure,

@@ -7,7 +7,7 @@ import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli } from '../../support/cli.js';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
-import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
@@ -18,6 +18,7 @@ import { startScriptedPeer } from '../../support/scripted-peer.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { withDatabase, withDatabaseAt } from '../db/fixture.js';
 import { useBroker } from '../queue/broker-fixture.js';
+import { NO_STUDY } from '../../support/canary.js';
 
 interface Line {
   readonly check: string;
@@ -48,9 +49,9 @@ describe('pixl-imaging doctor', function () {
     lab = await sharedLab();
     files = tempDir('doctor');
     study = await makeStudy(files.path, {
-      uidRoot: '1.2.826.0.1.3680043.8.498.7501',
+      uidRoot: `${UID_ROOT}.7501`,
       study: 1,
-      mrn: 'DOCMRN',
+      mrn: 'CANARYM-DOC',
     });
     await lab.vna.load(study.folder);
     await lab.pacs.load(study.folder);
@@ -141,7 +142,7 @@ describe('pixl-imaging doctor', function () {
         );
       expect(line('raw: storage').detail).to.match(/68 of 68 storage classes/);
       expect(line('Redis').detail).to.contain('not configured');
-      expect(JSON.stringify(lines)).not.to.contain(study.studyInstanceUid).and.not.to.contain('DOCMRN');
+      expect(JSON.stringify(lines)).not.to.contain(study.studyInstanceUid).and.not.to.contain('CANARYM-DOC');
     });
 
     it('brings raw nothing that it has not, and makes no queue', async () => {
@@ -163,7 +164,7 @@ describe('pixl-imaging doctor', function () {
         /does not tell without an image.*--study-uid/,
       );
       expect(lab.vna.movedInstances()).to.equal(0);
-      const lost = await diagnosed({}, '--study-uid', '1.2.3.4.5');
+      const lost = await diagnosed({}, '--study-uid', NO_STUDY);
       expect(lost.line('primary: move destination').detail).to.contain('nor the one of --study-uid');
       const named = await diagnosed({}, '--study-uid', study.studyInstanceUid);
       expect(named.line('primary: move destination').detail).to.match(
@@ -380,7 +381,7 @@ describe('pixl-imaging doctor', function () {
 
     it("the broker's password, and its port", async () => {
       await onlyRed('broker', /RABBITMQ_USERNAME \(guest\) and RABBITMQ_PASSWORD/, {
-        RABBITMQ_PASSWORD: 'wrong',
+        RABBITMQ_PASSWORD: 'CANARY-wrong',
       });
       await onlyRed('broker', /start RabbitMQ, or correct .*RABBITMQ_PORT/, {
         RABBITMQ_PORT: String(lab.dead.port),
@@ -404,23 +405,27 @@ describe('pixl-imaging doctor', function () {
     });
 
     it("the database's password, and its port", async () => {
-      await onlyRed('database', /PIXL_DB_USER \(pixl\) and PIXL_DB_PASSWORD/, { PIXL_DB_PASSWORD: 'wrong' });
+      await onlyRed('database', /PIXL_DB_USER \(pixl\) and PIXL_DB_PASSWORD/, {
+        PIXL_DB_PASSWORD: 'CANARY-wrong',
+      });
       await onlyRed('database', /start PostgreSQL, or correct .*PIXL_DB_PORT/, {
         PIXL_DB_PORT: String(lab.dead.port),
       });
     });
 
     it("the FTPS server's login, its certificate, and its port", async () => {
-      await onlyRed('FTPS', /FTP_USER_NAME \(pixl\) and FTP_USER_PASSWORD/, { FTP_USER_PASSWORD: 'wrong' });
+      await onlyRed('FTPS', /FTP_USER_NAME \(pixl\) and FTP_USER_PASSWORD/, {
+        FTP_USER_PASSWORD: 'CANARY-wrong',
+      });
       await onlyRed('FTPS', /correct FTP_TLS_CA/, { FTP_TLS_CA: '' });
       await onlyRed('FTPS', /start the server, or correct .*FTP_PORT/, { FTP_PORT: String(lab.dead.port) });
     });
 
     it('a Redis that refuses us, or is away', async () => {
-      const redis = await startRedis('secret-of-redis');
+      const redis = await startRedis('CANARY-of-redis');
       try {
         expect((await diagnosed({ PIXL_RATE_REDIS_URL: redis.url })).red).to.deep.equal([]);
-        const url = redis.url.replace('secret-of-redis', 'wrong-one');
+        const url = redis.url.replace('CANARY-of-redis', 'CANARY-wrong');
         await onlyRed('Redis', /correct user and password in PIXL_RATE_REDIS_URL/, {
           PIXL_RATE_REDIS_URL: url,
         });
@@ -441,7 +446,7 @@ describe('pixl-imaging doctor', function () {
         other.closeAllConnections();
         await once(other.close(), 'close');
       }
-      const { url } = await api.start({ token: 'a-long-enough-token-0123456789' });
+      const { url } = await api.start({ token: 'CANARY-long-enough-token-0123456789' });
       const changes = {
         PIXL_IMAGING_API_PORT: new URL(url).port,
         PIXL_API_TOKEN: 'another-token-0123456789-abc',
@@ -452,8 +457,8 @@ describe('pixl-imaging doctor', function () {
     it('several things at once, none of which hides another', async () => {
       const { code, red } = await diagnosed({
         PRIMARY_DICOM_SOURCE_PORT: String(lab.dead.port),
-        RABBITMQ_PASSWORD: 'wrong',
-        PIXL_DB_PASSWORD: 'wrong',
+        RABBITMQ_PASSWORD: 'CANARY-wrong',
+        PIXL_DB_PASSWORD: 'CANARY-wrong',
       });
       expect(red.map(({ check }) => check)).to.deep.equal(['primary: C-ECHO', 'broker', 'database']);
       expect(code).to.equal(1);

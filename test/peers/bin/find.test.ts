@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { nodesEnv, runCli } from '../../support/cli.js';
-import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { startScriptedArchive } from '../../support/scripted-archive.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { NO_STUDY } from '../../support/canary.js';
 
-const UID_ROOT = '1.2.826.0.1.3680043.8.498.7101';
+const FIND_ROOT = `${UID_ROOT}.7101`;
 
 describe('pixl-imaging find', () => {
   let lab: Lab;
@@ -21,7 +22,12 @@ describe('pixl-imaging find', () => {
     this.timeout(120_000);
     lab = await sharedLab();
     dir = tempDir('find');
-    const shared = { uidRoot: UID_ROOT, mrn: 'FINDMRN', accession: 'FINDACC', studyDate: '20230405' };
+    const shared = {
+      uidRoot: FIND_ROOT,
+      mrn: 'CANARYM-FIND',
+      accession: 'CANARYA-FIND',
+      studyDate: '20230405',
+    };
     study = await makeStudy(dir.path, {
       ...shared,
       study: 1,
@@ -43,8 +49,8 @@ describe('pixl-imaging find', () => {
     expect(json()).to.deep.equal([
       {
         study_uid: study.studyInstanceUid,
-        mrn: 'FINDMRN',
-        accession_number: 'FINDACC',
+        mrn: 'CANARYM-FIND',
+        accession_number: 'CANARYA-FIND',
         study_date: '20230405',
         modality: '',
         images: 5,
@@ -63,7 +69,7 @@ describe('pixl-imaging find', () => {
   });
 
   it('falls back to MRN and accession number when nobody knows the UID', async () => {
-    const args = ['find', '--study-uid', '1.2.3.4.5', '--mrn', study.mrn, '--accession', study.accession];
+    const args = ['find', '--study-uid', NO_STUDY, '--mrn', study.mrn, '--accession', study.accession];
     const { code, json } = await runCli([...args, '--json'], { env: env() });
     expect(code).to.equal(0);
     expect(json()).to.have.length(2);
@@ -123,13 +129,13 @@ describe('pixl-imaging find', () => {
     });
 
   it('ends with 3 when nothing is found, and prints an empty list', async () => {
-    const { code, stdout, stderr } = await runCli(['find', '--study-uid', '1.2.3.4.5', '--json'], {
+    const { code, stdout, stderr } = await runCli(['find', '--study-uid', NO_STUDY, '--json'], {
       env: env(),
     });
     expect(code).to.equal(3);
     expect(JSON.parse(stdout)).to.deep.equal([]);
     expect(stderr).to.equal('nothing found in primary\n');
-    const people = await runCli(['find', '--study-uid', '1.2.3.4.5', '--node', 'secondary'], { env: env() });
+    const people = await runCli(['find', '--study-uid', NO_STUDY, '--node', 'secondary'], { env: env() });
     expect(people.code).to.equal(3);
     expect(people.stdout).to.equal('');
     expect(people.stderr).to.equal('nothing found in secondary\n');
@@ -141,7 +147,7 @@ describe('pixl-imaging find', () => {
     expect(code).to.equal(1);
     expect(stdout).to.equal('');
     expect(stderr).to.match(/^error: VNA.*ECONNREFUSED/);
-    expect(stderr).not.to.match(/FINDMRN|FINDACC/);
+    expect(stderr).not.to.match(/CANARYM-FIND|CANARYA-FIND/);
   });
 
   it('ends with 1 when the node refuses the query', async () => {

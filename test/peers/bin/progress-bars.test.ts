@@ -22,7 +22,7 @@ describe('The progress bars of populate', function () {
     dir = tempDir('bars');
     cohort = join(dir.path, 'cohort.csv');
     const row = (_: unknown, index: number): string =>
-      `${index},BARMRN${index},BARACC${index},P,2023-12-07T14:08:58,2020-01-01,,p`;
+      `${index},CANARYM-BAR${index},CANARYA-BAR${index},P,2023-12-07T14:08:58,2020-01-01,,p`;
     writeFileSync(cohort, `${[HEADING, ...Array.from({ length: ROWS }, row)].join('\n')}\n`);
   });
   after(() => dir.remove());
@@ -42,7 +42,7 @@ describe('The progress bars of populate', function () {
     expect(json()).to.include({ messages: ROWS, published: ROWS });
     expect(stderr).to.match(new RegExp(`publishing \\[.+\\] ${ROWS}/${ROWS} messages`));
     expect(stderr).to.contain('\x1b[?25h'); // the cursor is back
-    expect(stderr).not.to.match(/BARMRN|BARACC/);
+    expect(stderr).not.to.match(/CANARYM-BAR|CANARYA-BAR/);
   });
 
   it('are not there where it is none', async () => {

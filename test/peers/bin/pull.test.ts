@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { nodesEnv, runCli, type CliResult } from '../../support/cli.js';
-import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { refuseWhen, startOrthanc } from '../../support/orthanc.js';
 import { startScriptedArchive, type ArchiveQuirks } from '../../support/scripted-archive.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { NO_STUDY } from '../../support/canary.js';
 
-const UID_ROOT = '1.2.826.0.1.3680043.8.498.7102';
+const PULL_ROOT = `${UID_ROOT}.7102`;
 
 interface Pulled {
   readonly outcome: string;
@@ -16,6 +17,7 @@ interface Pulled {
     readonly study_uid: string;
     readonly images: Readonly<Record<string, number>>;
     readonly missing_uids: readonly string[];
+    readonly refused_uids: readonly string[];
     readonly bytes_delivered: number;
     readonly duration_ms: number;
   }[];
@@ -27,7 +29,9 @@ function pulled({ json, stdout, stderr }: CliResult): Pulled {
   const document = json() as Pulled;
   expect(document).to.have.all.keys('outcome', 'archive', 'reason', 'studies');
   for (const study of document.studies) {
-    expect(study).to.have.all.keys('study_uid', 'images', 'missing_uids', 'bytes_delivered', 'duration_ms');
+    expect(study).to.have.all.keys(
+      ...['study_uid', 'images', 'missing_uids', 'refused_uids', 'bytes_delivered', 'duration_ms'],
+    );
     expect(study.images).to.have.all.keys('expected', 'already_in_raw', 'retrieved', 'delivered');
     expect(study.duration_ms).to.be.a('number').within(1, 60_000);
   }
@@ -51,11 +55,16 @@ describe('pixl-imaging pull', () => {
     lab = await sharedLab();
     dir = tempDir('pull');
     inVna = await makeStudy(dir.path, {
-      uidRoot: UID_ROOT,
+      uidRoot: PULL_ROOT,
       study: 1,
       series: [{ instances: 3 }, { instances: 2 }, { instances: 1 }],
     });
-    inPacs = await makeStudy(dir.path, { uidRoot: UID_ROOT, study: 2, mrn: 'PULLMRN', accession: 'PULLACC' });
+    inPacs = await makeStudy(dir.path, {
+      uidRoot: PULL_ROOT,
+      study: 2,
+      mrn: 'CANARYM-PULL',
+      accession: 'CANARYA-PULL',
+    });
     await lab.vna.load(inVna.files);
     await lab.pacs.load(inPacs.files);
   });
@@ -73,6 +82,7 @@ describe('pixl-imaging pull', () => {
       study_uid: inVna.studyInstanceUid,
       images: { expected: 6, already_in_raw: 0, retrieved: 6, delivered: 6 },
       missing_uids: [],
+      refused_uids: [],
     });
     expect(document.studies[0]!.bytes_delivered).to.be.above(6 * 64 * 64 * 2);
     expect(await lab.anon.sopInstanceUids()).to.deep.equal([...inVna.sopInstanceUids].sort());
@@ -95,7 +105,7 @@ describe('pixl-imaging pull', () => {
     const document = pulled(result);
     expect(document).to.include({ outcome: 'delivered', archive: 'secondary', reason: null });
     expect(document.studies[0]?.study_uid).to.equal(inPacs.studyInstanceUid);
-    expect(result.stderr + result.stdout).not.to.match(/PULLMRN|PULLACC/);
+    expect(result.stderr + result.stdout).not.to.match(/CANARYM-PULL|CANARYA-PULL/);
   });
 
   it('looks only in the archive that is named, and ends with 3 when it is not there', async () => {
@@ -111,10 +121,10 @@ describe('pixl-imaging pull', () => {
   });
 
   it('ends with 3 when the study is nowhere', async () => {
-    const result = await runCli(['pull', '--study-uid', '1.2.3.4.5', '--json'], { env: env() });
+    const result = await runCli(['pull', '--study-uid', NO_STUDY, '--json'], { env: env() });
     expect(result.code).to.equal(3);
     expect(pulled(result)).to.deep.include({ outcome: 'missing', archive: 'secondary', studies: [] });
-    const people = await runCli(['pull', '--study-uid', '1.2.3.4.5'], { env: env() });
+    const people = await runCli(['pull', '--study-uid', NO_STUDY], { env: env() });
     expect(people.code).to.equal(3);
     expect(people.stdout).to.match(/^missing \(secondary archive PACS\)\n.*neither/);
   });
@@ -126,7 +136,7 @@ describe('pixl-imaging pull', () => {
     expect(pulled(result)).to.include({ outcome: 'missing', archive: 'primary' });
   });
 
-  const [first, third] = [`${UID_ROOT}.1.1`, `${UID_ROOT}.1.3`];
+  const [first, third] = [`${PULL_ROOT}.1.1`, `${PULL_ROOT}.1.3`];
   for (const [how, args] of [
     ['each in an option of its own', ['--series-uid', first, '--series-uid', third]],
     ['together in one option', ['--series-uid', first, third]],
@@ -233,7 +243,7 @@ describe('pixl-imaging pull', () => {
     });
 
     it('ends with 4 when a series that was asked for is not listed', async () => {
-      const result = await runCli(pull(inVna, '--series-uid', first, '1.2.3.4.5'), { env: env() });
+      const result = await runCli(pull(inVna, '--series-uid', first, NO_STUDY), { env: env() });
       expect(result.code).to.equal(4);
       expect(pulled(result)).to.include({ outcome: 'incomplete' });
       expect(pulled(result).reason).to.match(/does not list 1 of the series/);
@@ -252,7 +262,8 @@ describe('pixl-imaging pull', () => {
         expect(pulled(result).reason).to.match(/1 instances were not delivered.*0xA700/);
         expect(pulled(result).studies[0]?.images).to.include({ expected: 3, delivered: 2 });
         expect(pulled(result).studies[0]?.missing_uids).to.deep.equal([]);
-        expect(result.stderr).to.contain(inPacs.sopInstanceUids[1]!);
+        expect(pulled(result).studies[0]?.refused_uids).to.deep.equal([inPacs.sopInstanceUids[1]!]);
+        expect(result.stderr).to.equal('');
         const people = await runCli(['pull', '--study-uid', inPacs.studyInstanceUid], { env: nodes });
         expect(people.stdout).to.contain(`not delivered: ${inPacs.sopInstanceUids[1]!}: `);
       } finally {

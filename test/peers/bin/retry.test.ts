@@ -15,7 +15,7 @@ interface Parked {
 
 function bodyFor(project: string, accession: string): string {
   return JSON.stringify({
-    mrn: 'RETRYMRN',
+    mrn: 'CANARYM-RETRY',
     accession_number: accession,
     study_uid: '',
     study_date: '2023-01-01',
@@ -39,7 +39,7 @@ describe('pixl-imaging retry', () => {
     for (const queue of [primary, secondary, failed]) await declareQueue(connection, queue);
     const publisher = await broker.publisher();
     for (const [index, { outcome, code, reason, project = 'P', body, priority = 1 }] of messages.entries())
-      await publisher.publish(failed, Buffer.from(body ?? bodyFor(project, `A${index}`)), {
+      await publisher.publish(failed, Buffer.from(body ?? bodyFor(project, `CANARYA${index}`)), {
         priority,
         headers: {
           [Header.outcome]: outcome,
@@ -67,7 +67,7 @@ describe('pixl-imaging retry', () => {
     expect(code, stderr).to.equal(0);
     expect(json()).to.deep.equal({ moved: 2, left: 0, by_queue: { [primary]: 1, [secondary]: 1 } });
     const [message] = await broker.drain(primary);
-    expect(message?.content.toString()).to.equal(bodyFor('P', 'A0'));
+    expect(message?.content.toString()).to.equal(bodyFor('P', 'CANARYA0'));
     expect(message?.properties.priority).to.equal(4);
     expect(await broker.depth(failed)).to.equal(0);
   });
@@ -95,7 +95,7 @@ describe('pixl-imaging retry', () => {
     const { code, json, stdout, stderr } = await runCli(['retry', '--project', 'One', '--json'], { env });
     expect(code).to.equal(0);
     expect(json()).to.deep.equal({ moved: 1, left: 2, by_queue: { [primary]: 1 } });
-    expect(stdout + stderr).not.to.contain('RETRYMRN');
+    expect(stdout + stderr).not.to.contain('CANARYM-RETRY');
   });
 
   it('moves no more than the limit, and says how many are left', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodesEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
+import { echoscu } from '../../support/dcmtk.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { makeEmbeddedFolder, seededIntegers } from '../../support/embedded.js';
@@ -41,7 +42,7 @@ describe('pixl-imaging serve --embedded', function () {
       studies.push(
         await makeStudy(files.path, {
           ...{ study: n, uidRoot: `${UID_ROOT}.8800`, instances: 3 },
-          ...{ mrn: `MRN-E-${n}`, accession: `ACC-E-${n}` },
+          ...{ mrn: `CANARYM-E-${n}`, accession: `CANARYA-E-${n}` },
         }),
       );
     await archives.primary.load(studies.slice(1).flatMap((study) => study.files));
@@ -119,14 +120,26 @@ describe('pixl-imaging serve --embedded', function () {
           (await report(env)).map((one) => [one.accession_number, one.archive]),
         );
         expect(archived).to.deep.equal({
-          'ACC-E-1': 'secondary',
-          'ACC-E-2': 'primary',
-          'ACC-E-3': 'primary',
+          'CANARYA-E-1': 'secondary',
+          'CANARYA-E-2': 'primary',
+          'CANARYA-E-3': 'primary',
         });
+
+        for (const [aeTitle, port] of [
+          ['PIXL_RAW', ports.raw] as const,
+          ['PIXL_ANON', ports.anon] as const,
+        ]) {
+          const store = { aeTitle, host: '127.0.0.1', port };
+          for (const known of ['PIXL', 'VNA', 'PACS']) await echoscu(store, known);
+          const stranger = await echoscu(store, 'STRANGER').catch((error: unknown) => error);
+          expect(String(stranger), 'a calling AE title that it does not know').to.contain(
+            'Calling AE Title Not Recognized',
+          );
+        }
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
-          { ...studies[0]!, mrn: 'M', accession: 'A', studyInstanceUid: `${UID_ROOT}.8800.999` },
+          { ...studies[0]!, mrn: 'CANARYM', accession: 'CANARYA', studyInstanceUid: `${UID_ROOT}.8800.999` },
         ];
         const more = await runCli(
           ['populate', cohort(dir, [missing]), '--embedded', '--no-start', '--json'],

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodesEnv, runCli } from '../../support/cli.js';
-import { makeStudy } from '../../support/dicom-files.js';
+import { makeStudy, UID_ROOT } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 
@@ -20,17 +20,18 @@ describe('pixl-imaging estimate', () => {
     dir = tempDir('estimate');
     const study = await makeStudy(dir.path, {
       ...{
-        uidRoot: '1.2.826.0.1.3680043.8.498.7301',
-        mrn: 'ESTMRN',
-        accession: 'ESTACC',
+        uidRoot: `${UID_ROOT}.7301`,
+        mrn: 'CANARYM-EST',
+        accession: 'CANARYA-EST',
         studyDate: '20230405',
       },
       ...{ study: 1, instances: 5 },
     });
     await lab.vna.load(study.files);
     cohort = join(dir.path, 'cohort.csv');
-    const row = (accession: string): string => `1,ESTMRN,${accession},P,2023-12-07T14:08:58,2023-04-05,,p,`;
-    writeFileSync(cohort, [HEADING, row('ESTACC'), row('ESTNOWHERE')].join('\n'));
+    const row = (accession: string): string =>
+      `1,CANARYM-EST,${accession},P,2023-12-07T14:08:58,2023-04-05,,p,`;
+    writeFileSync(cohort, [HEADING, row('CANARYA-EST'), row('CANARYA-NOWHERE')].join('\n'));
   });
   after(() => dir.remove());
   beforeEach(() => lab.reset());

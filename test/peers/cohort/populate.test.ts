@@ -21,7 +21,7 @@ function csv(count: number, project: (index: number) => string = () => 'Some Pro
   const rows = Array.from(
     { length: count },
     (_, index) =>
-      `${index},POPMRN${index},POPACC${index},${project(index)},2023-12-07T14:08:58,2020-01-01,,p`,
+      `${index},CANARYM-POP${index},CANARYA-POP${index},${project(index)},2023-12-07T14:08:58,2020-01-01,,p`,
   );
   return `${[HEADING, ...rows].join('\n')}\n`;
 }
@@ -108,14 +108,13 @@ describe('pixl-imaging populate', function () {
           env: { RABBITMQ_PORT: '1' },
         });
         expect([code, stderr]).to.deep.equal([0, '']);
-        expect(json()).to.deep.include({
-          ...{ messages: 7, published: 0 },
-          projects: [
-            { project_name: 'One', messages: 5 },
-            { project_name: 'Two', messages: 2 },
-          ],
-        });
-        expect(stdout).not.to.contain('POPMRN');
+        const result = json() as { readonly projects: readonly object[] };
+        expect(result).to.include({ messages: 7, published: 0 });
+        expect(result.projects).to.have.deep.members([
+          { project_name: 'One', messages: 5 },
+          { project_name: 'Two', messages: 2 },
+        ]);
+        expect(stdout).not.to.contain('CANARYM-POP');
       },
     );
   });
@@ -125,10 +124,10 @@ describe('pixl-imaging populate', function () {
       const queue = broker.queue();
       const env = envFor(address, queue);
       await declareQueue(await broker.connection(), queue);
-      await withCsv(csv(3).replace('POPMRN1', 'POP*'), async (path) => {
+      await withCsv(csv(3).replace('CANARYM-POP1', 'CANARYM-POP*'), async (path) => {
         const refused = await runCli(['populate', path, '--no-start'], { env });
         expect(refused.code).to.equal(1);
-        expect(refused.stderr).to.contain('cohort.csv, line 3, column mrn').and.not.to.contain('POP');
+        expect(refused.stderr).to.contain('cohort.csv, line 3, column mrn').and.not.to.contain('CANARY');
         expect(await broker.depth(queue)).to.equal(0);
         const skipped = await runCli(['populate', path, '--no-start', '--skip-bad-rows'], { env });
         expect(skipped.code, skipped.stderr).to.equal(0);
@@ -145,11 +144,11 @@ describe('pixl-imaging populate', function () {
         const run = (): Promise<CliResult> => runCli(['populate', path, '--no-start', '--json'], { env });
         expect((await run()).json()).to.include({ published: 4 });
         await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('POPACC1', 'POPACC2')",
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('CANARYA-POP1', 'CANARYA-POP2')",
         ]);
         await broker.drain(queue);
         expect((await run()).json()).to.include({ published: 2, already_exported: 2 });
-        expect(accessions(await broker.drain(queue))).to.have.members(['POPACC0', 'POPACC3']);
+        expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP3']);
       });
     });
   });
@@ -236,7 +235,7 @@ describe('pixl-imaging populate', function () {
         });
         await eventually(() => expect(services.set).to.deep.equal([{ rate: 2.5, queue: null }]));
         await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'POPACC1'",
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
         ]);
         expect(accessions(await broker.drain(queue))).to.have.length(3);
         await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
@@ -270,14 +269,14 @@ describe('pixl-imaging populate', function () {
         const second = await run(2);
         expect(await broker.depth(queue), 'nothing was published again').to.equal(3);
         await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'POPACC1'",
+          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
         ]);
         await broker.drain(queue);
         await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
         second.kill('SIGINT');
         expect((await second.ended).code).to.equal(1);
         const third = await run(3);
-        expect(accessions(await broker.drain(queue))).to.have.members(['POPACC0', 'POPACC2']);
+        expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP2']);
         const { code, json, stderr } = await third.ended;
         expect(code, stderr).to.equal(4);
         expect(json()).to.include({ published: 0, done_before: 3, exported: 1 });

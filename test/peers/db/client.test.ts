@@ -8,6 +8,8 @@ import { freePort } from '../../support/ports.js';
 import { sharedPostgres, startPostgres, type Postgres } from '../../support/postgres.js';
 import { run } from '../../support/processes.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { BAD_CERTIFICATES, HERE, useAuthorities, type Identity } from '../../support/authority.js';
+import { postgresSslRequest, tlsInFrontOf } from '../../support/tls-front.js';
 import { failureOf, withDatabase, withDatabaseAt } from './fixture.js';
 
 describe('The database client', function () {
@@ -233,6 +235,46 @@ describe('The database client, by TLS', function () {
     expect(failure.message).to.equal('database: the server speaks no TLS');
   });
 });
+
+describe('The database client, before a certificate of an authority', function () {
+  this.timeout(60_000);
+  const authorities = useAuthorities();
+  before(sharedPostgres);
+
+  it('connects when it is trusted, for the host, and in time', async () => {
+    const { authority } = authorities();
+    const failure = await connectedThrough(await authority.sign('good', HERE), authority.cert);
+    expect(failure).to.equal(null);
+  });
+
+  for (const { what, code, make } of BAD_CERTIFICATES)
+    it(`refuses one that is ${what}, and says so`, async () => {
+      const failure = await connectedThrough(await make(authorities()), authorities().authority.cert);
+      expect(failure).to.include({
+        ...{ name: 'DatabaseError', code: 'DATABASE_ERROR', retry: 'never' },
+        message: `database: no TLS with the server: ${code}`,
+      });
+    });
+});
+
+/** Asks a real server through one that shows this certificate. @returns what it failed with */
+async function connectedThrough(shown: Identity, ca: Buffer): Promise<Error | null> {
+  const address = await (await sharedPostgres()).createDatabase();
+  const front = await tlsInFrontOf(address.port, shown, { before: postgresSslRequest });
+  try {
+    return await withDatabaseAt(
+      { ...address, port: front.port },
+      (database) =>
+        database.query('SELECT 1').then(
+          () => null,
+          (error: unknown) => error as Error,
+        ),
+      { tls: { ca } },
+    );
+  } finally {
+    front.close();
+  }
+}
 
 async function selfSigned(
   dir: string,

@@ -13,15 +13,14 @@ import {
 } from '../../support/outcome-entries.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
-import { run, type RunResult } from '../../support/processes.js';
+import { run } from '../../support/processes.js';
 import { withTempDir } from '../../support/temp-dir.js';
 import { execute, withDatabase } from './fixture.js';
-import { PROGRAM } from '../../support/cli.js';
+import { PROGRAM, runCli, type CliResult } from '../../support/cli.js';
 
 /** Runs the built program in an empty folder, so that no `.env` is read. */
-function pixl(address: DatabaseAddress | null, ...args: readonly string[]): Promise<RunResult> {
-  const env = address === null ? {} : databaseEnv(address);
-  return withTempDir((cwd) => run(process.execPath, [PROGRAM, ...args], { cwd, env, allowFailure: true }));
+function pixl(address: DatabaseAddress | null, ...args: readonly string[]): Promise<CliResult> {
+  return runCli(args, { env: address === null ? {} : { ...databaseEnv(address), LOG_LEVEL: 'info' } });
 }
 
 async function json(address: DatabaseAddress, ...args: readonly string[]): Promise<unknown> {
@@ -69,7 +68,10 @@ describe('pixl-imaging migrate', function () {
 
   it('ends with 2 for wrong usage, with 1 when the database is away or says no', async () => {
     await withDatabase(async (_, address) => {
-      const fails = async (at: DatabaseAddress | null, ...args: string[]): Promise<[number, string]> => {
+      const fails = async (
+        at: DatabaseAddress | null,
+        ...args: string[]
+      ): Promise<[number | null, string]> => {
         const { code, stdout, stderr } = await pixl(at, 'migrate', ...args);
         expect(stdout).to.equal('');
         expect(stderr).not.to.contain(address.password);
@@ -82,7 +84,7 @@ describe('pixl-imaging migrate', function () {
         1,
         'error: database: ECONNREFUSED\n',
       ]);
-      expect(await fails({ ...address, password: 'wrong-one' })).to.deep.equal([
+      expect(await fails({ ...address, password: 'CANARY-wrong' })).to.deep.equal([
         1,
         'error: database: wrong password (SQLSTATE 28P01)\n',
       ]);
@@ -123,8 +125,8 @@ describe('pixl-imaging report', function () {
       ]);
       expect(rows[0]).to.deep.include({
         project_name: 'Test project',
-        mrn: 'MRN1',
-        accession_number: 'ACC1',
+        mrn: 'CANARYM1',
+        accession_number: 'CANARYA1',
         study_uid: '1.2.3.1',
         archive: 'primary',
         outcome: 'delivered',
@@ -144,8 +146,8 @@ describe('pixl-imaging report', function () {
     await filled(async (address) => {
       const mrns = async (...args: string[]): Promise<unknown[]> =>
         ((await json(address, 'report', ...args)) as { mrn: unknown }[]).map(({ mrn }) => mrn);
-      expect(await mrns('--project', 'Test project')).to.deep.equal(['MRN1', 'MRN3']);
-      expect(await mrns('--outcome', 'missing')).to.deep.equal(['MRN2']);
+      expect(await mrns('--project', 'Test project')).to.deep.equal(['CANARYM1', 'CANARYM3']);
+      expect(await mrns('--outcome', 'missing')).to.deep.equal(['CANARYM2']);
       expect(await mrns('--outcome', 'missing', '--project', 'Test project')).to.deep.equal([]);
       expect(await mrns('--project', "x' OR '1'='1")).to.deep.equal([]);
       for (const outcome of ENDINGS) await mrns('--outcome', outcome);
@@ -194,7 +196,9 @@ describe('pixl-imaging report', function () {
       const lines = stdout.split('\n');
       expect([code, lines.length]).to.deep.equal([0, 8]);
       expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +expected/);
-      expect(lines[1]).to.match(/^Test project +MRN1 +ACC1 +delivered +primary +3 +0 +3 +3 +1 +5\.0 +-$/);
+      expect(lines[1]).to.match(
+        /^Test project +CANARYM1 +CANARYA1 +delivered +primary +3 +0 +3 +3 +1 +5\.0 +-$/,
+      );
       expect(lines[6]).to.equal('1 delivered, 1 missing, 1 incomplete, 1 rejected');
     });
   });

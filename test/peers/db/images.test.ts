@@ -14,8 +14,8 @@ import { sharedPostgres } from '../../support/postgres.js';
 import { withDatabase } from './fixture.js';
 
 const image = (number: number, rest: Partial<CohortImage> = {}): CohortImage => ({
-  accessionNumber: `ACC${number}`,
-  mrn: `MRN${number}`,
+  accessionNumber: `CANARYA${number}`,
+  mrn: `CANARYM${number}`,
   studyDate: '2023-01-31',
   studyUid: `1.2.3.${number}`,
   pseudoPatientId: null,
@@ -72,9 +72,9 @@ describe('The images of a cohort', function () {
         'SELECT mrn, pseudo_patient_id FROM pixl_pipeline.image ORDER BY mrn',
       );
       expect(rows).to.deep.equal([
-        { mrn: 'MRN1', pseudo_patient_id: 'P-1' },
-        { mrn: 'MRN2', pseudo_patient_id: null },
-        { mrn: 'MRN3', pseudo_patient_id: 'P-3' },
+        { mrn: 'CANARYM1', pseudo_patient_id: 'P-1' },
+        { mrn: 'CANARYM2', pseudo_patient_id: null },
+        { mrn: 'CANARYM3', pseudo_patient_id: 'P-3' },
       ]);
     });
   });
@@ -84,7 +84,7 @@ describe('The images of a cohort', function () {
       await addImages(database, extractId, [image(1), image(2), image(3, { studyUid: null }), image(4)]);
       await addImages(database, extractId, [image(4, { studyUid: '1.2.3.44' })]);
       await database.query(
-        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('ACC1', 'ACC3') OR study_uid = '1.2.3.4'",
+        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('CANARYA1', 'CANARYA3') OR study_uid = '1.2.3.4'",
       );
       const asked = [
         image(2),
@@ -92,7 +92,7 @@ describe('The images of a cohort', function () {
         image(1, { studyUid: null }),
         image(3),
         image(1, { studyDate: '2023-02-01' }),
-        image(1, { mrn: 'MRN2' }),
+        image(1, { mrn: 'CANARYM2' }),
         image(4),
         image(4, { studyUid: null }), // one of its two studies is not exported
         image(9),

@@ -49,8 +49,8 @@ describe('The ledger', function () {
       expect(await rowsOf(ledger)).to.deep.equal([
         {
           projectName: 'Test project',
-          mrn: 'MRN7',
-          accessionNumber: 'ACC7',
+          mrn: 'CANARYM7',
+          accessionNumber: 'CANARYA7',
           studyUid: '1.2.3.7',
           seriesUid: '1.2.3.7.1\\1.2.3.7.2',
           studyDate: '2023-01-31',
@@ -198,7 +198,7 @@ describe('The ledger', function () {
       expect(await ledger.totals({ project: 'Other' })).to.deep.include({ missing: 2, delivered: 0 });
       const others: (string | null)[] = [];
       for await (const row of ledger.list({ project: 'Other', outcomes: ['missing'] })) others.push(row.mrn);
-      expect(others).to.deep.equal(['MRN4', 'MRN5']);
+      expect(others).to.deep.equal(['CANARYM4', 'CANARYM5']);
     });
   });
 

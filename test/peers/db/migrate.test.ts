@@ -27,7 +27,7 @@ const PIXL_TABLES = [
 const ROWS = [
   "INSERT INTO pixl_pipeline.extract (slug) VALUES ('test-extract')",
   `INSERT INTO pixl_pipeline.image (accession_number, study_date, mrn, exported_at, extract_id, pseudo_study_uid)
-   SELECT 'ACC' || n, '2023-01-01', 'MRN' || n, CASE WHEN n % 2 = 0 THEN '2024-01-01T00:00:00Z'::timestamptz END, 1, '2.25.' || n
+   SELECT 'CANARYA' || n, '2023-01-01', 'CANARYM' || n, CASE WHEN n % 2 = 0 THEN '2024-01-01T00:00:00Z'::timestamptz END, 1, '2.25.' || n
    FROM generate_series(1, 20) n`,
 ];
 
@@ -89,8 +89,8 @@ describe('The migrations', function () {
       await new Ledger(database).record(deliveredEntry(messageNumbered(1)));
       expect(await findOrCreateExtract(database, 'test-extract')).to.equal(1);
       const known = {
-        accessionNumber: 'ACC3',
-        mrn: 'MRN3',
+        accessionNumber: 'CANARYA3',
+        mrn: 'CANARYM3',
         studyDate: '2023-01-01',
         studyUid: '1.2.3.3',
         pseudoPatientId: null,

@@ -6,6 +6,7 @@ import { echoscu, findscu, getscu, movescu, storescu } from '../../support/dcmtk
 import { compress, makeStudy, type MadeStudy, type TransferSyntaxName } from '../../support/dicom-files.js';
 import { datasetDigest, readDicomHead } from '../../support/dicom-read.js';
 import { sentFrom, storeOn } from '../../support/node-client.js';
+import { startNodeProcess } from '../../support/node.js';
 import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
 import { freePorts } from '../../support/ports.js';
 import { run } from '../../support/processes.js';
@@ -99,7 +100,7 @@ describe('an embedded node and its peers', function () {
     });
     const patients = await findscu(
       node,
-      { QueryRetrieveLevel: 'PATIENT', PatientID: 'MRN6?' },
+      { QueryRetrieveLevel: 'PATIENT', PatientID: 'CANARYM6?' },
       { model: 'patient root' },
     );
     expect(patients.answers.map((answer) => answer['PatientID'])).to.have.members([
@@ -142,6 +143,18 @@ describe('an embedded node and its peers', function () {
       ...other.sopInstanceUids,
       ...plain.sopInstanceUids,
     ]);
+  });
+
+  it('started by the command with --allow, it lets in whom that names and nobody else', async () => {
+    const strict = await startNodeProcess(join(dir.path, 'strict'), ['--allow', 'FRIEND', 'OTHER']);
+    try {
+      for (const friend of ['FRIEND', 'OTHER']) await echoscu(strict, friend);
+      const stranger = await echoscu(strict, 'STRANGER').catch((error: unknown) => error);
+      expect(String(stranger)).to.contain('Calling AE Title Not Recognized');
+    } finally {
+      strict.cli.kill('SIGTERM');
+      await strict.cli.ended;
+    }
   });
 
   it('is echoed, stored to, queried and retrieved from by gdcmscu', async () => {

@@ -1,59 +1,28 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createServer, type TlsOptions } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
 import { TimeoutError } from '../../../src/core/errors.js';
 import { Association, cEcho, ConnectionError, TlsError, type TlsSettings } from '../../../src/dimse/index.js';
-import { Authority } from '../../support/authority.js';
+import type { Logger } from '../../../src/core/log.js';
+import { BAD_CERTIFICATES, HERE, useAuthorities, type Authority } from '../../support/authority.js';
 import { withNode } from '../../support/node.js';
 import { freePort } from '../../support/ports.js';
 import { startProcess } from '../../support/processes.js';
 import { connectScriptedPeer, startScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
 import { echoUntilReleased, optionsFor, rejection, TIMEOUTS } from '../../support/scripted-scp.js';
-import { tempDir, type TempDir } from '../../support/temp-dir.js';
-
-/** A TLS server that hands the plain bytes on to a port: the scripted peer behind it knows nothing of TLS. */
-async function tlsInFrontOf(
-  port: number,
-  options: TlsOptions,
-): Promise<{ server: Server; port: number; close: () => void }> {
-  const sockets = new Set<Socket>();
-  const server = createServer({ ...options, allowHalfOpen: true }, (outside) => {
-    outside.on('error', () => undefined);
-    void connectScriptedPeer({ host: '127.0.0.1', port }).then(({ socket: inside }) => {
-      inside.removeAllListeners('data');
-      inside.on('error', () => outside.destroy());
-      outside.on('close', () => inside.destroy());
-      outside.pipe(inside).pipe(outside);
-    });
-  });
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.on('tlsClientError', () => undefined);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const close = (): void => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  };
-  return { server, port: (server.address() as AddressInfo).port, close };
-}
+import { tlsInFrontOf } from '../../support/tls-front.js';
 
 describe('DICOM over TLS', () => {
-  let folder: TempDir;
+  const authorities = useAuthorities();
   let authority: Authority;
   let stranger: Authority;
   let behind: ScriptedServer;
-  before(async () => {
-    folder = tempDir('tls');
-    authority = await new Authority(folder.path, 'authority').make();
-    stranger = await new Authority(folder.path, 'stranger').make();
+  before(() => {
+    ({ authority, stranger } = authorities());
   });
-  after(() => folder.remove());
   beforeEach(async () => {
     behind = await startScriptedPeer(async (peer) => {
       await peer.acceptAssociation();
@@ -67,7 +36,7 @@ describe('DICOM over TLS', () => {
     const front = await tlsInFrontOf(behind.port, server);
     try {
       const node = { aeTitle: 'SCRIPTED', host: '127.0.0.1', port: front.port, tls: client };
-      const association = await Association.request(optionsFor(front.server.address() as never, { node }));
+      const association = await Association.request(optionsFor(front, { node }));
       try {
         await cEcho(association, 5000);
         await association.release();
@@ -96,32 +65,36 @@ describe('DICOM over TLS', () => {
     await echoWith(wanting, { ca: authority.cert, ...client });
   });
 
-  const refused: readonly (readonly [string, () => Promise<readonly [TlsOptions, TlsSettings]>])[] = [
-    [
-      'an authority that we do not trust',
-      async () => [await stranger.sign('good', 'IP:127.0.0.1'), { ca: authority.cert }],
-    ],
-    ['no authority of ours at all', async () => [await authority.sign('good', 'IP:127.0.0.1'), {}]],
-    ['another address', async () => [await authority.sign('other', 'IP:127.0.0.9'), { ca: authority.cert }]],
-    [
-      'another name than the settings say',
-      async () => [
+  const refused: readonly {
+    readonly what: string;
+    readonly code: string;
+    readonly make: () => Promise<readonly [TlsOptions, TlsSettings]>;
+  }[] = [
+    ...BAD_CERTIFICATES.map(({ what, code, make }) => ({
+      ...{ what, code },
+      make: async () => [await make(authorities()), { ca: authority.cert }] as const,
+    })),
+    {
+      what: 'signed by an authority, while none of ours is configured',
+      code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      make: async () => [await authority.sign('good', HERE), {}],
+    },
+    {
+      what: 'for another name than the settings say',
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      make: async () => [
         await authority.sign('named', 'DNS:vna.hospital.example'),
         { ca: authority.cert, servername: 'pacs.hospital.example' },
       ],
-    ],
-    [
-      'a time that is over',
-      async () => [await authority.sign('expired', 'IP:127.0.0.1', -1), { ca: authority.cert }],
-    ],
+    },
   ];
-  for (const [what, make] of refused)
-    it(`does not talk to a peer whose certificate is of ${what}, now or later`, async () => {
+  for (const { what, code, make } of refused)
+    it(`does not talk to a peer whose certificate is ${what}, now or later, and says so`, async () => {
       const [server, client] = await make();
       const error = await rejection(echoWith(server, client), TlsError);
       expect(error).to.include({ code: 'TLS', retry: 'never' });
-      expect(error.message).to.match(/^SCRIPTED \(127\.0\.0\.1:\d+\): TLS: /);
-      expect(behind.connections, 'connections that got through').to.be.at.most(0);
+      expect(error.message).to.match(new RegExp(`^SCRIPTED \\(127\\.0\\.0\\.1:\\d+\\): TLS: .*${code}`));
+      expect(behind.connections, 'connections that got through').to.equal(0);
     });
 
   const unshown: readonly (readonly [string, () => Promise<TlsSettings>])[] = [
@@ -132,8 +105,8 @@ describe('DICOM over TLS', () => {
     for (const [what, make] of unshown)
       it(`is told that the peer wants a certificate of ours and got ${what} (${version})`, async () => {
         const server = await authority.sign('good', 'IP:127.0.0.1');
-        writeFileSync(join(folder.path, 'server.pem'), Buffer.concat([server.cert, server.key]));
-        writeFileSync(join(folder.path, 'ca.pem'), authority.cert);
+        writeFileSync(join(authorities().folder, 'server.pem'), Buffer.concat([server.cert, server.key]));
+        writeFileSync(join(authorities().folder, 'ca.pem'), authority.cert);
         const port = await freePort();
         // OpenSSL's own server: one of Node's closes the connection without saying why.
         const peer = await startProcess({
@@ -144,7 +117,7 @@ describe('DICOM over TLS', () => {
             ...['-cert', 'server.pem', '-key', 'server.pem', '-CAfile', 'ca.pem'],
             ...['-Verify', '1', '-verify_return_error', '-www'],
           ],
-          cwd: folder.path,
+          cwd: authorities().folder,
           ready: () => peerIsReady(),
         });
         function peerIsReady(): Promise<void> {
@@ -199,7 +172,7 @@ describe('DICOM over TLS', () => {
 
   describe('with an embedded node', () => {
     /** A C-ECHO to a node that wants a certificate of the authority. */
-    async function echoNode(client: TlsSettings): Promise<void> {
+    async function echoNode(client: TlsSettings, log?: Logger): Promise<void> {
       const server = await authority.sign('node', 'IP:127.0.0.1');
       await withNode(
         async ({ aeTitle, host, port, running }) => {
@@ -209,7 +182,7 @@ describe('DICOM over TLS', () => {
           await association.release();
           expect(running.instances).to.equal(0);
         },
-        { tls: { ...server, ca: authority.cert } },
+        { tls: { ...server, ca: authority.cert }, ...(log !== undefined && { log }) },
       );
     }
 
@@ -217,13 +190,22 @@ describe('DICOM over TLS', () => {
       await echoNode({ ca: authority.cert, ...(await authority.sign('client', 'DNS:pixl')) });
     });
 
-    it('is not let in without one, or with one of another authority', async () => {
-      const strangers = await stranger.sign('client', 'DNS:pixl');
-      for (const shown of [{}, strangers]) {
-        const error = await rejection(echoNode({ ca: authority.cert, ...shown }), Error);
+    const clients: readonly (readonly [string, string, () => Promise<TlsSettings>])[] = [
+      ['no certificate', 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', () => Promise.resolve({})],
+      ['one of another authority', 'ECONNRESET', () => stranger.sign('client', 'DNS:pixl')],
+      ['one that is expired', 'ECONNRESET', () => authority.sign('old client', 'DNS:pixl', -1)],
+    ];
+    for (const [what, code, shown] of clients)
+      it(`is not let in with ${what}, and the node logs why`, async () => {
+        const warned: string[] = [];
+        const nothing = (): void => undefined;
+        const warn = (fields: object, text: string): void =>
+          void warned.push(`${JSON.stringify(fields)} ${text}`);
+        const log: Logger = { debug: nothing, info: nothing, warn, error: nothing };
+        const error = await rejection(echoNode({ ca: authority.cert, ...(await shown()) }, log), Error);
         expect([TlsError.name, ConnectionError.name]).to.include(error.name);
-      }
-    });
+        expect(warned.join()).to.contain(code).and.to.contain('a TLS handshake failed');
+      });
 
     it('is not let in without TLS', async () => {
       const server = await authority.sign('node', 'IP:127.0.0.1');

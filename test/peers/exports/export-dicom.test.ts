@@ -5,6 +5,7 @@ import { startDaemon, type Daemon } from '../../support/daemon.js';
 import { freePort } from '../../support/ports.js';
 import { useBroker } from '../queue/broker-fixture.js';
 import { PROJECT, SLUG, useExports } from './export-fixture.js';
+import { NO_STUDY } from '../../support/canary.js';
 
 describe('POST /export-dicom of the daemon', () => {
   const exports = useExports();
@@ -36,7 +37,7 @@ describe('POST /export-dicom of the daemon', () => {
     expect(answers.find(({ status }) => status === 200)?.json).to.include({ path, images: 5 });
     expect(exports.haven.files()).to.deep.equal([path]);
     expect((await exports.unzipped(study)).size).to.equal(5);
-    const unknown = await ask(url, { body: { ...body, study_uid: '1.2.3' } });
+    const unknown = await ask(url, { body: { ...body, study_uid: NO_STUDY } });
     expect([unknown.status, errorOf(unknown).code]).to.deep.equal([404, 'UNKNOWN_STUDY']);
     expect(daemon.log()).to.not.contain(study.studyInstanceUid);
   });

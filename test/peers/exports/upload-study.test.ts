@@ -132,11 +132,13 @@ describe('pixl-imaging upload-study', () => {
   it('says that the password is wrong: exit 1, and the study can still be exported', async () => {
     const study = await exports.study();
     const env = exports.env();
-    const { code, stderr } = await runCli(command(study), { env: { ...env, FTP_USER_PASSWORD: 'guess' } });
+    const { code, stderr } = await runCli(command(study), {
+      env: { ...env, FTP_USER_PASSWORD: 'CANARY-guess' },
+    });
     expect(code).to.equal(1);
     expect(stderr)
       .to.match(/^error: ftps:\/\/127\.0\.0\.1:\d+: login refused/m)
-      .and.not.contain('guess');
+      .and.not.contain('CANARY-guess');
     expect(await exports.exportedAt(study)).to.equal(null);
     expect(await runCli(command(study), { env })).to.include({ code: 0 });
   });
@@ -316,7 +318,7 @@ describe('pixl-imaging upload-study', () => {
 
   it('says who refused it', async () => {
     const study = await exports.study();
-    const parts = exports.parts({ ftps: exports.haven.settings('implicit', { password: 'guess' }) });
+    const parts = exports.parts({ ftps: exports.haven.settings('implicit', { password: 'CANARY-guess' }) });
     await rejection(exports.export(study, parts), FtpsLoginError);
   });
 });

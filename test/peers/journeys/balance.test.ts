@@ -65,10 +65,10 @@ describe('the books of a cohort of 1,000 messages', () => {
         })),
       );
     const nowhere = Array.from({ length: 744 }, (_, index): Asked => {
-      const accession = `NOWHERE-${index}`;
+      const accession = `CANARYA-N-${index}`;
       return {
         accession,
-        mrn: `MRN-N-${index % 100}`,
+        mrn: `CANARYM-N-${index % 100}`,
         studyUid: '',
         project: 'Balance 0',
         ending: 'missing',

@@ -67,7 +67,7 @@ export interface Deployment {
   tap(queue: string): Promise<Tap>;
   /**
    * Ends the daemon and deletes the queues.
-   * @throws when the daemon does not end with exit code 0, has left a message, or has logged who the patient is
+   * @throws when the daemon does not end with exit code 0, has left a message, or has shown who the patient is
    */
   close(): Promise<void>;
 }
@@ -123,16 +123,14 @@ export async function deploy(
     ...settings,
   };
   const daemon = await startDaemon(environment, backing.options, modules);
-  const secrets = new Set<string>();
   let taken = 0;
 
   const publish: Deployment['publish'] = async (messages, options = {}) => {
-    const bodies = messages.map((message) => {
-      if (Buffer.isBuffer(message)) return message;
-      for (const secret of secretsOf(message)) secrets.add(secret);
-      return Buffer.from(JSON.stringify(message));
-    });
+    const bodies = messages.map((message) =>
+      Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message)),
+    );
     await backing.publish(queues.primary, bodies, options);
+    await daemon.look();
   };
 
   const ended: Deployment['ended'] = async (count, timeoutMs = 60_000) => {
@@ -180,12 +178,8 @@ export async function deploy(
         const depths = await backing.depths(left);
         for (const [index, queue] of left.entries())
           expect(depths[index], `messages left in ${queue}`).to.equal(0);
-        const log = daemon.log();
-        for (const secret of secrets)
-          expect(log.includes(secret), 'an identifier in the log').to.equal(false);
       } finally {
-        await daemon.close();
-        await backing.close([...Object.values(queues), ...retryQueues(queues)]);
+        await daemon.close().finally(() => backing.close([...Object.values(queues), ...retryQueues(queues)]));
       }
     },
   };
@@ -195,11 +189,6 @@ function endings(daemon: Daemon): LogLine[] {
   return daemon
     .lines()
     .filter(({ msg, outcome }) => msg === 'message' && outcome !== 'retry' && outcome !== 'forward');
-}
-
-/** What may stand in no log (SPEC section 11). */
-function secretsOf(wish: Wish): string[] {
-  return [wish.mrn, wish.accession_number, wish.study_uid].filter((text) => text !== '');
 }
 
 /** The delay queues of a deployment; not all of them need be there. */

@@ -67,8 +67,8 @@ export function useJourneys(parts: Parts = REAL): Journeys {
       return makeStudy(journeys.folder(), {
         study: studies,
         uidRoot: `${UID_ROOT}.7700`,
-        mrn: `MRN-J-${studies}`,
-        accession: `ACC-J-${studies}`,
+        mrn: `CANARYM-J-${studies}`,
+        accession: `CANARYA-J-${studies}`,
         ...options,
       });
     },

@@ -40,7 +40,7 @@ for (const parts of PARTS)
     });
 
     const unreadable = [
-      ['no JSON', Buffer.from('{"mrn": "MRN', 'utf8'), 'message'],
+      ['no JSON', Buffer.from('{"mrn": "CANARYM', 'utf8'), 'message'],
       ['no text', Buffer.of(0xff, 0x00, 0xfe, 0x80), 'message'],
       ['a wild card', Buffer.from(JSON.stringify({ ...wildCard() })), 'accession_number'],
     ] as const;
@@ -120,5 +120,5 @@ for (const parts of PARTS)
   });
 
 function wildCard(): object {
-  return wishFor({ mrn: 'M', accession: 'ACC*', studyInstanceUid: '' });
+  return wishFor({ mrn: 'CANARYM', accession: 'CANARYA*', studyInstanceUid: '' });
 }

@@ -33,7 +33,7 @@ describe('a study out of an archive that does not say the truth', () => {
       makeStudy(join(folder.path, 'one'), { study: 1, series: 2, instances: 3, rows: 8, cols: 8 }),
       makeStudy(join(folder.path, 'two'), {
         study: 2,
-        mrn: 'MRN1',
+        mrn: 'CANARYM1',
         series: 1,
         instances: 2,
         rows: 8,

@@ -20,6 +20,7 @@ import {
   type RetryPolicy,
 } from '../../../src/queue/index.js';
 import type { LyingMessage } from '../../support/daemon-queues.js';
+import { lying } from '../../support/rabbitmq-queues.js';
 import { makeEmbeddedFolder } from '../../support/embedded.js';
 import { allowLongLived, closeAtEnd, openLongLived } from '../../support/long-lived.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../support/rabbitmq.js';
@@ -125,12 +126,7 @@ export function useBroker(): BrokerFixture {
         for (;;) {
           const message = await channel.get(queue, { noAck: true });
           if (message === false) return messages;
-          const { content, properties } = message;
-          messages.push({
-            content,
-            properties: { ...properties },
-            persistent: properties.deliveryMode === 2,
-          });
+          messages.push(lying(message));
         }
       }),
     depth: (queue) => onChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),

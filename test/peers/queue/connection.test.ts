@@ -11,6 +11,8 @@ import {
   queueDepth,
 } from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
+import { BAD_CERTIFICATES, HERE, useAuthorities } from '../../support/authority.js';
+import { tlsInFrontOf } from '../../support/tls-front.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
 import { useBroker } from './broker-fixture.js';
 
@@ -87,6 +89,30 @@ describe('a broker connection', () => {
     const error = await failureOf(broker.connection({ port, tls: {}, startTimeoutMs: 100 }));
     expect(error).to.be.instanceOf(BrokerUnavailableError);
     expect((error as Error).message).to.contain('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+
+  describe('over TLS', () => {
+    const authorities = useAuthorities();
+
+    it('comes about with a certificate of the authority for the host', async () => {
+      const { authority } = authorities();
+      const front = await tlsInFrontOf(broker.rabbitmq.port, await authority.sign('good', HERE));
+      broker.atEnd(() => front.close());
+      const connection = await broker.connection({ port: front.port, tls: { ca: authority.cert } });
+      expect(connection.state().state).to.equal('connected');
+    });
+
+    for (const { what, code, make } of BAD_CERTIFICATES)
+      it(`is refused when the certificate is ${what}, and says so`, async () => {
+        const front = await tlsInFrontOf(broker.rabbitmq.port, await make(authorities()));
+        broker.atEnd(() => front.close());
+        const tls = { ca: authorities().authority.cert };
+        const error = await failureOf(broker.connection({ port: front.port, tls, startTimeoutMs: 100 }));
+        expect(error).to.be.instanceOf(BrokerUnavailableError);
+        expect(error).to.include({ code: 'BROKER_UNAVAILABLE', retry: 'later' });
+        expect((error as Error).message).to.contain(code);
+        expect(front.letIn).to.equal(0);
+      });
   });
 
   it('gives up a TLS handshake that never ends', async () => {

@@ -215,7 +215,7 @@ for (const [name, useIt] of BROKERS)
         handler: ({ body }) => {
           if (body.toString() === 'never') throw new InvalidValueError('StudyInstanceUID', 'not a UID');
           if (body.toString() === 'later') return Promise.reject(new TimeoutError('primary', 'C-FIND', 10));
-          return Promise.reject(new Error('MRN 12345 in a foreign text'));
+          return Promise.reject(new Error('MRN CANARY in a foreign text'));
         },
       });
       const parked = await eventually(async () => {

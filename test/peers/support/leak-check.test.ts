@@ -57,13 +57,15 @@ describe('the leak check', () => {
       it('leaves a folder', () => { temp_dir.tempDir('left') });
       it('leaves a socket', (done) => { server = createServer().listen(0, '127.0.0.1', done) });
       it('leaves a timer', () => { timer = setTimeout(() => undefined, 60000) });
+      it('pollutes', () => { JSON.parse('{"a": 1}').__proto__.mrn = '1' });
       it('ends both', (done) => { clearTimeout(timer); server.close(done) });`);
     expect(code).to.equal(1);
     expect(stderr).to.match(/LEAK: "leaves a process" left open: process left \(\d+\)/);
     expect(stderr).to.contain('LEAK: "leaves a folder"');
     expect(stderr).to.contain('LEAK: "leaves a socket" left open: 1 socket\n');
     expect(stderr).to.contain('LEAK: "leaves a timer" left open: 1 timer\n');
+    expect(stderr).to.contain('LEAK: "pollutes" left open: Object.prototype.mrn\n');
     expect(stderr).not.to.contain('ends both');
-    expect(JSON.parse(summary)).to.deep.equal({ passed: 5, failed: 1, skipped: 0 });
+    expect(JSON.parse(summary)).to.deep.equal({ passed: 6, failed: 1, skipped: 0 });
   });
 });

@@ -92,7 +92,7 @@ describe('an archive of its own', () => {
         await archive.start();
         const { answers } = await findscu(archive, {
           QueryRetrieveLevel: 'STUDY',
-          PatientID: 'MRN21',
+          PatientID: 'CANARYM21',
           StudyInstanceUID: '',
         });
         expect(answers.map((answer) => answer['StudyInstanceUID'])).to.deep.equal([study.studyInstanceUid]);

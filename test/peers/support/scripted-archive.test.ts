@@ -51,16 +51,16 @@ describe('the scripted archive', () => {
   it('finds studies, series and images', async () => {
     const studies = await findscu(archive, {
       QueryRetrieveLevel: 'STUDY',
-      PatientID: 'MRN1',
-      AccessionNumber: 'ACC1',
+      PatientID: 'CANARYM1',
+      AccessionNumber: 'CANARYA1',
       StudyInstanceUID: '',
     });
     expect(studies.answers).to.deep.equal([
       {
         QueryRetrieveLevel: 'STUDY',
         SpecificCharacterSet: 'ISO_IR 100',
-        PatientID: 'MRN1',
-        AccessionNumber: 'ACC1',
+        PatientID: 'CANARYM1',
+        AccessionNumber: 'CANARYA1',
         StudyInstanceUID: study.studyInstanceUid,
       },
     ]);
@@ -117,8 +117,8 @@ describe('the scripted archive', () => {
     });
     expect(answers).to.have.length(1);
     expect(answers[0]).not.to.have.property('AccessionNumber');
-    expect(answers[0]).to.include({ PatientID: 'MRN1', SpecificCharacterSet: 'NO_SUCH_SET' });
-    expect(log).to.contain('MRN1      ]');
+    expect(answers[0]).to.include({ PatientID: 'CANARYM1', SpecificCharacterSet: 'NO_SUCH_SET' });
+    expect(log).to.contain('CANARYM1      ]');
   });
 
   it('moves for real, one pending response per image, and notes what it sent', async () => {

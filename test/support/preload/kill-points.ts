@@ -54,8 +54,12 @@ wrap(RunningStudies.prototype, 'progress', (call, { step, done }) => {
   if (step === 'deliver' && done === 0) reached('when all is in raw, before anything is delivered');
 });
 
-wrap(Association.prototype, 'sendCommand', async (call, _context, { type }) => {
+wrap(Association.prototype, 'sendWithIdentifier', async (call, _context, { type }) => {
   if (type === 'C-MOVE-RQ') reached('before C-MOVE');
+  await call();
+});
+
+wrap(Association.prototype, 'sendCommand', async (call, _context, { type }) => {
   if (type === 'C-STORE-RQ') reached('between an instance of C-GET and its C-STORE');
   await call();
   if (type === 'C-STORE-RQ') reached('behind the command of C-STORE, before its data set');
