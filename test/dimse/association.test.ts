@@ -127,7 +127,9 @@ describe('requesting an association', () => {
           async (server) => {
             const error = await rejection(Association.request(optionsFor(server)), AssociationRejectedError);
             expect(error.rj).to.include({ result, source, reason });
-            expect(error.retry).to.equal(resultCode === 1 || reason.startsWith('called AE') ? 'never' : 'later');
+            expect(error.retry).to.equal(
+              resultCode === 1 || reason.startsWith('called AE') ? 'never' : 'later',
+            );
             expect(error.peer).to.equal(nameOf(server));
             expect(error.message).to.contain(reason).and.to.contain(nameOf(server));
             await server.finished();
