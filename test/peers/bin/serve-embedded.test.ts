@@ -96,7 +96,8 @@ describe('pixl-imaging serve --embedded', function () {
     return path;
   };
 
-  it('does the whole job on nothing but a folder, which another daemon is kept out of and other commands reach', async () => {
+  it('does the whole job on nothing but a folder, which another daemon is kept out of and other commands reach', async function () {
+    this.timeout(240_000);
     await withTempDir(async (dir) => {
       const folder = join(dir, 'pixl-data');
       const env = environment(folder);
