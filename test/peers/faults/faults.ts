@@ -203,7 +203,7 @@ export async function expectSettled(
   faults: Faults,
   own: FaultDeployment,
   messages: readonly Published[],
-  { mayRepeat = 0, timeoutMs = 90_000, stores = faults.stores }: SettledOptions = {},
+  { mayRepeat = 0, timeoutMs = 150_000, stores = faults.stores }: SettledOptions = {},
 ): Promise<Balance> {
   await eventually(
     async () => {
@@ -272,7 +272,7 @@ export async function underLoad(faults: Faults, random: Random, options: LoadOpt
   const more: Load['more'] = async (count, msg, fields) => {
     const before = lines(msg, fields).length;
     await eventually(() => expect(lines(msg, fields).length - before, msg).to.be.at.least(count), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
   };
   await own.ended(random.between(2, 6));
