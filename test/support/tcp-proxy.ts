@@ -78,6 +78,7 @@ export async function startTcpProxy(
     target.on('close', () => targets.delete(target));
     const watcher = watch?.();
     const pass = (from: Socket, to: Socket): void => {
+      let passing: Promise<void> = Promise.resolve();
       from.on('data', (bytes) => {
         if (from === client) watcher?.toTarget(bytes);
         else watcher?.toClient(bytes);
@@ -94,7 +95,7 @@ export async function startTcpProxy(
         if (untilHold > 0 && pace === null) to.write(bytes);
         else if (untilHold > 0) {
           from.pause();
-          void passSlowly(bytes, to).then(() => from.resume());
+          passing = passSlowly(bytes, to).then(() => void from.resume());
         } else {
           from.pause();
           held.push(() => {
@@ -104,7 +105,8 @@ export async function startTcpProxy(
         }
       });
       from.on('end', () => {
-        if (untilHold > 0) to.end();
+        // It comes although the reading is paused.
+        if (untilHold > 0) void passing.then(() => to.end());
         else held.push(() => to.end());
       });
       from.on('close', () => {

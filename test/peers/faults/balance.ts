@@ -41,6 +41,8 @@ export interface Balance {
   readonly ended: Readonly<Record<Ending, number>>;
   /** Without a row, in a queue that is worked on or in a delay queue. */
   readonly queued: number;
+  /** Copies in those queues, of messages with a row as well. */
+  readonly working: number;
   /** Copies in queues beyond the one that a message has. */
   readonly repeated: number;
   readonly rows: ReadonlyMap<string, Row>;
@@ -86,9 +88,10 @@ export async function expectBalance(
   }
   expect(repeated, 'messages that are there twice').to.be.at.most(mayRepeat);
   const ended = countsOf(rows);
-  const sum = Object.values(ended).reduce((all, one) => all + one, queued);
-  expect(sum, 'delivered + other outcomes + still queued').to.equal(messages.length);
-  return { published: messages.length, ended, queued, repeated, rows };
+  expect(sumOf(Object.values(ended)) + queued, 'delivered + other outcomes + still queued').to.equal(
+    messages.length,
+  );
+  return { published: messages.length, ended, queued, working: sumOf(working.values()), repeated, rows };
 }
 
 /** The ledger: what each message has come to. */
@@ -108,6 +111,10 @@ async function copiesIn(rabbitmq: Rabbitmq, queues: readonly string[]): Promise<
     copies.set(key, (copies.get(key) ?? 0) + 1);
   }
   return copies;
+}
+
+function sumOf(numbers: Iterable<number>): number {
+  return [...numbers].reduce((sum, one) => sum + one, 0);
 }
 
 function countsOf(rows: ReadonlyMap<string, Row>): Record<Ending, number> {

@@ -21,7 +21,7 @@ describe(`faults, with PIXL_FAULT_SEED=${faultSeed}`, () => {
   const faults = useFaults();
   for (const one of randomFor('order').shuffled(CASES))
     it(one.name, function () {
-      this.timeout(one.timeoutMs ?? 120_000);
+      this.timeout(one.timeoutMs ?? 240_000);
       return one.run(faults(), randomFor(one.name));
     });
 });
