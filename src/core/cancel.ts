@@ -15,3 +15,23 @@ export async function pause(ms: number, signal: AbortSignal, operation: string):
     throw cause;
   }
 }
+
+/**
+ * Does `work` with a signal that is aborted as soon as one of the two is. At its end nothing is left at them: a signal of
+ * `AbortSignal.any` stays at those that it is made of for as long as they live, which for a daemon's is for ever (Node 20).
+ */
+export async function withEither<T>(
+  one: AbortSignal,
+  other: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const abort = (): void => either.abort();
+  if (one.aborted || other.aborted) abort();
+  for (const signal of [one, other]) signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await work(either.signal);
+  } finally {
+    for (const signal of [one, other]) signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,4 +1,4 @@
-import { throwIfCancelled } from '../core/cancel.js';
+import { throwIfCancelled, withEither } from '../core/cancel.js';
 import { CancelledError, InternalError, PixlError } from '../core/errors.js';
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import type { Admission } from '../core/rate-limiter/index.js';
@@ -171,9 +171,8 @@ async function moveBatch(
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<RetrieveResult | 'revoked'> {
-  const either = AbortSignal.any([signal, admission.revoked]);
-  try {
-    const result = await archive.client.withQueryRetrieve(async (association) => {
+  const move = (either: AbortSignal): Promise<RetrieveResult> =>
+    archive.client.withQueryRetrieve(async (association) => {
       const responses = cMove(association, {
         selection,
         moveDestination: parts.raw.node.aeTitle,
@@ -187,6 +186,8 @@ async function moveBatch(
         request.onMoved(step.value.completed ?? 0);
       }
     });
+  try {
+    const result = await withEither(signal, admission.revoked, move);
     if (refusesLevel(result.status)) admission.giveBack(admission.images);
     return result;
   } catch (error) {

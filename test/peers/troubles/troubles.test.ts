@@ -1,15 +1,16 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
 import { systemClock, type Clock } from '../../../src/core/breaker.js';
+import { Closers } from '../../../src/core/closers.js';
 import { parseAllowedHours } from '../../../src/core/hours.js';
 import type { OutcomeEntry } from '../../../src/core/outcome.js';
 import { startNode, type RunningNode } from '../../../src/dimse/index.js';
 import { ArchiveDuty, imagingHandler } from '../../../src/pipeline/index.js';
-import { Header, type RetryPolicy } from '../../../src/queue/index.js';
+import { Header, Publisher, type RetryPolicy } from '../../../src/queue/index.js';
 import { dcmsend, type NodeAddress } from '../../support/dcmtk.js';
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
-import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { startTroubledNode } from '../../support/troubled-node.js';
 import { wishFor } from '../journeys/deployment.js';
 import { startJourney } from '../pipeline/journey-fixture.js';
@@ -48,17 +49,21 @@ interface Course {
 // an archive's duty, journey.
 describe('a message that meets', () => {
   const broker = useBroker();
-  let folder: TempDir;
+  const closers = new Closers();
   let nodes: Record<Place, RunningNode>;
   let studies: MadeStudy[];
 
   before(async () => {
-    folder = tempDir('troubles');
-    const start = (name: string, peers: readonly RunningNode[] = []): Promise<RunningNode> =>
-      startNode({
+    const folder = tempDir('troubles');
+    closers.add('folder', () => folder.remove());
+    const start = async (name: string, peers: readonly RunningNode[] = []): Promise<RunningNode> => {
+      const node = await startNode({
         ...{ aeTitle: name, port: 0, folder: join(folder.path, name) },
-        peers: peers.map(({ aeTitle, port }) => ({ aeTitle, host: '127.0.0.1', port })),
+        peers: peers.map(addressOf),
       });
+      closers.add(name, () => node.close(500));
+      return node;
+    };
     const [raw, anon] = [await start('RAW'), await start('ANON')];
     nodes = { archive: await start('ARCHIVE', [raw]), raw, anon };
     // Two for each row: one that meets the trouble for good, one that meets it once.
@@ -70,10 +75,7 @@ describe('a message that meets', () => {
       studies.flatMap(({ files }) => files),
     );
   });
-  after(async () => {
-    for (const node of Object.values(nodes)) await node.close(500);
-    folder.remove();
-  });
+  after(() => closers.closeAll());
 
   /** The course of a message whose trouble passes after so many tries. */
   async function courseOf(row: Row, study: MadeStudy, passesAfter: number): Promise<Course> {
@@ -105,7 +107,8 @@ describe('a message that meets', () => {
       void (reason === null ? consumer.resume() : consumer.pause(reason));
     });
     await troubled.trouble(row.request, row.trouble);
-    const publisher = await broker.publisher();
+    const publisher = new Publisher({ connection });
+    broker.atEnd(() => publisher.close());
     await publisher.publish(queue, Buffer.from(JSON.stringify(wishFor(study))));
     await eventually(() => expect(tries.at(-1)?.ending).not.to.be.oneOf([undefined, 'retry']), {
       timeoutMs: 40_000,
