@@ -7,6 +7,8 @@ import { run } from '../../support/processes.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 
 const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+/** MRNs, accession numbers and UIDs as `demo` makes them. */
+const IDENTIFIERS = /DEMO\d|\bACC\d|\b2\.25\.\d/;
 
 describe('demo', function () {
   this.timeout(120_000);
@@ -34,6 +36,9 @@ describe('demo', function () {
     const instance = arrived.find((name) => name.endsWith('.dcm'))!;
     const dump = await run('dcmdump', ['+P', '000d,1001', join(dir, 'site', 'anon', instance)]);
     expect(dump.stdout).to.contain('PIXL Demo');
+    const log = readFileSync(join(dir, 'daemon.log'), 'utf8');
+    expect(log).to.contain('"outcome":"delivered"').and.not.to.match(IDENTIFIERS);
+    expect(stderr).not.to.match(IDENTIFIERS);
   });
 
   it('leaves nothing behind when it is broken off', async () => {
