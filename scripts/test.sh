@@ -104,7 +104,7 @@ step 'the build' npm run --silent build || finish
 [ -n "$only_node" ] || step 'the lint' npm run --silent lint || true
 
 # ---- tests. Most of them wait for a peer most of the time, so two lanes of them run side by side.
-in_first_lane='bin|cohort|db|exports|queue'
+in_first_lane='bin|cohort|db|exports|faults|queue'
 # Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads and WebAssembly.
 newest_lts=24
 on_newest_lts='db|dimse|exports|queue'
