@@ -103,8 +103,9 @@ rm -rf dist
 step 'the build' npm run --silent build || finish
 [ -n "$only_node" ] || step 'the lint' npm run --silent lint || true
 
-# ---- tests. Most of them wait for a peer most of the time, so two lanes of them run side by side.
+# ---- tests. Most of them wait for a peer most of the time, so three lanes of them run side by side.
 in_first_lane='bin|cohort|db|exports|faults|queue'
+in_third_lane='pipeline|politeness|rate|troubles'
 # Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads and WebAssembly.
 newest_lts=24
 on_newest_lts='db|dimse|exports|queue'
@@ -143,28 +144,27 @@ count() { # name: adds up what the run of that name counted
   fi
 }
 
-use_node() { # major: the tests, and the programs that they start, run on it from here on
-  local bin
-  bin=$(bash scripts/fetch-node.sh "$1") || return
-  PATH=$bin:$PATH
-  say "on Node.js $(node -p process.versions.node)"
-}
-
-whole() { # mocha's arguments...: all tests, in two lanes
+whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, and some of them again on that Node.js
+  local other=$1
+  shift
   peers peers-1 "dist/test/peers/!($in_first_lane)/** dist/test/peers/*.test.js" "$@" &
   {
     run_mocha unit --config .mocharc.unit.json "$@"
-    peers peers-2 "dist/test/peers/@($in_first_lane)/**" "$@"
+    peers peers-2 "dist/test/peers/@($in_first_lane|$in_third_lane)/**" "$@"
+  } &
+  {
+    if [ -n "$other" ]; then
+      PATH=$other:$PATH peers "node-$newest_lts" "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js" "$@"
+    fi
+    peers peers-3 "dist/test/peers/!($in_third_lane)/** dist/test/peers/*.test.js" "$@"
   } &
   wait
-  names+=(unit peers-1 peers-2)
+  names=(unit peers-1 peers-2 peers-3 ${other:+"node-$newest_lts"})
 }
 
-again() { # mocha's arguments...: some of them, in two lanes
-  peers "node-$newest_lts-1" "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js dist/test/peers/exports/**" "$@" &
-  peers "node-$newest_lts-2" "dist/test/peers/!(exports)/** dist/test/peers/*.test.js" "$@" &
-  wait
-  names+=("node-$newest_lts-1" "node-$newest_lts-2")
+fetched= # the folder of the Node.js that was fetched last
+fetch_node() { # major
+  fetched=$(bash scripts/fetch-node.sh "$1") && say "Node.js $("$fetched/node" -p process.versions.node) is there"
 }
 
 files=0
@@ -173,13 +173,18 @@ for argument in "$@"; do
 done
 set -o noglob # patterns are mocha's to read
 
-if [ -n "$only_node" ]; then step "fetching Node.js $only_node" use_node "$only_node" || finish; fi
+if [ -n "$only_node" ]; then
+  step "fetching Node.js $only_node" fetch_node "$only_node" || finish
+  PATH=$fetched:$PATH
+fi
 if [ "$files" = 1 ]; then # a configuration would add its own files
   run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
   names=(files)
+elif [ -n "$only_node" ]; then
+  whole '' "$@"
 else
-  whole "$@"
-  if [ -z "$only_node" ] && step "fetching Node.js $newest_lts" use_node "$newest_lts"; then again "$@"; fi
+  step "fetching Node.js $newest_lts" fetch_node "$newest_lts" || fetched=
+  whole "$fetched" "$@"
 fi
 for name in "${names[@]}"; do count "$name"; done
 finish

@@ -22,7 +22,7 @@ describe('The image rate of a daemon, at the archive', () => {
   };
 
   it('keeps 50 per second and 5 per second, each archive its own, over a restart', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { lab, big, secondary } = rig;
     const database = databaseEnv(await (await sharedPostgres()).createDatabase());
     const daemon = await rig.start(7, database);
@@ -63,7 +63,7 @@ describe('The image rate of a daemon, at the archive', () => {
 
   for (const by of ['setRate', 'update'] as const)
     it(`follows a change within a second, in the middle of a study (${by})`, async function () {
-      this.timeout(60_000);
+      this.timeout(120_000);
       const { vna } = rig.lab;
       const before = await redelivered(rig.rabbitmq);
       const daemon = await rig.start(5);
@@ -99,7 +99,7 @@ describe('The image rate of a daemon, at the archive', () => {
     });
 
   it('cuts a study short that is moved whole when the rate is lowered from unlimited', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { vna } = rig.lab;
     const daemon = await rig.start('unlimited');
     await daemon.publish([wishFor(rig.big)]);
@@ -114,7 +114,7 @@ describe('The image rate of a daemon, at the archive', () => {
   });
 
   it('costs a message a token and an image none, with PIXL_RATE_UNIT=study', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { vna } = rig.lab;
     const daemon = await rig.start(1, { PIXL_RATE_UNIT: 'study' });
     await daemon.publish(rig.small.map((study) => wishFor(study)));
