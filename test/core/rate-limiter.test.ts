@@ -266,6 +266,28 @@ describe('the image rate', () => {
       });
     });
 
+    it('holds for a batch that is just being admitted, whenever the change comes', async () => {
+      const admittedAround = async (turns: number): Promise<number> => {
+        let images = 0;
+        await withLimiter({ rate: 'unlimited' }, async (limiter) => {
+          const moving = limiter.admitImages(600, forever, async (admission) => {
+            images = admission.images;
+            // What was admitted before is under way when the rate changes, and is revoked.
+            if (images === 600)
+              await new Promise((resolve) => admission.revoked.addEventListener('abort', resolve));
+          });
+          for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+          await limiter.setRate(5);
+          await moving;
+        });
+        return images;
+      };
+      const admitted = await Promise.all(Array.from({ length: 40 }, (_, turns) => admittedAround(turns)));
+      expect(admitted[0], 'the change came first').to.be.at.most(2);
+      for (const [turns, images] of admitted.entries())
+        expect(images, `${turns} turns`).to.be.oneOf([1, 2, 600]);
+    });
+
     it('knows unlimited, from and to', async () => {
       await withLimiter({ rate: 'unlimited' }, async (limiter) => {
         expect(limiter.largestBatch).to.equal(Infinity);

@@ -256,7 +256,8 @@ export class RateLimiter {
   async #tryAdmit(waiter: Waiter): Promise<number> {
     if (this.#reason() !== null) return Infinity;
     if (this.#costsNothing(waiter)) return this.#admit(waiter, waiter.wanted, null);
-    const { perSecond, largestBatch } = this.#plan;
+    const plan = this.#plan;
+    const { perSecond, largestBatch } = plan;
     const level = await this.#bucket.level();
     const pass = waiter.kind === 'message' && this.#settings.unit === 'image';
     const full = Math.min(waiter.wanted, largestBatch);
@@ -266,6 +267,12 @@ export class RateLimiter {
     const ticket = await this.#bucket.tryTake(share);
     // Too much is in flight: the end of a batch wakes us.
     if (ticket === null) return ASK_AGAIN_MS;
+    // The rate has changed while Bottleneck was asked. What was under way then has been looked at, and this was not.
+    if (plan !== this.#plan) {
+      if (perSecond !== null) await this.#giveBack(share);
+      await this.#release(ticket);
+      return 0;
+    }
     return this.#admit(waiter, share, ticket);
   }
 
