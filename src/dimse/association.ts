@@ -193,12 +193,17 @@ export class Association {
     ]);
   }
 
-  /** For the data set of the command that was just sent. */
-  openDataSet(presentationContextId: number): DataSetWriter {
-    return new DataSetWriter(presentationContextId, this.#maxDataLength, async (parts) => {
-      this.#requireUpperLayer().pData(parts);
+  /**
+   * For the data set of the command that was just sent.
+   *
+   * @param sent told of each piece when the kernel has taken the last of its bytes
+   */
+  openDataSet(presentationContextId: number, sent?: (piece: Buffer) => void): DataSetWriter {
+    const send = async (parts: readonly Buffer[], taken: () => void): Promise<void> => {
+      this.#requireUpperLayer().pData(parts, taken);
       await this.#drained();
-    });
+    };
+    return new DataSetWriter(presentationContextId, this.#maxDataLength, send, sent);
   }
 
   /**

@@ -110,16 +110,20 @@ describe('back-pressure', () => {
       async (association) => {
         const rq = { type: 'C-ECHO-RQ', messageId: 1, affectedSopClassUid: STUDY_ROOT_FIND } as const;
         await association.sendCommand(ECHO, rq, true);
-        const writer = association.openDataSet(ECHO);
+        let sent = 0;
+        const writer = association.openDataSet(ECHO, ({ length }) => (sent += length));
         let written = 0;
         const writing = (async (): Promise<void> => {
           for (; written < total; written += MIB) await writer.write(Buffer.alloc(MIB));
           await writer.end();
         })();
-        expect(await standsStill(() => written)).to.be.lessThan(32 * MIB);
+        const stoodAt = await standsStill(() => written);
+        expect(stoodAt).to.be.lessThan(32 * MIB);
+        expect(sent, 'what a piece is read into may be written over').to.be.lessThan(stoodAt);
         goOn.resolve();
         await writing;
         expect(written).to.equal(total);
+        await eventually(() => expect(sent).to.equal(total));
         await association.abort();
       },
     );

@@ -10,7 +10,7 @@ import { IncomingFile, type ReceivedInstance } from './incoming-file.js';
 import { IndexCache } from './index-cache.js';
 import type { InstanceFacts, InstanceIndex } from './instance-index.js';
 import { loadIndex } from './load-index.js';
-import { DicomFile, MAX_PIECE_LENGTH } from './part10.js';
+import { DicomFile, pieceBuffers } from './part10.js';
 import { sameDataSet } from './same-data-set.js';
 import type { StoredInstance } from './stored-instance.js';
 
@@ -26,6 +26,7 @@ export class FileStore {
   readonly #folder: string;
   readonly #cache: IndexCache;
   readonly #directories = new DirectorySync();
+  readonly #buffers = pieceBuffers();
   /** Folders whose own entry is known to be on the disk. */
   readonly #safeFolders = new Set<string>();
   /** By SOP Instance UID: what is being put to its place. */
@@ -76,9 +77,13 @@ export class FileStore {
     }
   }
 
-  /** Opens the file of an instance. @throws DataSetHeadError, and what the file system says */
+  /**
+   * Opens the file of an instance; its pieces are to be released when they are done with.
+   *
+   * @throws DataSetHeadError, and what the file system says
+   */
   open(instance: StoredInstance): Promise<DicomFile> {
-    return DicomFile.open(join(this.#folder, instance.file), Math.min(MAX_PIECE_LENGTH, instance.bytes));
+    return DicomFile.open(join(this.#folder, instance.file), { buffers: this.#buffers });
   }
 
   /** Resolves when nothing is being written any more. No `store` may be under way. */

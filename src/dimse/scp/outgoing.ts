@@ -24,5 +24,12 @@ export async function openOutgoing(
     return null;
   }
   const { sopClassUid, sopInstanceUid } = instance;
-  return { sopClassUid, sopInstanceUid, context, dataSet: file.dataSet(), close: () => file.close() };
+  return {
+    sopClassUid,
+    sopInstanceUid,
+    context,
+    dataSet: file.dataSet(),
+    sent: (piece) => file.release(piece),
+    close: () => file.close(),
+  };
 }

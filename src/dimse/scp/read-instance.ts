@@ -33,7 +33,7 @@ export function withPlace(attributes: QueryAttributeValues): QueryAttributeValue
 }
 
 async function readFile(path: string): Promise<FileAttributes> {
-  const file = await DicomFile.open(path, READ_LENGTH);
+  const file = await DicomFile.open(path, { pieceLength: READ_LENGTH });
   try {
     const { transferSyntaxUid } = file.meta;
     return {

@@ -8,6 +8,8 @@ export interface OutgoingInstance {
   readonly sopInstanceUid: string;
   readonly context: AcceptedContext;
   readonly dataSet: AsyncIterable<Buffer>;
+  /** A piece of it has left: its bytes may be written over. Not told of each one when the association ends before. */
+  readonly sent?: (piece: Buffer) => void;
 }
 
 /** The C-MOVE that asked for an instance (PS3.7 9.3.1.1). */
@@ -97,9 +99,9 @@ export async function sendStoreRequest(
 /** Sends the data set behind it. @returns its length in bytes */
 export async function sendDataSet(
   association: Association,
-  { context, dataSet }: OutgoingInstance,
+  { context, dataSet, sent }: OutgoingInstance,
 ): Promise<number> {
-  const writer = association.openDataSet(context.id);
+  const writer = association.openDataSet(context.id, sent);
   let bytes = 0;
   for await (const piece of dataSet) {
     bytes += piece.length;

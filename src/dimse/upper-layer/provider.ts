@@ -127,13 +127,19 @@ export class UpperLayer {
   /**
    * P-DATA request: whole P-DATA-TF PDUs, in parts that go out as one write.
    *
+   * @param taken told when the kernel has taken the last byte; never, when the connection is lost before
    * @throws what ended the association
    */
-  pData(parts: readonly Buffer[]): void {
+  pData(parts: readonly Buffer[], taken?: () => void): void {
     if (this.#ended !== null) throw this.#ended;
     if (!this.#handle('P-DATA request')) throw new AssociationEndedError(this.#peer, 'not open for data');
     this.#socket.cork();
-    for (const part of parts) this.#socket.write(part);
+    for (const part of parts.slice(0, -1)) this.#socket.write(part);
+    const last = parts.at(-1);
+    if (last !== undefined)
+      this.#socket.write(last, (error) => {
+        if (error === null || error === undefined) taken?.();
+      });
     this.#socket.uncork();
   }
 

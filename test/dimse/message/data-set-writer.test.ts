@@ -63,4 +63,25 @@ describe('a data set on its way out', () => {
     expect(Buffer.concat(writes).length).to.be.above(32_768);
     await writer.end();
   });
+
+  it('tells that a piece is sent when the last of its bytes is taken, and not before', async () => {
+    const takes: (() => void)[] = [];
+    const sent: Buffer[] = [];
+    const send = (_: readonly Buffer[], taken: () => void): Promise<void> => {
+      takes.push(taken);
+      return Promise.resolve();
+    };
+    const writer = new DataSetWriter(3, 65_530, send, (piece) => sent.push(piece));
+    const [one, two, three] = piecesOf([65_530, 100_000, 10]) as [Buffer, Buffer, Buffer];
+    await writer.write(one);
+    await writer.write(two); // all of the first, and the second but for what the last PDV may need
+    await writer.write(three);
+    await writer.end();
+    expect(takes.length).to.equal(2);
+    expect(sent).to.deep.equal([]);
+    takes[0]!();
+    expect(sent).to.deep.equal([one]);
+    takes[1]!();
+    expect(sent).to.deep.equal([one, two, three]);
+  });
 });

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeFileMeta } from '../../../src/dimse/data-set/file-meta.js';
-import { DicomFile } from '../../../src/dimse/scp/part10.js';
+import { DicomFile, MAX_PIECE_LENGTH } from '../../../src/dimse/scp/part10.js';
+import { PieceBuffers } from '../../../src/dimse/scp/piece-buffers.js';
 import { sameDataSet } from '../../../src/dimse/scp/same-data-set.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 
@@ -36,7 +37,7 @@ describe('A DICOM file', () => {
     const readAtFirst = 16 * 1024;
     for (const length of [0, 1, PIECE - 1, PIECE, PIECE + 1, readAtFirst + PIECE - 1, 3 * readAtFirst + 7]) {
       const dataSet = bytes(length);
-      const file = await DicomFile.open(written('file', dataSet), PIECE);
+      const file = await DicomFile.open(written('file', dataSet), { pieceLength: PIECE });
       const pieces: Buffer[] = [];
       for await (const piece of file.dataSet()) pieces.push(piece);
       await file.close();
@@ -45,8 +46,33 @@ describe('A DICOM file', () => {
     }
   });
 
+  it('reads into the buffers of pieces that were released, and into no others', async () => {
+    const buffers = new PieceBuffers(16 * 1024 + PIECE);
+    const dataSet = bytes(5 * PIECE);
+    const path = written('file', dataSet);
+    const used = new Set<ArrayBufferLike>();
+    for (let round = 0; round < 3; round += 1) {
+      const file = await DicomFile.open(path, { pieceLength: PIECE, buffers });
+      const read: Buffer[] = [];
+      let before: Buffer | null = null;
+      for await (const piece of file.dataSet()) {
+        used.add(piece.buffer);
+        if (before !== null) {
+          read.push(Buffer.from(before)); // the read of the piece behind it has not touched it
+          file.release(before);
+        }
+        before = piece;
+      }
+      read.push(Buffer.from(before!));
+      file.release(before!);
+      await file.close();
+      expect(Buffer.concat(read).equals(dataSet), `round ${round}`).to.equal(true);
+    }
+    expect(used.size).to.be.at.most(3);
+  });
+
   it('has the same data set as another whatever their meta information, as long as no byte differs', async () => {
-    const piece = 512 * 1024;
+    const piece = MAX_PIECE_LENGTH;
     for (const length of [10, piece, piece + 16_000, piece + 16_100, 2 * piece + 1]) {
       const dataSet = bytes(length);
       const one = written('one', dataSet);
