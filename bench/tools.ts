@@ -53,6 +53,19 @@ export async function getscu(
   await run('getscu', args, { env, ...LONG });
 }
 
+/** To nowhere: whoever measures the other side does not measure the disk of this one. */
+export async function getscuDropping(
+  node: NodeAddress,
+  studyInstanceUid: string,
+  env: ToolEnv,
+): Promise<void> {
+  const keys = keyArguments({ QueryRetrieveLevel: 'STUDY', StudyInstanceUID: studyInstanceUid });
+  await run('getscu', ['-S', ...names(node), '--ignore', ...keys, node.host, `${node.port}`], {
+    env,
+    ...LONG,
+  });
+}
+
 /** All files of a folder. */
 export async function storescu(node: NodeAddress, folder: string, env: ToolEnv): Promise<void> {
   // `+r +sd` reads each file twice; the names of two thousand files fit on a command line.

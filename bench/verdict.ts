@@ -44,13 +44,41 @@ const STOCK = 'Orthancs as they come';
 const medium = `raw to anon, 200 × 0.5 MB, ${STOCK}`;
 const message = (images: number): string => `message to delivered, ${images} images`;
 
-function node(job: string): Target[] {
-  return ['dcmqrscp', 'dcmqrscp, TCP_NODELAY=1'].map((other) => ({
+const NODE = 'pixl-imaging node';
+const STOCK_STORE = 'dcmqrscp';
+const FAST_STORE = 'dcmqrscp, TCP_NODELAY=1';
+export const DISK = 'the files alone, written and synced';
+
+function nodeServes(job: string): Target[] {
+  return [STOCK_STORE, FAST_STORE].map((other) => ({
     target: `${job}: the embedded node at most 1 × the time of ${other}`,
     part: 'node',
-    measured: atMost(job, other, 1, 'pixl-imaging node'),
+    measured: atMost(job, other, 1, NODE),
   }));
 }
+
+/** dcmqrscp answers before an instance is safe: what its syncing would take is on top of its time, but for Nagle's waits. */
+function nodeStores(job: string): Target[] {
+  const fast: Target['measured'] = (of) => {
+    const time = (side: string): number => of(job, side).medianMs;
+    const ratio = time(NODE) / (time(FAST_STORE) + time(DISK));
+    return { value: `${ratio.toFixed(2)} ×`, holds: ratio <= 1 };
+  };
+  return [
+    {
+      target: `${job}: the embedded node at most 1 × the time of ${STOCK_STORE}`,
+      part: 'node',
+      measured: atMost(job, STOCK_STORE, 1, NODE),
+    },
+    {
+      target: `${job}: the embedded node at most 1 × the time of ${FAST_STORE}, and of the syncing that it leaves out`,
+      part: 'node',
+      measured: fast,
+    },
+  ];
+}
+
+const LOADS = ['200 × 0.5 MB', '2,000 × 32 KB'];
 
 const TARGETS: readonly Target[] = [
   {
@@ -115,9 +143,8 @@ const TARGETS: readonly Target[] = [
       return { value: `${peakMiB.toFixed(0)} MiB`, holds: peakMiB < 512 };
     },
   },
-  ...['C-STORE', 'C-GET'].flatMap((verb) =>
-    ['200 × 0.5 MB', '2,000 × 32 KB'].flatMap((load) => node(`${verb}, ${load}`)),
-  ),
+  ...LOADS.flatMap((load) => nodeStores(`C-STORE, ${load}`)),
+  ...LOADS.flatMap((load) => nodeServes(`C-GET, ${load}`)),
 ];
 
 /** Writes bench/results/targets.{json,md}: what is promised beside what was measured. */

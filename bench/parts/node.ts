@@ -1,3 +1,4 @@
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDcmqrscp } from '../../test/support/dcmqrscp.js';
 import { makeStudy, type MadeStudy } from '../../test/support/dicom-files.js';
@@ -11,12 +12,13 @@ import type { Report, Side } from '../measure.js';
 import {
   AS_THEY_COME,
   findscu,
-  getscu,
+  getscuDropping,
   loadSlowly,
   storescu,
   WITHOUT_NAGLE,
   type ToolEnv,
 } from '../tools.js';
+import { DISK } from '../verdict.js';
 import { MEDIUM, SMALL, type Load } from './delivery.js';
 
 /** A node that keeps what it is sent; each round has one of its own, which is empty. */
@@ -107,11 +109,47 @@ async function storing(report: Report, load: Load, study: MadeStudy, before: Mad
     // With Nagle's algorithm 44 ms for each.
     ...(name === 'dcmqrscp' && load === SMALL ? { rounds: 1 } : {}),
   }));
+  let disk: TempDir | undefined;
+  sides.push({
+    name: DISK,
+    prepare: () => {
+      disk = tempDir('bench-disk');
+      return Promise.resolve();
+    },
+    run: () => writeSynced(study.files, disk!.path),
+    check: () => {
+      disk!.remove();
+      disk = undefined;
+      return Promise.resolve();
+    },
+  });
   try {
     const bytes = load.instances * load.bytesEach;
     await report.measure({ name, bytes, sides });
   } finally {
+    disk?.remove();
     await running?.close();
+  }
+}
+
+/** What no store is spared that answers only when an instance is safe: each file, and then its name, synced to the disk. */
+async function writeSynced(files: readonly string[], folder: string): Promise<void> {
+  const names = await open(folder);
+  try {
+    for (const [index, file] of files.entries()) {
+      const path = join(folder, `${index}`);
+      const written = await open(`${path}.part`, 'wx');
+      try {
+        await written.writeFile(await readFile(file));
+        await written.sync();
+      } finally {
+        await written.close();
+      }
+      await rename(`${path}.part`, path);
+      await names.sync();
+    }
+  } finally {
+    await names.close();
   }
 }
 
@@ -153,17 +191,10 @@ async function serving(report: Report, load: Load, study: MadeStudy): Promise<vo
     await report.measure({
       name: get,
       bytes: load.instances * load.bytesEach,
-      sides: sides((store) => getInto(tempDir('bench-get'), store, study)),
+      warmUps: 2,
+      sides: sides((store) => getscuDropping(store, study.studyInstanceUid, CLIENT)),
     });
   } finally {
     await Promise.all(stores.map((one) => one.close()));
-  }
-}
-
-async function getInto(folder: TempDir, store: Store, study: MadeStudy): Promise<void> {
-  try {
-    await getscu(store, folder.path, study.studyInstanceUid, CLIENT);
-  } finally {
-    folder.remove();
   }
 }
