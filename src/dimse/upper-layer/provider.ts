@@ -15,6 +15,7 @@ import type {
   ControlPdu,
   ProviderAbortReason,
 } from './pdu.js';
+import { countReadBuffer } from './read-buffers.js';
 import { PduReader, type PdvPiece, type ReadEvent } from './reader.js';
 import { transportError } from './transport.js';
 import { transition, type Action, type Event, type State, type Transition } from './state-machine.js';
@@ -155,6 +156,7 @@ export class UpperLayer {
   }
 
   #onData(chunk: Buffer): void {
+    countReadBuffer(chunk.length);
     try {
       for (const event of this.#reader.push(chunk)) {
         this.#onReadEvent(event);
