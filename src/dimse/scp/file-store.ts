@@ -9,6 +9,7 @@ import { DirectorySync, syncFolder } from './directory-sync.js';
 import { IncomingFile, type ReceivedInstance } from './incoming-file.js';
 import { IndexCache } from './index-cache.js';
 import type { InstanceFacts, InstanceIndex } from './instance-index.js';
+import type { InstanceStore } from './instance-store.js';
 import { loadIndex } from './load-index.js';
 import { DicomFile, pieceBuffers } from './part10.js';
 import { sameDataSet } from './same-data-set.js';
@@ -21,7 +22,7 @@ const INCOMING = '.incoming';
  * name only when all of it is on the disk, and `store` resolves only when the name is, too (docs/adr/0011). One
  * process may use a folder.
  */
-export class FileStore {
+export class FileStore implements InstanceStore {
   readonly index: InstanceIndex;
   readonly #folder: string;
   readonly #cache: IndexCache;

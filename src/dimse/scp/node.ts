@@ -9,6 +9,7 @@ import { AssociationEndedError, NodeStartError } from '../errors.js';
 import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from '../upper-layer/pdu.js';
 import { answerTo, type AcceptancePolicy } from './acceptance.js';
 import { FileStore } from './file-store.js';
+import type { InstanceStore } from './instance-store.js';
 import type { NodeParts, NodeTimeouts } from './operation.js';
 import { Session, type Requestor } from './session.js';
 
@@ -71,7 +72,18 @@ const STOP_GRACE_MS = 10_000;
  * @throws NodeStartError when the port or the folder can't be used
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const store = await FileStore.open(options.folder, options.log ?? silentLogger);
+  return serveStore(options, await FileStore.open(options.folder, options.log ?? silentLogger));
+}
+
+/**
+ * The same on a store of any kind; the node closes it.
+ *
+ * @throws NodeStartError when the port can't be used
+ */
+export async function serveStore(
+  options: Omit<NodeOptions, 'folder'>,
+  store: InstanceStore,
+): Promise<RunningNode> {
   const node = new Node(options, store);
   try {
     await node.listen();
@@ -85,7 +97,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 class Node implements RunningNode {
   readonly aeTitle: string;
   readonly host: string;
-  readonly #options: NodeOptions;
+  readonly #options: Omit<NodeOptions, 'folder'>;
   readonly #parts: NodeParts;
   readonly #policy: AcceptancePolicy;
   readonly #server: Server;
@@ -99,7 +111,7 @@ class Node implements RunningNode {
   /** Associations that are open or were accepted a moment ago. */
   #open = 0;
 
-  constructor(options: NodeOptions, store: FileStore) {
+  constructor(options: Omit<NodeOptions, 'folder'>, store: InstanceStore) {
     const { aeTitle, allowed, peers = [], log = silentLogger, tls } = options;
     this.aeTitle = aeTitle;
     this.host = options.host ?? '127.0.0.1';

@@ -4,7 +4,7 @@ import type { AcceptedContext, AssociationTimeouts, DicomNode } from '../negotia
 import type { MessageEvent } from '../message/assembler.js';
 import type { CommandOf, CommandSet } from '../message/command-set.js';
 import { MAX_IDENTIFIER_LENGTH } from '../message/identifier.js';
-import type { FileStore } from './file-store.js';
+import type { InstanceStore } from './instance-store.js';
 
 /** All in milliseconds. */
 export interface NodeTimeouts extends AssociationTimeouts {
@@ -17,7 +17,7 @@ export interface NodeTimeouts extends AssociationTimeouts {
 /** What the operations of a node work with. */
 export interface NodeParts {
   readonly aeTitle: string;
-  readonly store: FileStore;
+  readonly store: InstanceStore;
   /** Move destinations by AE title. */
   readonly peers: ReadonlyMap<string, DicomNode>;
   readonly timeouts: NodeTimeouts;
