@@ -4,7 +4,7 @@
  *   npm run bench                            all parts, each in a process of its own and for so long at most
  *   npm run bench -- <part> [rounds [job]]   one of them, or of its jobs those with this in their names; `list` names them
  *   npm run bench -- verdict                 the targets beside what bench/results holds
- *   npm run bench -- rate [seconds [rates]]  the image rate, see parts/rate.ts
+ *   npm run bench -- rate [seconds [parts]]  the image rate, see parts/rate.ts
  *   npm run bench -- node-store [instances]  the embedded node with a large store, see parts/node-store.ts
  *   npm run bench -- populate [rows]         the populating of a cohort, see parts/populate.ts
  *

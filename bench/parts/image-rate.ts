@@ -24,6 +24,7 @@ import { freePorts } from '../../test/support/ports.js';
 import { run } from '../../test/support/processes.js';
 import { startRabbitmq, type Rabbitmq } from '../../test/support/rabbitmq.js';
 import { tempDir } from '../../test/support/temp-dir.js';
+import { startLightRaw, type LightRaw } from '../light-raw.js';
 import { cpuSeconds, cpuSecondsOfAll, publish } from '../measure.js';
 import { AS_THEY_COME, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
 
@@ -31,6 +32,8 @@ import { AS_THEY_COME, WITHOUT_NAGLE, type ToolEnv } from '../tools.js';
 const WITHIN = 0.05;
 const SETTLING_MS = 2_000;
 const BIG = '600-image studies';
+const ONE_IMAGE = 'one-image studies';
+const BOTH = 'both at once';
 /**
  * What raw keeps of the last patients; each study here has one of its own. So a study that is asked for again is one that raw
  * does not have, and the queue never runs dry while somebody deletes.
@@ -55,12 +58,30 @@ interface ProcessorTime {
   readonly daemon: number;
 }
 
+/** Of the daemon. */
+interface Settings {
+  /** PIXL_MAX_ASSOCIATIONS. */
+  readonly associations: number;
+  /** PIXL_MAX_MESSAGES_IN_FLIGHT. */
+  readonly inFlight: number;
+}
+
+const DEFAULTS: Settings = { associations: 2, inFlight: 5 };
+
+type RawKind = 'Orthanc' | typeof LIGHT_RAW;
+
+/** What the archive sends to. */
+type Raw = Pick<LightRaw, 'aeTitle' | 'port' | 'pid' | 'deleteAll' | 'close'> &
+  Partial<Pick<LightRaw, 'forget'>>;
+
 /** An archive with studies, and the stores that they go to. */
 interface Site {
   readonly work: string;
-  readonly peers: string;
+  /** Of the peers, in words. */
+  readonly env: string;
   readonly vna: Dcmqrscp;
-  readonly raw: Orthanc;
+  readonly raw: Raw;
+  readonly rawKind: RawKind;
   readonly anon: Orthanc;
   readonly studies: readonly MadeStudy[];
 }
@@ -71,12 +92,32 @@ const AS_THEY_COME_DO = 5;
 /** Images per second. */
 export const RATES: readonly number[] = [5, 50, 200];
 
+/** With a raw that costs little: what the archive and the daemon do, and with how many associations. */
+export const LIGHT_RAW = 'light';
+const LIGHT_RAW_RATE = 200;
+const SETTINGS: Readonly<Record<string, readonly Settings[]>> = {
+  [ONE_IMAGE]: [
+    { associations: 2, inFlight: 5 },
+    { associations: 4, inFlight: 10 },
+    { associations: 8, inFlight: 20 },
+  ],
+  [BOTH]: [
+    { associations: 2, inFlight: 5 },
+    { associations: 4, inFlight: 10 },
+  ],
+};
+
+/** All that there is. */
+export const PARTS: readonly (number | typeof LIGHT_RAW)[] = [...RATES, LIGHT_RAW];
+
 /**
- * Prints a table, and writes it to bench/results/rate.{json,md}, or for some of the rates alone to rate-50-200.{json,md}.
+ * Prints a table, and writes it to bench/results/rate.{json,md}, or for some of the parts alone to rate-50-light.{json,md}.
  *
+ * @param parts rates with Orthanc as raw, and {@link LIGHT_RAW}
  * @throws when the archive sent more than it may
  */
-export async function benchImageRate(seconds: number, rates: readonly number[]): Promise<void> {
+export async function benchImageRate(seconds: number, parts: typeof PARTS): Promise<void> {
+  const rates = parts.filter((part) => part !== LIGHT_RAW);
   const files = tempDir('bench-rate');
   const rabbitmq = await startRabbitmq();
   const opened: { close(): Promise<void> }[] = [rabbitmq].map((one) => ({ close: () => one.stop() }));
@@ -85,8 +126,13 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
     runs.push(one);
     process.stderr.write(`${row(one)}\n`);
   };
-  const site = async (work: string, studies: readonly MadeStudy[], env: ToolEnv): Promise<Site> => {
-    const one = await startSite(work, studies, env);
+  const site = async (
+    work: string,
+    studies: readonly MadeStudy[],
+    env: ToolEnv,
+    raw: RawKind = 'Orthanc',
+  ): Promise<Site> => {
+    const one = await startSite(work, studies, env, raw);
     opened.push(one.vna, one.raw, one.anon);
     return one;
   };
@@ -97,8 +143,8 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
     const sites = async (env: ToolEnv, bigOnes: readonly MadeStudy[]): Promise<Site[]> =>
       Promise.all([
         site(BIG, bigOnes, env),
-        site('one-image studies', hundred, env),
-        site('both at once', [...bigOnes, ...hundred], env),
+        site(ONE_IMAGE, hundred, env),
+        site(BOTH, [...bigOnes, ...hundred], env),
       ]);
     const options = { rabbitmq, seconds, deliver: false };
     const slowRates = rates.filter((rate) => rate <= AS_THEY_COME_DO);
@@ -115,10 +161,21 @@ export async function benchImageRate(seconds: number, rates: readonly number[]):
       if (fastRates.includes(50))
         add(await underRate({ ...options, site: fast.at(-1)!, rate: 50, deliver: true }));
     }
+    if (parts.includes(LIGHT_RAW)) {
+      const light = [
+        await site(ONE_IMAGE, hundred, WITHOUT_NAGLE, LIGHT_RAW),
+        await site(BOTH, [...big, ...hundred], WITHOUT_NAGLE, LIGHT_RAW),
+      ];
+      for (const { associations } of SETTINGS[ONE_IMAGE] ?? [])
+        add(await archiveAlone(light[0]!, true, associations));
+      for (const one of light)
+        for (const settings of SETTINGS[one.work] ?? [])
+          add(await underRate({ ...options, site: one, rate: LIGHT_RAW_RATE, settings }));
+    }
   } finally {
     await Promise.all(opened.map((one) => one.close()));
     files.remove();
-    if (runs.length > 0) publish(rates === RATES ? 'rate' : `rate-${rates.join('-')}`, runs, table(runs));
+    if (runs.length > 0) publish(parts === PARTS ? 'rate' : `rate-${parts.join('-')}`, runs, table(runs));
   }
   const broken = runs.filter(({ worst }) => worst !== null && worst.images > worst.allowed);
   if (broken.length > 0) throw new Error(`above the rate:\n${broken.map(row).join('\n')}`);
@@ -136,17 +193,24 @@ async function makeStudies(
   return studies;
 }
 
-async function startSite(work: string, studies: readonly MadeStudy[], env: ToolEnv): Promise<Site> {
+async function startSite(
+  work: string,
+  studies: readonly MadeStudy[],
+  env: ToolEnv,
+  rawKind: RawKind,
+): Promise<Site> {
   const [rawPort = 0, anonPort = 0] = await freePorts(2);
   // The disk is no part of what is measured.
   const config = { SyncStorageArea: false };
   const [raw, anon] = await Promise.all([
-    startOrthanc({
-      aeTitle: 'ORTHANC_RAW',
-      port: rawPort,
-      env,
-      config: { ...config, MaximumPatientCount: work === BIG ? KEPT.big : KEPT.small },
-    }),
+    rawKind === LIGHT_RAW
+      ? startLightRaw('RAW')
+      : startOrthanc({
+          aeTitle: 'ORTHANC_RAW',
+          port: rawPort,
+          env,
+          config: { ...config, MaximumPatientCount: work === BIG ? KEPT.big : KEPT.small },
+        }).then(asRaw),
     startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, env, config }),
   ]);
   const vna = await startDcmqrscp({
@@ -158,13 +222,31 @@ async function startSite(work: string, studies: readonly MadeStudy[], env: ToolE
   for (const { folder, instances } of studies) if (instances.length > 1) await vna.load(folder);
   const small = studies.filter(({ instances }) => instances.length === 1);
   if (small.length > 0) await vna.load(small.map(({ folder }) => folder));
-  return { work, studies, vna, raw, anon, peers: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come' };
+  return {
+    work,
+    studies,
+    vna,
+    raw,
+    rawKind,
+    anon,
+    env: env === WITHOUT_NAGLE ? 'TCP_NODELAY=1' : 'as they come',
+  };
+}
+
+/** For the table: with the light raw the associations are what differs. */
+function peersOf({ env, rawKind }: Site, associations: number): string {
+  return rawKind === LIGHT_RAW ? `${env}, light raw, ${associations} associations` : env;
+}
+
+/** Kept apart from the process, which an Orthanc that is started again has another of. */
+function asRaw(orthanc: Orthanc): Raw {
+  return { ...orthanc, pid: orthanc.process.pid };
 }
 
 /** What these peers can do on this machine: by themselves, and for the daemon. */
 async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Promise<Run[]> {
   if (big === undefined || small === undefined) throw new Error('no sites');
-  const { vna, raw, peers, studies } = big;
+  const { vna, raw, env: peers, studies } = big;
   const base = { rate: 'unlimited', delivery: false, peers, worst: null } as const;
   const keys = ['-k', 'QueryRetrieveLevel=STUDY', '-k', `StudyInstanceUID=${studies[0]!.studyInstanceUid}`];
   vna.clearLog();
@@ -175,7 +257,8 @@ async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Pro
   const runs: Run[] = [
     { ...base, work: 'movescu, a 600-image study', images, perSecond: images / took, overSeconds: took },
   ];
-  for (const asksFirst of [false, true]) runs.push({ ...base, ...(await archiveAlone(small, asksFirst)) });
+  for (const asksFirst of [false, true])
+    runs.push(await archiveAlone(small, asksFirst, DEFAULTS.associations));
   for (const site of [big, small]) {
     const { times, cpu } = await moved({ site, rabbitmq, rate: 'unlimited', deliver: false, untilMs: null });
     const overSeconds = (Math.max(...times) - Math.min(...times)) / 1000;
@@ -186,22 +269,20 @@ async function unlimited([big, small]: readonly Site[], rabbitmq: Rabbitmq): Pro
 }
 
 /**
- * What the archive can do for one-image studies over two associations: nothing but what a journey must ask it, with no
+ * What the archive can do for one-image studies over so many associations: nothing but what a journey must ask it, with no
  * daemon, no broker and no look at raw between. A daemon can't be faster than this.
  *
  * @param asksFirst with the C-FINDs of each study before its C-MOVE
  */
-async function archiveAlone(
-  { vna, raw, studies }: Site,
-  asksFirst: boolean,
-): Promise<Pick<Run, 'work' | 'images' | 'perSecond' | 'overSeconds'>> {
+async function archiveAlone(site: Site, asksFirst: boolean, associations: number): Promise<Run> {
+  const { vna, raw, studies } = site;
   await raw.deleteAll();
   vna.clearLog();
   const archive = new NodeClient({
     node: { aeTitle: vna.aeTitle, host: vna.host, port: vna.port },
     callingAeTitle: 'PIXL',
     timeouts: { connectMs: 10_000, acseMs: 10_000, writeMs: 10_000 },
-    maxAssociations: 2,
+    maxAssociations: associations,
     idleMs: 1500,
   });
   const left = [...studies];
@@ -220,12 +301,16 @@ async function archiveAlone(
       await archive.withQueryRetrieve((association) => moveStudy(association, studyInstanceUid, raw.aeTitle));
     }
   };
-  await Promise.all(Array.from({ length: 5 }, lane));
+  await Promise.all(Array.from({ length: Math.max(5, 2 * associations) }, lane));
   await archive.close();
   const times = vna.moved().map(({ at }) => at);
   const overSeconds = (Math.max(...times) - Math.min(...times)) / 1000;
   const work = `the archive by itself, one-image studies: ${asksFirst ? 'three C-FINDs and a' : 'only a'} C-MOVE each`;
-  return { work, images: times.length, perSecond: times.length / overSeconds, overSeconds };
+  return {
+    ...{ work, rate: 'unlimited', delivery: false, worst: null },
+    peers: peersOf(site, associations),
+    ...{ images: times.length, perSecond: times.length / overSeconds, overSeconds },
+  };
 }
 
 async function moveStudy(
@@ -246,14 +331,15 @@ async function underRate(options: {
   readonly rate: number;
   readonly seconds: number;
   readonly deliver: boolean;
+  readonly settings?: Settings;
 }): Promise<Run> {
-  const { site, rate, seconds, deliver } = options;
+  const { site, rate, seconds, deliver, settings = DEFAULTS } = options;
   const { times, cpu } = await moved({ ...options, untilMs: seconds * 1000 + 2 * SETTLING_MS });
   return {
     work: site.work,
     rate,
     delivery: deliver,
-    peers: site.peers,
+    peers: peersOf(site, settings.associations),
     images: times.length,
     worst: worstWindow(times, rate, Math.max(1, rate)),
     perSecond: meanRate(times, Math.min(...times) + SETTLING_MS, seconds),
@@ -274,8 +360,9 @@ async function moved(options: {
   readonly rate: Rate;
   readonly deliver: boolean;
   readonly untilMs: number | null;
+  readonly settings?: Settings;
 }): Promise<{ readonly times: number[]; readonly cpu: ProcessorTime }> {
-  const { site, rabbitmq, rate, deliver, untilMs } = options;
+  const { site, rabbitmq, rate, deliver, untilMs, settings = DEFAULTS } = options;
   const { vna, raw, anon, studies } = site;
   await Promise.all([raw.deleteAll(), anon.deleteAll()]);
   vna.clearLog();
@@ -294,7 +381,8 @@ async function moved(options: {
     PIXL_SHUTDOWN_GRACE: '0',
     LOG_LEVEL: 'info',
     // Big studies in turns of a batch each end together, and then there is a gap: fewer of them end one by one.
-    PIXL_MAX_MESSAGES_IN_FLIGHT: site.work === BIG ? '2' : '5',
+    PIXL_MAX_MESSAGES_IN_FLIGHT: site.work === BIG ? '2' : `${settings.inFlight}`,
+    PIXL_MAX_ASSOCIATIONS: `${settings.associations}`,
   });
   const before = processorTime(site, daemon);
   let cpu: ProcessorTime;
@@ -311,7 +399,9 @@ async function moved(options: {
       const endAt = performance.now() + untilMs;
       while (performance.now() < endAt) {
         await sleep(50);
-        const more = ended.next().map((study) => work.after(study));
+        const over = ended.next();
+        await raw.forget?.(over.map(({ studyInstanceUid }) => studyInstanceUid));
+        const more = over.map((study) => work.after(study));
         await wish(channel, queues.PIXL_PRIMARY_QUEUE, more);
       }
     }
@@ -334,7 +424,7 @@ async function moved(options: {
 function processorTime({ vna, raw }: Site, daemon: Daemon): ProcessorTime {
   return {
     archive: cpuSecondsOfAll(vna.process.pid),
-    raw: cpuSeconds(raw.process.pid),
+    raw: cpuSeconds(raw.pid),
     daemon: cpuSeconds(daemon.pid),
   };
 }
