@@ -285,7 +285,8 @@ async function archiveAlone(site: Site, asksFirst: boolean, associations: number
     maxAssociations: associations,
     idleMs: 1500,
   });
-  const left = [...studies];
+  // The light raw is new, and its code is to be compiled first.
+  const left = Array.from({ length: site.rawKind === LIGHT_RAW ? 10 : 1 }, () => studies).flat();
   const lane = async (): Promise<void> => {
     for (let study = left.shift(); study !== undefined; study = left.shift()) {
       const studyInstanceUid = toStudyInstanceUid(study.studyInstanceUid);
