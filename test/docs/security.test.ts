@@ -32,8 +32,12 @@ function linesWith(pattern: RegExp): Record<string, string[]> {
 
 describe('docs/security.md', () => {
   it('says truly that the program evaluates nothing, and starts no process but in the demo', () => {
-    const guilty = linesWith(/\beval\s*[(:]|\bFunction\s*\(|child_process|['"](node:)?vm['"]|execArgv/);
+    const guilty = linesWith(/\beval\s*[(:]|\bFunction\s*\(|child_process|execArgv/);
     expect(Object.keys(guilty)).to.deep.equal(['bin/demo/program.ts']);
+    // An empty context, for its garbage collector: what would evaluate is not imported.
+    expect(linesWith(/['"](node:)?vm['"]/)).to.deep.equal({
+      'src/dimse/upper-layer/read-buffers.ts': ["import { constants, createContext } from 'node:vm';"],
+    });
   });
 
   it('says truly that it loads no code but its own, its packages’, and the handler that consume names', () => {

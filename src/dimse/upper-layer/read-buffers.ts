@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { constants, createContext } from 'node:vm';
 
 /**
  * Three times what a relay has in hand at most (inbox, unconfirmed instances, send buffer): no buffer of it lives through two
@@ -31,7 +31,7 @@ export function countReadBuffer(bytes: number): void {
 /** V8 puts the function into contexts that are made while the flag is set. Without it, V8 collects when it will. */
 function exposedCollection(): CollectGarbage {
   setFlagsFromString('--expose-gc');
-  const exposed = runInNewContext('globalThis.gc') as CollectGarbage | undefined;
+  const { gc } = createContext(constants.DONT_CONTEXTIFY) as { readonly gc?: CollectGarbage };
   setFlagsFromString('--no-expose-gc');
-  return exposed ?? (() => undefined);
+  return gc ?? (() => undefined);
 }
