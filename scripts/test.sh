@@ -106,9 +106,10 @@ step 'the build' npm run --silent build || finish
 # ---- tests. Most of them wait for a peer most of the time, so three lanes of them run side by side.
 in_first_lane='bin|cohort|db|exports|faults|queue'
 in_third_lane='pipeline|politeness|rate|troubles'
-# Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads and WebAssembly.
+# Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads, WebAssembly and garbage collector.
 newest_lts=24
-on_newest_lts='db|dimse|exports|queue'
+on_newest_lts='db|dimse|exports|journeys|queue'
+of_journeys='large-instance'
 
 names=() # of the runs, in the order in which they are counted
 
@@ -154,7 +155,8 @@ whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, a
   } &
   {
     if [ -n "$other" ]; then
-      PATH=$other:$PATH peers "node-$newest_lts" "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js" "$@"
+      PATH=$other:$PATH peers "node-$newest_lts" \
+        "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js dist/test/peers/journeys/!($of_journeys).test.js" "$@"
     fi
     peers peers-3 "dist/test/peers/!($in_third_lane)/** dist/test/peers/*.test.js" "$@"
   } &
