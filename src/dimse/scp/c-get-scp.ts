@@ -7,6 +7,9 @@ import { receiveSelection } from './retrieve-scp.js';
 import type { StoredInstance } from './stored-instance.js';
 import { SubOperations } from './sub-operations.js';
 
+/** Small files are sent faster than they are opened, where the processor is busy. */
+const OPEN_AHEAD = 3;
+
 /**
  * Sends what is asked for on the association that it is asked on (PS3.4 C.4.3.3), each instance in the transfer syntax
  * in which it is stored.
@@ -17,29 +20,50 @@ export async function getScp(operation: OperationOf<'C-GET-RQ'>): Promise<void> 
   const instances = await receiveSelection(operation);
   if (instances === null) return;
   const subOperations = new SubOperations(operation, instances.length);
-  const open = async (index: number): Promise<Opened> => {
-    const instance = instances[index];
-    return instance === undefined ? Status.Success : opened(operation, instance);
-  };
-  // Each is opened while the one before it is sent.
-  let next = open(0);
+  const files = new OpenAhead(operation, instances);
   try {
-    for (const [index, { sopInstanceUid }] of instances.entries()) {
+    for (const { sopInstanceUid } of instances) {
       if (subOperations.isOver) break;
-      const instance = await next;
-      next = open(index + 1);
-      subOperations.ended(sopInstanceUid, await send(operation, instance, subOperations));
+      subOperations.ended(sopInstanceUid, await send(operation, await files.next(), subOperations));
       await subOperations.tell();
     }
   } finally {
-    const instance = await next;
-    if (typeof instance !== 'number') await instance.close();
+    await files.close();
   }
   await subOperations.finish();
 }
 
 /** An instance that can be sent, or the status of the sub-operation that fails. */
 type Opened = OpenInstance | number;
+
+/** Instances in their order, those that come next opened while one is sent. */
+class OpenAhead {
+  readonly #operation: OperationOf<'C-GET-RQ'>;
+  /** Those that are not opened yet. */
+  readonly #left: StoredInstance[];
+  readonly #opened: Promise<Opened>[] = [];
+
+  constructor(operation: OperationOf<'C-GET-RQ'>, instances: readonly StoredInstance[]) {
+    this.#operation = operation;
+    this.#left = [...instances].reverse();
+  }
+
+  /** The next one, which the caller closes. Behind the last one there is none that could be sent. */
+  async next(): Promise<Opened> {
+    while (this.#opened.length <= OPEN_AHEAD) {
+      const instance = this.#left.pop();
+      if (instance === undefined) break;
+      this.#opened.push(opened(this.#operation, instance));
+    }
+    return (await this.#opened.shift()) ?? Status.ProcessingFailure;
+  }
+
+  /** Closes those that nobody asked for. */
+  async close(): Promise<void> {
+    for (const instance of await Promise.all(this.#opened))
+      if (typeof instance !== 'number') await instance.close();
+  }
+}
 
 /** Never throws. */
 async function opened(
