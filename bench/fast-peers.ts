@@ -1,7 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { SOP_CLASSES, TRANSFER_SYNTAXES } from '../test/support/dicom-files.js';
-import { startModule } from './worker.js';
+import { endModule, startModule } from './worker.js';
 
 export const CT = SOP_CLASSES.CT;
 export const EXPLICIT = TRANSFER_SYNTAXES.explicit;
@@ -28,11 +26,5 @@ export interface FastPeers {
 /** A source and a sink that are as fast as a socket in Node is, without Nagle's algorithm, in a process of their own. */
 export async function startFastPeers(instances: number, bytesEach: number): Promise<FastPeers> {
   const [child, ports] = await startModule('fast-peers-main', {}, [`${instances}`, `${bytesEach}`]);
-  return { ports: ports as FastPorts, close: () => closed(child) };
-}
-
-async function closed(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill();
-  await gone;
+  return { ports: ports as FastPorts, close: () => endModule(child) };
 }

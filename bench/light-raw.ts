@@ -1,6 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { startModule } from './worker.js';
+import { endModule, startModule } from './worker.js';
 
 /** What is told to the process; it answers when it is done. */
 export interface Forget {
@@ -32,12 +31,6 @@ export async function startLightRaw(aeTitle: string): Promise<LightRaw> {
     pid: child.pid,
     forget: (studyInstanceUids) => tell({ studyInstanceUids }),
     deleteAll: () => tell({ studyInstanceUids: null }),
-    close: () => closed(child),
+    close: () => endModule(child),
   };
-}
-
-async function closed(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill();
-  await gone;
 }

@@ -41,29 +41,17 @@ export async function movescu(
   await run('movescu', args, { env, ...LONG });
 }
 
-/** Into a folder, bit for bit. */
+/** @param folder where to, bit for bit; null = what comes is dropped: the disk of this side is not what is measured */
 export async function getscu(
   node: NodeAddress,
-  folder: string,
+  folder: string | null,
   studyInstanceUid: string,
   env: ToolEnv,
 ): Promise<void> {
   const keys = keyArguments({ QueryRetrieveLevel: 'STUDY', StudyInstanceUID: studyInstanceUid });
-  const args = ['-S', ...names(node), '-od', folder, '+B', ...keys, node.host, `${node.port}`];
+  const into = folder === null ? ['--ignore'] : ['-od', folder, '+B'];
+  const args = ['-S', ...names(node), ...into, ...keys, node.host, `${node.port}`];
   await run('getscu', args, { env, ...LONG });
-}
-
-/** To nowhere: whoever measures the other side does not measure the disk of this one. */
-export async function getscuDropping(
-  node: NodeAddress,
-  studyInstanceUid: string,
-  env: ToolEnv,
-): Promise<void> {
-  const keys = keyArguments({ QueryRetrieveLevel: 'STUDY', StudyInstanceUID: studyInstanceUid });
-  await run('getscu', ['-S', ...names(node), '--ignore', ...keys, node.host, `${node.port}`], {
-    env,
-    ...LONG,
-  });
 }
 
 /** All files of a folder. */

@@ -44,10 +44,7 @@ export class Worker {
 
   async close(): Promise<void> {
     const child = await this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill();
-    await gone;
+    if (child !== undefined) await endModule(child);
   }
 
   #started(): Promise<ChildProcess> {
@@ -74,4 +71,12 @@ export async function startModule(
   early.catch(() => undefined);
   const [message] = (await Promise.race([once(child, 'message'), early])) as [unknown];
   return [child, message];
+}
+
+/** Ends the process of a module, unless it has ended. */
+export async function endModule(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill();
+  await gone;
 }

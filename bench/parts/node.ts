@@ -12,7 +12,7 @@ import type { Report, Side } from '../measure.js';
 import {
   AS_THEY_COME,
   findscu,
-  getscuDropping,
+  getscu,
   loadSlowly,
   storescu,
   WITHOUT_NAGLE,
@@ -192,7 +192,7 @@ async function serving(report: Report, load: Load, study: MadeStudy): Promise<vo
       name: get,
       bytes: load.instances * load.bytesEach,
       warmUps: 2,
-      sides: sides((store) => getscuDropping(store, study.studyInstanceUid, CLIENT)),
+      sides: sides((store) => getscu(store, null, study.studyInstanceUid, CLIENT)),
     });
   } finally {
     await Promise.all(stores.map((one) => one.close()));

@@ -39,26 +39,28 @@ type Opened = OpenInstance | number;
 /** Instances in their order, those that come next opened while one is sent. */
 class OpenAhead {
   readonly #operation: OperationOf<'C-GET-RQ'>;
-  /** Those that are not opened yet. */
-  readonly #left: StoredInstance[];
+  readonly #instances: readonly StoredInstance[];
+  /** Those that are opened or being opened, and that nobody has asked for. */
   readonly #opened: Promise<Opened>[] = [];
+  #begun = 0;
 
   constructor(operation: OperationOf<'C-GET-RQ'>, instances: readonly StoredInstance[]) {
     this.#operation = operation;
-    this.#left = [...instances].reverse();
+    this.#instances = instances;
   }
 
   /** The next one, which the caller closes. Behind the last one there is none that could be sent. */
   async next(): Promise<Opened> {
     while (this.#opened.length <= OPEN_AHEAD) {
-      const instance = this.#left.pop();
+      const instance = this.#instances[this.#begun];
       if (instance === undefined) break;
+      this.#begun += 1;
       this.#opened.push(opened(this.#operation, instance));
     }
     return (await this.#opened.shift()) ?? Status.ProcessingFailure;
   }
 
-  /** Closes those that nobody asked for. */
+  /** Closes what was not asked for. */
   async close(): Promise<void> {
     for (const instance of await Promise.all(this.#opened))
       if (typeof instance !== 'number') await instance.close();
