@@ -23,6 +23,7 @@ import {
   startProgram,
   withEmbeddedDatabase,
 } from '../../support/embedded.js';
+import { residentMemory } from '../../support/daemon.js';
 import { eventually } from '../../support/eventually.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
 import { withTempDir } from '../../support/temp-dir.js';
@@ -214,6 +215,22 @@ describe('The embedded database', function () {
       expect(safe.length).to.be.above(5);
       expect(rows.map(({ name }) => name)).to.include.members(safe);
       expect(rows.filter(({ halves }) => halves !== 2)).to.deep.equal([]);
+    });
+  });
+
+  it('takes less than 400 MiB of memory at any moment, in the process of whoever works with it', async () => {
+    await withTempDir(async (folder) => {
+      await makeEmbeddedFolder(folder);
+      const writer = await startProgram('embedded-writer-main', { folder, round: 1 });
+      try {
+        // V8 has found by then what runs often, and made of it whatever it makes.
+        await eventually(() => expect(writer.log().split('\n')).to.have.length.above(1_000), {
+          timeoutMs: 50_000,
+        });
+        expect(residentMemory(writer.pid).peak, 'MiB').to.be.lessThan(400);
+      } finally {
+        await writer.kill();
+      }
     });
   });
 });
