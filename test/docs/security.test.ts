@@ -12,8 +12,9 @@ interface Locked {
 
 const lock = JSON.parse(page('package-lock.json')) as { readonly packages: Readonly<Record<string, Locked>> };
 const locked = Object.entries(lock.packages).filter(([path]) => path !== '');
-const ours = (JSON.parse(page('package.json')) as { readonly dependencies: Readonly<Record<string, string>> })
-  .dependencies;
+const { dependencies: ours, overrides } = JSON.parse(page('package.json')) as Readonly<
+  Record<'dependencies' | 'overrides', Readonly<Record<string, string>>>
+>;
 
 /** The program's files, each with the lines that a pattern is on; those without any are left out. */
 function linesWith(pattern: RegExp): Record<string, string[]> {
@@ -61,6 +62,11 @@ describe('docs/security.md', () => {
     const atRunTime = locked.filter(([, { dev }]) => dev !== true);
     expect(text).to.contain(`${Object.keys(ours).length} packages are ours by choice`);
     expect(text).to.contain(`it is ${atRunTime.length} at run time`);
+  });
+
+  it('says of each version that we force on a package why', () => {
+    expect(Object.keys(overrides)).to.have.length.above(0);
+    for (const name of Object.keys(overrides)) expect(page('docs/security.md')).to.contain(`\`${name}\``);
   });
 
   it('says truly that each is pinned, hashed, and runs no script when it is installed but one', () => {

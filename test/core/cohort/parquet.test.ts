@@ -122,6 +122,19 @@ describe('A parquet file', () => {
       },
     ));
 
+  it('whose footer has structures within structures, without end, is an error that names the file', () =>
+    withTempDir(async (folder) => {
+      const path = join(folder, 'file.parquet');
+      const depth = 1_000_000; // the compact protocol: a field 15 that no footer has, a structure, whose field 1 is one, and so on
+      const footer = Buffer.concat([Buffer.of(0xfc), Buffer.alloc(depth, 0x1c), Buffer.alloc(depth + 2)]);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(footer.length);
+      writeFileSync(path, Buffer.concat([Buffer.from('PAR1'), footer, length, Buffer.from('PAR1')]));
+      const error = await cellsOf(path).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(CohortFileError);
+      expect((error as Error).message).to.contain('the file');
+    }, 'parquet'));
+
   it('gives the day in UTC of moments in every unit, before 1970 too', async () => {
     for (const type of ['TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP', 'TIMESTAMP_NS'])
       await written(
