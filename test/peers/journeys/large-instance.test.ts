@@ -35,7 +35,8 @@ for (const parts of PARTS)
       expect(line).to.include({ outcome: 'delivered' });
       // A store has a thread taken for as long as an association is open, used or not.
       await eventually(() => expect(openConnections(), 'open connections').to.equal(0), { timeoutMs: 2_000 });
-      expect(residentMemory(pid).peak - idle, 'MiB above idle').to.be.lessThan(64);
+      const above = residentMemory(pid).peak - idle;
+      expect(above, `MiB above idle, which has ${idle}`).to.be.lessThan(64);
 
       const copies = [];
       for (const store of [lab.raw, lab.anon]) {
