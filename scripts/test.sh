@@ -101,17 +101,24 @@ fi
 # ---- build from nothing, so that no test of a file that is gone is run; the compiler is the type check
 rm -rf dist
 step 'the build' npm run --silent build || finish
-[ -n "$only_node" ] || step 'the lint' npm run --silent lint || true
 
-# ---- tests. Most of them wait for a peer most of the time, so three lanes of them run side by side.
-in_first_lane='bin|cohort|db|exports|faults|queue'
-in_third_lane='pipeline|politeness|rate|troubles'
-# Again on the newest LTS: what stands on Node's own TLS, sockets, streams, threads, WebAssembly and garbage collector.
+# ---- tests. Most of them wait for a peer most of the time, so there are two lanes for each processor.
 newest_lts=24
-on_newest_lts='db|dimse|exports|journeys|queue'
-of_journeys='large-instance'
-
+# The folders of test/peers as mocha runs, the longest first, so that all lanes end at about the same time; "others" is what is
+# in none of them.
+groups=(journeys faults 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
+lanes=$((2 * $(nproc)))
 names=() # of the runs, in the order in which they are counted
+running=0
+
+launch() { # command...: beside what is running, as soon as a lane is free
+  if [ "$running" = "$lanes" ]; then
+    wait -n
+    running=$((running - 1))
+  fi
+  "$@" &
+  running=$((running + 1))
+}
 
 run_mocha() { # name mocha's arguments...: its output with the name before each line; the counts go to a file of that name
   local name=$1
@@ -123,11 +130,24 @@ run_mocha() { # name mocha's arguments...: its output with the name before each 
   echo "${PIPESTATUS[0]}" >"$work/$name.status"
 }
 
-peers() { # name patterns-to-leave-out mocha's arguments...
-  local name=$1 ignored=() pattern
-  for pattern in $2; do ignored+=(--ignore "$pattern"); done
+peers() { # name group mocha's arguments...: what is in that group of folders
+  local name=$1 group=$2 all='dist/test/peers' listed
   shift 2
-  run_mocha "$name" --config .mocharc.peers.json "${ignored[@]}" "$@"
+  if [ "$group" = others ]; then
+    listed=$(IFS='|' && echo "${groups[*]}")
+    set -- --ignore "$all/@(${listed/others|/})/**" "$@"
+  else
+    set -- --ignore "$all/!($group)/**" --ignore "$all/*.test.js" "$@"
+  fi
+  run_mocha "$name" --config .mocharc.peers.json "$@"
+}
+
+lint() { # counted as a mocha run is: one failed, or nothing
+  local failed=0
+  npm run --silent lint 2>&1 | sed -u 's/^/lint: /'
+  if [ "${PIPESTATUS[0]}" != 0 ]; then failed=1; fi
+  echo "{\"passed\":0,\"failed\":$failed,\"skipped\":0}" >"$work/lint.json"
+  echo "$failed" >"$work/lint.status"
 }
 
 count() { # name: adds up what the run of that name counted
@@ -140,28 +160,25 @@ count() { # name: adds up what the run of that name counted
     if [ "$status" != 0 ] && [ "${BASH_REMATCH[2]}" = 0 ]; then failed=$((failed + 1)); fi
     failed=$((failed + BASH_REMATCH[2]))
   else
-    say "the $1 tests broke off (exit ${status:-unknown})"
+    say "the $1 run broke off (exit ${status:-unknown})"
     failed=$((failed + 1))
   fi
 }
 
-whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, and some of them again on that Node.js
-  local other=$1
+whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, and those against peers on that one again
+  local other=$1 group name
   shift
-  peers peers-1 "dist/test/peers/!($in_first_lane)/** dist/test/peers/*.test.js" "$@" &
-  {
-    run_mocha unit --config .mocharc.unit.json "$@"
-    peers peers-2 "dist/test/peers/@($in_first_lane|$in_third_lane)/**" "$@"
-  } &
-  {
+  for group in "${groups[@]}"; do
+    name=${group//|/-}
+    launch peers "$name" "$group" "$@"
+    names+=("$name")
     if [ -n "$other" ]; then
-      PATH=$other:$PATH peers "node-$newest_lts" \
-        "dist/test/peers/!($on_newest_lts)/** dist/test/peers/*.test.js dist/test/peers/journeys/!($of_journeys).test.js" "$@"
+      PATH=$other:$PATH launch peers "$name-node-$newest_lts" "$group" "$@"
+      names+=("$name-node-$newest_lts")
     fi
-    peers peers-3 "dist/test/peers/!($in_third_lane)/** dist/test/peers/*.test.js" "$@"
-  } &
-  wait
-  names=(unit peers-1 peers-2 peers-3 ${other:+"node-$newest_lts"})
+  done
+  launch run_mocha unit --config .mocharc.unit.json "$@"
+  names+=(unit)
 }
 
 fetched= # the folder of the Node.js that was fetched last
@@ -179,14 +196,19 @@ if [ -n "$only_node" ]; then
   step "fetching Node.js $only_node" fetch_node "$only_node" || finish
   PATH=$fetched:$PATH
 fi
+if [ -z "$only_node" ]; then
+  launch lint
+  names+=(lint)
+fi
 if [ "$files" = 1 ]; then # a configuration would add its own files
-  run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
-  names=(files)
+  launch run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
+  names+=(files)
 elif [ -n "$only_node" ]; then
   whole '' "$@"
 else
   step "fetching Node.js $newest_lts" fetch_node "$newest_lts" || fetched=
   whole "$fetched" "$@"
 fi
+wait
 for name in "${names[@]}"; do count "$name"; done
 finish
