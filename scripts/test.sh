@@ -102,12 +102,12 @@ fi
 rm -rf dist
 step 'the build' npm run --silent build || finish
 
-# ---- tests. Most of them wait for a peer most of the time, so there are two lanes for each processor.
+# ---- tests. Most of them wait for a peer most of the time, so there are more lanes than processors.
 newest_lts=24
 # The folders of test/peers as mocha runs, the longest first, so that all lanes end at about the same time; "others" is what is
 # in none of them.
-groups=(journeys faults 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
-lanes=$((2 * $(nproc)))
+groups=(faults journeys 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
+lanes=$((2 * $(nproc) + 1))
 names=() # of the runs, in the order in which they are counted
 running=0
 
@@ -168,6 +168,8 @@ count() { # name: adds up what the run of that name counted
 whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, and those against peers on that one again
   local other=$1 group name
   shift
+  launch run_mocha unit --config .mocharc.unit.json "$@"
+  names+=(unit)
   for group in "${groups[@]}"; do
     name=${group//|/-}
     launch peers "$name" "$group" "$@"
@@ -177,8 +179,6 @@ whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, a
       names+=("$name-node-$newest_lts")
     fi
   done
-  launch run_mocha unit --config .mocharc.unit.json "$@"
-  names+=(unit)
 }
 
 fetched= # the folder of the Node.js that was fetched last
