@@ -195,8 +195,7 @@ set -o noglob # patterns are mocha's to read
 if [ -n "$only_node" ]; then
   step "fetching Node.js $only_node" fetch_node "$only_node" || finish
   PATH=$fetched:$PATH
-fi
-if [ -z "$only_node" ]; then
+else
   launch lint
   names+=(lint)
 fi
