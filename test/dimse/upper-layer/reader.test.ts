@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { PduError } from '../../../src/dimse/upper-layer/decode.js';
@@ -7,6 +5,7 @@ import { encodePdu, pDataHeader } from '../../../src/dimse/upper-layer/encode.js
 import type { Pdu } from '../../../src/dimse/upper-layer/pdu.js';
 import { PduReader, type ReadEvent } from '../../../src/dimse/upper-layer/reader.js';
 import { shortPdus } from '../../support/arbitrary-pdus.js';
+import { collectGarbage } from '../../support/collect-garbage.js';
 import {
   chunksOf,
   coalesced,
@@ -49,14 +48,9 @@ interface Held {
   readonly arrayBuffers: number;
 }
 
-/**
- * Memory that is held: what is garbage is collected first, even when node was started without --expose-gc. The
- * buffers that one collection finds are freed in the background and counted off by the next one, hence several.
- */
+/** The buffers that one collection finds are freed in the background and counted off by the next one, hence several. */
 function held(): Held {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  for (let times = 0; times < 3; times += 1) gc();
+  for (let times = 0; times < 3; times += 1) collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return { heap: heapUsed, arrayBuffers };
 }

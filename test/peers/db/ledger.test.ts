@@ -1,10 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { ENDINGS, Ledger, migrateUp, type Database, type Transfer } from '../../../src/core/db/index.js';
 import { getSetting, removeSetting, setSetting } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import type { OutcomeEntry } from '../../../src/core/outcome.js';
+import { collectGarbage } from '../../support/collect-garbage.js';
 import {
   deliveredEntry,
   entryOf,
@@ -29,9 +28,6 @@ async function rowsOf(ledger: Ledger): Promise<Transfer[]> {
   for await (const row of ledger.list()) rows.push(row);
   return rows;
 }
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Bytes that something holds on to. */
 function liveHeap(): number {

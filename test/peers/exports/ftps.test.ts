@@ -220,7 +220,10 @@ describe('Files put into the safe haven', () => {
 
     it('end with an error when the server takes no more bytes', async () => {
       for (const one of proxy.data) one.holdAfter(100_000);
-      const error = await rejection(put(proxy.settings, 60_000_000, { silenceMs: 400 }), FtpsConnectionError);
+      const error = await rejection(
+        put(proxy.settings, 60_000_000, { silenceMs: 2_000 }),
+        FtpsConnectionError,
+      );
       expect(error.message).to.match(/data connection: no answer in time$/);
     });
 

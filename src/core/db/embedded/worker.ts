@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ClientConnection } from './connection.js';
 import { Engine, ENGINE_ABORTED, makeDatabase } from './engine.js';
@@ -20,14 +19,6 @@ export interface WorkerTask {
 }
 
 export type WorkerMessage = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly name: string };
-
-/**
- * PGlite as V8's baseline compiler makes it, and not once more by the optimizing one when a function has run often: on
- * Node 24 that takes 500 MiB for a second or two, and half a second of a processor, at whatever moment; statements, most of
- * whose time is not spent in there, get no faster by it. Each flag alone has V8 optimize everything, or nothing less.
- */
-const BASELINE_CODE = ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering'];
-for (const flag of BASELINE_CODE) setFlagsFromString(flag);
 
 const { folder, task } = workerData as WorkerTask;
 const { database, socket: socketPath } = embeddedPaths(folder);
