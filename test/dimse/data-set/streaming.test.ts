@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { MAX_HEAD_LENGTH } from '../../../src/dimse/data-set/element-walker.js';
 import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
 import { DataSetHeadError } from '../../../src/dimse/errors.js';
-import { collectGarbage } from '../../support/collect-garbage.js';
+import { heldMemory } from '../../support/held-memory.js';
 import {
   BIG_ENDIAN,
   DEFLATED_UID,
@@ -85,20 +85,15 @@ describe('A data set that streams by', () => {
       yield Buffer.concat([HEAD, header(0x7fe00010, 'OW', count * 65_536, EXPLICIT)]);
       for (let index = 0; index < count; index += 1) yield Buffer.alloc(65_536, index);
     }
-    /** What is held: what the pieces leave behind is V8's to collect when it will. */
-    const held = (): number => {
-      // Buffers that one collection finds are counted off by the next one.
-      for (let times = 0; times < 2; times += 1) collectGarbage();
-      return process.memoryUsage().arrayBuffers;
-    };
-    const before = held();
+    // What is held: what the pieces leave behind is V8's to collect when it will.
+    const before = heldMemory().arrayBuffers;
     let most = 0;
     let parts = 0;
     let length = 0;
     for await (const part of withProjectTag(new Source(pieces()), EXPLICIT.uid, 'proj')) {
       length += part.length;
       parts += 1;
-      if (parts % 320 === 0) most = Math.max(most, held() - before);
+      if (parts % 320 === 0) most = Math.max(most, heldMemory().arrayBuffers - before);
     }
     expect(length).to.be.greaterThan(200 * MEBIBYTE);
     expect(parts).to.be.greaterThan(3_000);

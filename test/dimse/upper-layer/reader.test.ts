@@ -5,7 +5,7 @@ import { encodePdu, pDataHeader } from '../../../src/dimse/upper-layer/encode.js
 import type { Pdu } from '../../../src/dimse/upper-layer/pdu.js';
 import { PduReader, type ReadEvent } from '../../../src/dimse/upper-layer/reader.js';
 import { shortPdus } from '../../support/arbitrary-pdus.js';
-import { collectGarbage } from '../../support/collect-garbage.js';
+import { heldMemory } from '../../support/held-memory.js';
 import {
   chunksOf,
   coalesced,
@@ -42,18 +42,6 @@ const EXPECTED: readonly ReadEvent[] = CONVERSATION.flatMap((pdu): ReadEvent[] =
       ]
     : [{ kind: 'pdu', pdu }],
 );
-
-interface Held {
-  readonly heap: number;
-  readonly arrayBuffers: number;
-}
-
-/** The buffers that one collection finds are freed in the background and counted off by the next one, hence several. */
-function held(): Held {
-  for (let times = 0; times < 3; times += 1) collectGarbage();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return { heap: heapUsed, arrayBuffers };
-}
 
 function faultOf(wire: Buffer, size = wire.length): ReturnType<typeof readingOf>['fault'] {
   return readingOf(new PduReader(MAXIMUM_LENGTH), chunksOf(wire, size)).fault;
@@ -330,7 +318,7 @@ describe('the reader of PDUs, on memory', () => {
       Buffer.of(1, 0, 0, 4, 0, 0),
       pDataHeader({ presentationContextId: 1, isCommand: false, isLast: true }, 0xffffffff - 6),
     ];
-    const before = held().arrayBuffers;
+    const before = heldMemory().arrayBuffers;
     const readers = headers.flatMap((header) =>
       [MAXIMUM_LENGTH, 0xffffffff].map((limit) => {
         const reader = new PduReader(limit);
@@ -338,16 +326,16 @@ describe('the reader of PDUs, on memory', () => {
         return reader;
       }),
     );
-    expect(held().arrayBuffers - before).to.be.below(64 * KB);
+    expect(heldMemory().arrayBuffers - before).to.be.below(64 * KB);
     expect(readers).to.have.lengthOf(18);
   });
 
   it('keeps of an A-ASSOCIATE no more than came so far', () => {
-    const before = held().arrayBuffers;
+    const before = heldMemory().arrayBuffers;
     const reader = new PduReader(MAXIMUM_LENGTH);
     expect(readEvents(reader, [hexBytes('01 00 00 04 00 00'), Buffer.alloc(1000)])).to.deep.equal([]);
     // What is small is cut out of a piece for many, which is larger since Node 24.
-    expect(held().arrayBuffers - before).to.be.below(Math.max(32 * KB, Buffer.poolSize + 8 * KB));
+    expect(heldMemory().arrayBuffers - before).to.be.below(Math.max(32 * KB, Buffer.poolSize + 8 * KB));
     expect(reader.betweenPdus).to.equal(false);
   });
 
@@ -362,14 +350,14 @@ describe('the reader of PDUs, on memory', () => {
       })),
     });
     expect(wire.length).to.be.above(100_000);
-    const before = held().arrayBuffers;
+    const before = heldMemory().arrayBuffers;
     const readers = Array.from({ length: 20 }, () => {
       const reader = new PduReader(MAXIMUM_LENGTH);
       const events = chunksOf(wire, 50_000).flatMap((chunk) => [...reader.push(chunk)]);
       expect(events).to.have.lengthOf(1);
       return reader;
     });
-    expect(held().arrayBuffers - before).to.be.below(100 * KB);
+    expect(heldMemory().arrayBuffers - before).to.be.below(100 * KB);
     expect(readers.every(({ betweenPdus }) => betweenPdus)).to.equal(true);
   });
 
@@ -381,7 +369,7 @@ describe('the reader of PDUs, on memory', () => {
     const pdu = Buffer.alloc(6 + pduLength, 0x5a);
     header.copy(pdu);
     const reader = new PduReader(pduLength);
-    const before = held();
+    const before = heldMemory();
     let passed = 0;
     let most = 0;
     let offset = 0;
@@ -394,7 +382,7 @@ describe('the reader of PDUs, on memory', () => {
       }
       for (const event of reader.push(chunk)) if (event.kind === 'pdv') passed += event.data.length;
       if (read % 128 !== 127) continue;
-      const now = held();
+      const now = heldMemory();
       most = Math.max(most, now.heap - before.heap + now.arrayBuffers - before.arrayBuffers);
     }
     expect(most).to.be.below(4 * MB);

@@ -3,7 +3,7 @@ import { ENDINGS, Ledger, migrateUp, type Database, type Transfer } from '../../
 import { getSetting, removeSetting, setSetting } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import type { OutcomeEntry } from '../../../src/core/outcome.js';
-import { collectGarbage } from '../../support/collect-garbage.js';
+import { heldMemory } from '../../support/held-memory.js';
 import {
   deliveredEntry,
   entryOf,
@@ -27,12 +27,6 @@ async function rowsOf(ledger: Ledger): Promise<Transfer[]> {
   const rows: Transfer[] = [];
   for await (const row of ledger.list()) rows.push(row);
   return rows;
-}
-
-/** Bytes that something holds on to. */
-function liveHeap(): number {
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
 }
 
 describe('The ledger', function () {
@@ -212,10 +206,10 @@ describe('The ledger', function () {
       );
       let rows = 0;
       let peak = 0;
-      const before = liveHeap();
+      const before = heldMemory().heap;
       for await (const row of ledger.list()) {
         rows += row.outcome === 'incomplete' ? 1 : 0;
-        if (rows % 5000 === 0) peak = Math.max(peak, liveHeap() - before);
+        if (rows % 5000 === 0) peak = Math.max(peak, heldMemory().heap - before);
       }
       expect(rows).to.equal(50_000);
       expect(peak / 2 ** 20, 'MiB').to.be.below(16);
