@@ -57,7 +57,7 @@ describe('an archive that has too much to do', () => {
     expect((await own.status('primary')).reason).to.equal('congested: 1 of 5 messages at a time');
     expect(await own.depth(own.queues.failed)).to.equal(0);
     // Up to five at first, as many as came before the first was rejected, then one or two in a time that doubles.
-    expect(archive.record.rejected).to.be.within(2, 12);
+    await eventually(() => expect(archive.record.rejected).to.be.within(5, 12), { timeoutMs: 30_000 });
     archive.setQuirks({});
     const lines = await own.ended(16);
     expect(lines.map(({ outcome }) => outcome)).to.deep.equal(Array(16).fill('delivered'));
