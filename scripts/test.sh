@@ -109,15 +109,11 @@ newest_lts=24
 groups=(faults journeys 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
 lanes=$((2 * $(nproc) + 1))
 names=() # of the runs, in the order in which they are counted
-running=0
 
-launch() { # command...: beside what is running, as soon as a lane is free
-  if [ "$running" = "$lanes" ]; then
-    wait -n
-    running=$((running - 1))
-  fi
+launch() { # function name arguments...: the run of that name, beside what is running, as soon as a lane is free
+  while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do wait -n; done
+  names+=("$2")
   "$@" &
-  running=$((running + 1))
 }
 
 run_mocha() { # name mocha's arguments...: its output with the name before each line; the counts go to a file of that name
@@ -142,12 +138,12 @@ peers() { # name group mocha's arguments...: what is in that group of folders
   run_mocha "$name" --config .mocharc.peers.json "$@"
 }
 
-lint() { # counted as a mocha run is: one failed, or nothing
-  local failed=0
-  npm run --silent lint 2>&1 | sed -u 's/^/lint: /'
+lint() { # name: counted as a mocha run is, one failed or nothing
+  local name=$1 failed=0
+  npm run --silent lint 2>&1 | sed -u "s/^/$name: /"
   if [ "${PIPESTATUS[0]}" != 0 ]; then failed=1; fi
-  echo "{\"passed\":0,\"failed\":$failed,\"skipped\":0}" >"$work/lint.json"
-  echo "$failed" >"$work/lint.status"
+  echo "{\"passed\":0,\"failed\":$failed,\"skipped\":0}" >"$work/$name.json"
+  echo "$failed" >"$work/$name.status"
 }
 
 count() { # name: adds up what the run of that name counted
@@ -169,15 +165,10 @@ whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, a
   local other=$1 group name
   shift
   launch run_mocha unit --config .mocharc.unit.json "$@"
-  names+=(unit)
   for group in "${groups[@]}"; do
     name=${group//|/-}
     launch peers "$name" "$group" "$@"
-    names+=("$name")
-    if [ -n "$other" ]; then
-      PATH=$other:$PATH launch peers "$name-node-$newest_lts" "$group" "$@"
-      names+=("$name-node-$newest_lts")
-    fi
+    if [ -n "$other" ]; then PATH=$other:$PATH launch peers "$name-node-$newest_lts" "$group" "$@"; fi
   done
 }
 
@@ -196,12 +187,10 @@ if [ -n "$only_node" ]; then
   step "fetching Node.js $only_node" fetch_node "$only_node" || finish
   PATH=$fetched:$PATH
 else
-  launch lint
-  names+=(lint)
+  launch lint lint
 fi
 if [ "$files" = 1 ]; then # a configuration would add its own files
   launch run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
-  names+=(files)
 elif [ -n "$only_node" ]; then
   whole '' "$@"
 else
