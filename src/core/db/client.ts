@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
-import { Client, Pool, type PoolClient } from 'pg';
+import { Client, Pool, type ClientConfig, type PoolClient } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
 import { describeError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -58,7 +58,7 @@ class PostgresDatabase implements Database {
   constructor(settings: DatabaseSettings, options: DatabaseOptions) {
     const statementMs = options.statementTimeoutMs ?? 30_000;
     this.#pool = new Pool({
-      Client: ClosingClient,
+      Client: SafeClient,
       host: settings.host,
       port: settings.port,
       database: settings.name,
@@ -75,7 +75,6 @@ class PostgresDatabase implements Database {
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       keepAlive: true,
     });
-    // Without a listener the loss of an idle connection would end the process.
     this.#pool.on('error', (error) => {
       options.log.warn(
         { operation: 'database', reason: describeError(toDatabaseError(error)) },
@@ -152,8 +151,17 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** The driver leaves the socket open when it gives up on the server's login itself. */
-class ClosingClient extends Client {
+/**
+ * The driver leaves the socket open when it gives up on the server's login itself, and the pool listens only to a connection
+ * that is idle: when the server ends one in the moment in which it is made or handed out, nobody does.
+ */
+class SafeClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    // Whoever uses the connection is told by the next statement; without any listener Node would end the process.
+    this.on('error', () => undefined);
+  }
+
   override connect(): Promise<Client>;
   override connect(callback: (error: Error) => void): void;
   override connect(callback?: (error: Error) => void): Promise<Client> | undefined {
@@ -177,7 +185,6 @@ class Connection implements Queries {
   constructor(client: PoolClient, timeoutMs: number | undefined) {
     this.#client = client;
     this.#timeoutMs = timeoutMs;
-    client.on('error', ignore);
   }
 
   async query<Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<Row>> {
@@ -201,14 +208,8 @@ class Connection implements Queries {
   #giveBack(destroy: boolean): void {
     if (this.#isGivenBack) return;
     this.#isGivenBack = true;
-    this.#client.off('error', ignore);
     this.#client.release(destroy);
   }
-}
-
-/** The loss of a connection between two statements; the next statement says it. */
-function ignore(): void {
-  // Nothing to do: without any listener Node would end the process.
 }
 
 async function inTransaction<T>(queries: Queries, begin: string, work: () => Promise<T>): Promise<T> {
