@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isLoopback } from '../core/config/index.js';
 import { RequestRefusedError } from './errors.js';
+import { RequestRate } from './request-rate.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,9 +15,12 @@ export interface GuardOptions {
   /** What the API is bound to. */
   readonly host: string;
   readonly token: string | null;
-  /** Told of each token that was given and is not the right one. */
-  readonly onWrongToken?: (request: FastifyRequest) => void;
+  /** Of one client, that are refused; without a token also of those that are let in. See request-rate.ts. */
+  readonly requestsPerSecond: number;
 }
+
+/** A wrong token costs as much as so many refused requests: who tries many is soon told to come back later. */
+const WRONG_TOKEN_COSTS = 20;
 
 /**
  * Lets a request through to its route, or refuses it before its body is read.
@@ -25,31 +29,57 @@ export interface GuardOptions {
  * on the web can make ask. So the Host must be a name of ours (a name of somebody else's that was made to lead here
  * would let his page read the answers), and what a browser says comes from another site is refused, as is a body of a
  * type that a browser sends without asking first.
+ *
+ * What is refused and what is let in are counted apart, so that nobody's wrong tokens and no page's requests use up what
+ * others at the same address may do. The right token is not counted at all: whoever stops the daemon in an emergency is
+ * let in, however often others ask. Nor is the heart beat: who watches the process must not take it for dead.
  */
 export function guard(
   options: GuardOptions,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   const expected = options.token === null ? null : digest(options.token);
+  const refused = new RequestRate({ perSecond: options.requestsPerSecond });
+  const letIn = new RequestRate({ perSecond: options.requestsPerSecond });
   return async (request, reply) => {
     await Promise.resolve();
-    if (expected !== null && request.routeOptions.config.open !== true)
-      checkToken(expected, options, request, reply);
-    if (expected === null) checkHost(options.host, request);
-    checkSite(request);
+    const isOpen = request.routeOptions.config.open === true;
+    try {
+      if (expected !== null && !isOpen) checkToken(expected, request, reply);
+      if (expected === null) checkHost(options.host, request);
+      checkSite(request);
+    } catch (refusal) {
+      if (!isOpen) count(refused, request, reply, isWrongToken(refusal, request) ? WRONG_TOKEN_COSTS : 1);
+      throw refusal;
+    }
+    if (expected === null && !isOpen) count(letIn, request, reply);
     if (!request.is404 && request.method !== 'GET' && request.method !== 'HEAD') checkBodyType(request);
   };
 }
 
-function checkToken(
-  expected: Buffer,
-  options: GuardOptions,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
+/** @throws RequestRefusedError when the client has made more of these requests than it may */
+function count(rate: RequestRate, { ip }: FastifyRequest, reply: FastifyReply, cost = 1): void {
+  const seconds = rate.take(ip, cost);
+  if (seconds === 0) return;
+  reply.header('retry-after', seconds);
+  throw new RequestRefusedError(
+    'TOO_MANY_REQUESTS',
+    'more requests than one client may make; come back later',
+  );
+}
+
+/** A token was given, and is not the right one. */
+function isWrongToken(refusal: unknown, { headers }: FastifyRequest): boolean {
+  return (
+    refusal instanceof RequestRefusedError &&
+    refusal.code === 'UNAUTHORIZED' &&
+    headers.authorization !== undefined
+  );
+}
+
+function checkToken(expected: Buffer, request: FastifyRequest, reply: FastifyReply): void {
   const given = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   // Of digests, which are all of one length: the comparison takes the same time for every wrong token.
   if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
-  if (given !== undefined) options.onWrongToken?.(request);
   const challenge = 'Bearer realm="pixl-imaging"';
   reply.header('www-authenticate', given === undefined ? challenge : `${challenge}, error="invalid_token"`);
   throw new RequestRefusedError('UNAUTHORIZED', 'Authorization: Bearer with the right token is needed');

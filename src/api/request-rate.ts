@@ -1,10 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RequestRefusedError } from './errors.js';
-
 /** A client that was still may make the requests of so many seconds at once: pages with their parts, a script's loop. */
 const BURST_S = 10;
-/** A wrong token costs as much as so many requests, so that guessing is slow and whoever mistypes is let in. */
-const WRONG_TOKEN_COSTS = 20;
 const MAX_CLIENTS = 1024;
 const ALL_OTHERS = 'others';
 
@@ -42,17 +37,16 @@ export class RequestRate {
     return this.#buckets.size;
   }
 
-  /** Counts a request. @returns the seconds after which the client may ask again; 0 = it may now, and this one passes */
-  take(address: string): number {
+  /**
+   * Counts a request, as `cost` of them; the cost may leave a debt.
+   *
+   * @returns the seconds after which the client may ask again; 0 = it may now, and this one passes
+   */
+  take(address: string, cost = 1): number {
     const bucket = this.#bucketOf(address);
     if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / this.#perSecond);
-    bucket.tokens -= 1;
+    bucket.tokens -= cost;
     return 0;
-  }
-
-  /** Counts a token that was wrong. It may leave a debt. */
-  wrongToken(address: string): void {
-    this.#bucketOf(address).tokens -= WRONG_TOKEN_COSTS;
   }
 
   #bucketOf(address: string): Bucket {
@@ -91,24 +85,4 @@ export function clientOf(address: string): string {
   const left = Math.max(0, 8 - groups.length - last.length);
   const all = [...groups, ...Array<string>(left).fill('0'), ...last];
   return `${all.slice(0, 4).join(':')}::/64`;
-}
-
-/**
- * Refuses the requests of a client that makes too many, before anything else is done for them. The heart beat is left out:
- * who watches the process must not take it for dead because somebody else on the same machine asks too often.
- */
-export function limitRequests(
-  rate: RequestRate,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-  return async (request, reply) => {
-    await Promise.resolve();
-    if (request.routeOptions.config.open === true) return;
-    const seconds = rate.take(request.ip);
-    if (seconds === 0) return;
-    reply.header('retry-after', seconds);
-    throw new RequestRefusedError(
-      'TOO_MANY_REQUESTS',
-      'more requests than one client may make; come back later',
-    );
-  };
 }

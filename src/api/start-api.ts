@@ -6,7 +6,6 @@ import { answerUnreadable, errorReplies } from './error-replies.js';
 import { ListenError, OpenWithoutTokenError, RequestRefusedError } from './errors.js';
 import { guard } from './guard.js';
 import { readStrictJson } from './json-body.js';
-import { limitRequests, RequestRate } from './request-rate.js';
 import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
 import { addDocs, collectSchemas } from './routes/docs.js';
 import { addExportDicom } from './routes/export-dicom.js';
@@ -21,6 +20,9 @@ import type { ApiServices } from './services.js';
 
 /** For bodies but those of messages. */
 const SMALL_BODY_BYTES = 16 * 1024;
+
+/** As many characters as 64 random bits have in hex: no guessing over HTTP comes to an end. */
+const SOUND_TOKEN_LENGTH = 16;
 
 export interface ApiOptions {
   readonly host: string;
@@ -62,6 +64,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     throw new ListenError(urlOf(host, options.port), code, error);
   }
   const url = urlOf(host, (app.server.address() as AddressInfo).port);
+  if ((options.token?.length ?? Infinity) < SOUND_TOKEN_LENGTH)
+    options.log.warn(
+      { operation: 'listen' },
+      'PIXL_API_TOKEN is short and could be guessed; take a long random one',
+    );
   options.log.info({ operation: 'listen', url }, 'HTTP API is up');
   return { url, close: () => closeWithin(app, servers, limits.closeGraceMs) };
 }
@@ -94,9 +101,7 @@ async function buildApi(
   app.setNotFoundHandler((request, reply) =>
     replyToError(new RequestRefusedError('NOT_FOUND', 'there is no such page'), request, reply),
   );
-  const rate = new RequestRate({ perSecond: limits.requestsPerSecond });
-  app.addHook('onRequest', limitRequests(rate));
-  app.addHook('onRequest', guard({ ...options, onWrongToken: ({ ip }) => rate.wrongToken(ip) }));
+  app.addHook('onRequest', guard({ ...options, requestsPerSecond: limits.requestsPerSecond }));
   app.addHook('preClose', (done) => {
     isClosing = true;
     done();

@@ -43,15 +43,11 @@ describe('the rate of requests', () => {
     expect(admitted(rate, '192.0.2.2', 20)).to.equal(10);
   });
 
-  it('lets at most a twentieth as many wrong tokens through', () => {
+  it('lets at most a twentieth as many through of what costs as much as twenty', () => {
     const rate = made(100);
-    let guesses = 0;
-    for (now = 0; now < 60_000; now += 1)
-      if (rate.take('192.0.2.1') === 0) {
-        guesses += 1;
-        rate.wrongToken('192.0.2.1');
-      }
-    expect(guesses).to.be.within(60 * 4, 60 * 5 + 50);
+    let passed = 0;
+    for (now = 0; now < 60_000; now += 1) if (rate.take('192.0.2.1', 20) === 0) passed += 1;
+    expect(passed).to.be.within(60 * 4, 60 * 5 + 50);
   });
 
   it('knows a machine by its IPv4 address, or by the network of its IPv6 address', () => {
@@ -94,17 +90,41 @@ describe('an API that is asked too often', () => {
     for (const answer of await many(20, () => ask(`${url}/heart-beat`))) expect(answer.status).to.equal(200);
   });
 
-  it('looks at no further token of a client that guesses, the right one neither', async () => {
-    const { url } = await api.start({ token: TOKEN, limits: { requestsPerSecond: 2 } });
-    expect((await ask(`${url}/status`, bearer('wrong'))).status).to.equal(401);
-    const after = await ask(`${url}/status`, bearer(TOKEN));
-    expect([after.status, errorOf(after).code]).to.deep.equal([429, 'TOO_MANY_REQUESTS']);
+  it('lets the right token in, however many wrong ones the same address gives', async () => {
+    const services = fakeServices();
+    const { url } = await api.start({ token: TOKEN, services, limits: { requestsPerSecond: 1 } });
+    const guesses = await many(30, () => ask(`${url}/status`, bearer('wrong')));
+    expect(guesses.map(({ status }) => status)).to.include.members([401, 429]);
+    expect(guesses.map(({ status }) => status)).not.to.include(200);
+    for (const answer of await many(30, () => ask(`${url}/status`, bearer(TOKEN))))
+      expect(answer.status).to.equal(200);
+    const stop = await ask(`${url}/token-bucket-refresh-rate`, { ...bearer(TOKEN), body: { rate: 0 } });
+    expect([stop.status, services.set]).to.deep.equal([200, [{ rate: 0, queue: null }]]);
   });
 
-  it('does not count a request without a token as a guess', async () => {
+  it('tells whoever goes on with wrong tokens, or without any, to come back later', async () => {
+    const { url } = await api.start({ token: TOKEN, limits: { requestsPerSecond: 1 } });
+    expect((await ask(`${url}/status`, bearer('wrong'))).status).to.equal(401);
+    for (const options of [bearer('wrong'), {}]) {
+      const answer = await ask(`${url}/status`, options);
+      expect([answer.status, errorOf(answer).code]).to.deep.equal([429, 'TOO_MANY_REQUESTS']);
+      expect(Number(answer.headers['retry-after'])).to.be.within(1, 20);
+    }
+  });
+
+  it('counts a request without a token as one, and a wrong token as twenty', async () => {
     const { url } = await api.start({ token: TOKEN, limits: { requestsPerSecond: 2 } });
     for (const answer of await many(10, () => ask(`${url}/metrics`))) expect(answer.status).to.equal(401);
-    expect((await ask(`${url}/status`, bearer(TOKEN))).status).to.equal(200);
+    expect((await ask(`${url}/metrics`, bearer('wrong'))).status).to.equal(401);
+    expect((await ask(`${url}/metrics`)).status).to.equal(429);
+  });
+
+  it('answers this machine’s users, however often a page of another site makes their browser ask', async () => {
+    const { url } = await api.start({ limits: { requestsPerSecond: 1 } });
+    const page = { headers: { origin: 'https://evil.example' } };
+    const refused = await many(30, () => ask(`${url}/status`, page));
+    expect(refused.map(({ status }) => status)).to.include.members([403, 429]);
+    expect((await ask(`${url}/status`)).status).to.equal(200);
   });
 
   it('is far from refusing what people, Prometheus and our commands ask by default', async () => {

@@ -191,7 +191,7 @@ export const variables = {
     'PIXL_API_REQUESTS_PER_SECOND',
     kinds.requestRate,
     '100',
-    'Requests per second that the HTTP API takes from one address, ten seconds of them at once; a wrong token counts as 20.',
+    'Requests per second that the HTTP API takes from one address, ten seconds of them at once; with a token only refused ones count.',
   ),
   database: {
     host: db.defaulted('PIXL_DB_HOST', kinds.host, 'localhost', 'Host of PostgreSQL.', {
