@@ -65,10 +65,10 @@ export async function storescu(node: NodeAddress, folder: string, env: ToolEnv):
 export async function loadInto(orthanc: NodeAddress, files: readonly string[]): Promise<void> {
   const each = Math.ceil(files.length / 4);
   const parts = [0, 1, 2, 3].map((part) => files.slice(part * each, (part + 1) * each));
-  await Promise.all(parts.filter((part) => part.length > 0).map((part) => dcmsend(orthanc, part, LONG)));
+  await Promise.all(parts.filter((part) => part.length > 0).map((part) => dcmsend(orthanc, part)));
 }
 
 /** The same for a dcmqrscp, which gets into its own way with more than one. */
 export async function loadSlowly(node: NodeAddress, files: readonly string[]): Promise<void> {
-  await dcmsend(node, files, LONG);
+  await dcmsend(node, files);
 }

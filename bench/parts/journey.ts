@@ -115,7 +115,7 @@ export async function journeyPart(report: Report): Promise<void> {
           run: async () => {
             const message = Buffer.from(JSON.stringify(wishFor(study)));
             channel.sendToQueue(deployment.queues.primary, message, { persistent: true });
-            const [line] = await deployment.ended(1, 300_000);
+            const [line] = await deployment.ended(1);
             if (line?.['outcome'] !== 'delivered') throw new Error(JSON.stringify(line));
           },
         },
@@ -160,7 +160,7 @@ export async function movesPart(report: Report): Promise<void> {
         prepare: () => raw.deleteAll(),
         run: async () => {
           await deployment.publish(made.map((study) => wishFor(study)));
-          await deployment.ended(studies, 300_000);
+          await deployment.ended(studies);
         },
         check: async () => {
           const { instances } = await raw.statistics();
@@ -199,7 +199,7 @@ export async function memoryPart(report: Report): Promise<void> {
           },
           run: async () => {
             await deployment.publish([wishFor(study)]);
-            const [line] = await deployment.ended(1, 300_000);
+            const [line] = await deployment.ended(1);
             if (line?.['outcome'] !== 'delivered') throw new Error(JSON.stringify(line));
           },
         },

@@ -125,7 +125,7 @@ async function large(path: string): Promise<void> {
   const node = await started(join(path, 'large'), 'empty');
   const idle = residentMemory(node.pid).now;
   forgetPeakMemory(node.pid);
-  await timed('C-STORE of 1 GiB by storescu', () => storescu(node, [file], { timeoutMs: TIMEOUT_MS }));
+  await timed('C-STORE of 1 GiB by storescu', () => storescu(node, [file]));
   say(`  peak above idle: ${(residentMemory(node.pid).peak - idle).toFixed(0)} MiB`);
   await stop(node);
 }
@@ -133,7 +133,7 @@ async function large(path: string): Promise<void> {
 async function started(folder: string, how: string): Promise<NodeProcess> {
   let node: NodeProcess | null = null;
   await timed(`start, ${how}`, async () => {
-    node = await startNodeProcess(folder, [], TIMEOUT_MS);
+    node = await startNodeProcess(folder, [], { timeoutMs: TIMEOUT_MS });
     const ms = /"ms":(\d+)/.exec(node.cli.stderr())?.[1] ?? '?';
     return `${node.images} images, of it the index ${ms} ms; resident: ${memory(node)}`;
   });

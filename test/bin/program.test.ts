@@ -44,7 +44,6 @@ describe('The program', () => {
   });
 
   it('has help with an example for every command', async function () {
-    this.timeout(180_000); // two runs for each command
     for (const name of await commandNames()) {
       const ways = [
         [name, '--help'],
@@ -63,7 +62,6 @@ describe('The program', () => {
   });
 
   it('shows options in its examples that it takes', async function () {
-    this.timeout(180_000); // a run for each command
     for (const name of await commandNames()) {
       const { stdout } = await help(name, '--help');
       const [options, example] = stdout.split(/Examples?:/) as [string, string];

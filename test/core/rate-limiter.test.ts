@@ -68,7 +68,6 @@ describe('the image rate', () => {
     [5, 300],
   ] as const) {
     it(`never lets out more than rate × window + capacity, and no less than it may (${delays.join('–')} ms)`, async function () {
-      this.timeout(30_000);
       const seconds = 6;
       const runs = [1, 5, 50, 200].flatMap((rate) =>
         Object.entries(WORKLOADS).map(async ([name, lanes]) => {
@@ -148,7 +147,6 @@ describe('the image rate', () => {
 
   describe('when the rate changes', () => {
     it('is in force within a second each time, in the middle of a study', async function () {
-      this.timeout(20_000);
       const archive = new VirtualArchive(delaysBetween(5, 60));
       const changes: { readonly at: number; readonly rate: number }[] = [];
       await withLimiter({ rate: 5 }, async (limiter) => {

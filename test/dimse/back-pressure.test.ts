@@ -18,7 +18,7 @@ async function standsStill(count: () => number): Promise<number> {
       expect(still, 'it still moves').to.equal(true);
       return now;
     },
-    { everyMs: 200, timeoutMs: 15_000 },
+    { everyMs: 200 },
   );
 }
 

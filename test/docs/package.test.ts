@@ -31,8 +31,6 @@ console.log(JSON.stringify([options.queue, node.port, wrong.queue, ...[connectBr
 `;
 
 describe('The package', function () {
-  this.timeout(120_000);
-
   it('is imported by another service by its name, with its types', async () => {
     await withTempDir(async (folder) => {
       mkdirSync(join(folder, 'node_modules'));

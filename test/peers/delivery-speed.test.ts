@@ -17,7 +17,6 @@ describe('Delivery between two Orthancs as they come', () => {
   };
 
   before('start the stores, one with a study', async function () {
-    this.timeout(60_000);
     const study = { instances: IMAGES, rows: 512, cols: 512 };
     delivery = await openLongLived('stores', () => deliverySides({ study, instances: IMAGES }));
     await delivery.sides[0]!.process?.(); // its process is there before a test starts

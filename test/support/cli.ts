@@ -3,10 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectNoCanary } from './canary.js';
 import { projectRoot } from './fixtures.js';
+import { patience } from './patience.js';
 import { tempDir } from './temp-dir.js';
 
 /** The built program, as `npm install` would link it. */
 export const PROGRAM = join(projectRoot, 'dist', 'bin', 'pixl-imaging.js');
+
+/** Patience (see patience.ts) with a command, or with what is done beside one that runs on. */
+const COMMAND_MS = 240_000;
 
 export interface CliOptions {
   /** All that the program sees besides PATH and LOG_LEVEL=debug; nothing of the caller's environment reaches it. */
@@ -16,6 +20,7 @@ export interface CliOptions {
   readonly input?: string;
   /** Standard error is a terminal (by util-linux' script); standard output is a file. */
   readonly tty?: boolean;
+  /** For what takes more than minutes even on a quick, idle machine. */
   readonly timeoutMs?: number;
 }
 
@@ -45,7 +50,8 @@ export interface RunningCli {
 
 /** Starts `pixl-imaging` as its user would, with an environment built from nothing. */
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
-  const { input = '', tty = false, timeoutMs = 30_000 } = options;
+  const { input = '', tty = false } = options;
+  const timeoutMs = patience(Math.max(options.timeoutMs ?? 0, COMMAND_MS));
   const dir = tempDir('cli');
   const outFile = join(dir.path, 'stdout');
   const [command, commandArgs] = tty ? onTerminal(args, outFile) : [process.execPath, [PROGRAM, ...args]];

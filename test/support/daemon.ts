@@ -83,7 +83,6 @@ export async function startDaemon(
       env,
       cwd: dir.path,
       logFile,
-      readyTimeoutMs: 60_000,
       ...(ready === undefined ? {} : { ready }),
     });
   const start = (runsBefore: number): Promise<ManagedProcess> =>

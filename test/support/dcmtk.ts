@@ -12,34 +12,30 @@ const CALLING = 'TESTTOOL';
 
 /** C-ECHO. @throws when the node does not answer. */
 export async function echoscu(node: NodeAddress, calling = CALLING): Promise<void> {
-  await run(
-    'echoscu',
-    [
-      '-q',
-      '-to',
-      '2',
-      '-ta',
-      '3',
-      '-td',
-      '3',
-      '-aet',
-      calling,
-      '-aec',
-      node.aeTitle,
-      node.host,
-      `${node.port}`,
-    ],
-    {
-      timeoutMs: 8000,
-    },
-  );
+  await run('echoscu', [
+    '-q',
+    '-to',
+    '2',
+    '-ta',
+    '3',
+    '-td',
+    '3',
+    '-aet',
+    calling,
+    '-aec',
+    node.aeTitle,
+    node.host,
+    `${node.port}`,
+  ]);
 }
+
+/** Patience with what may be thousands of images. */
+const STORES_MS = 900_000;
 
 export interface StoreOptions {
   readonly calling?: string;
   /** dcmtk's own options, e.g. `-xv` to propose JPEG 2000. */
   readonly args?: readonly string[];
-  readonly timeoutMs?: number;
   readonly allowFailure?: boolean;
 }
 
@@ -63,7 +59,7 @@ export async function storescu(
   ];
   return run('storescu', [...args, ...(options.args ?? []), node.host, `${node.port}`, ...files], {
     env: { TCP_NODELAY: '1' },
-    timeoutMs: options.timeoutMs ?? 120_000,
+    timeoutMs: STORES_MS,
     allowFailure: options.allowFailure ?? false,
   });
 }
@@ -95,7 +91,7 @@ export async function dcmsend(
     [...args, ...(options.args ?? []), node.host, `${node.port}`, ...files],
     {
       env: { TCP_NODELAY: '1' },
-      timeoutMs: options.timeoutMs ?? 120_000,
+      timeoutMs: STORES_MS,
     },
   );
   // It exits with 0 also when single instances were refused.
@@ -173,13 +169,13 @@ export async function movescu(
   node: NodeAddress,
   destination: string,
   keys: Readonly<Record<string, string>>,
-  options: { readonly args?: readonly string[]; readonly timeoutMs?: number } = {},
+  options: { readonly args?: readonly string[] } = {},
 ): Promise<{ code: number; log: string; responses: MoveResponse[]; final: MoveResponse | undefined }> {
   const names = ['-aet', CALLING, '-aec', node.aeTitle, '-aem', destination];
   const { code, stdout, stderr } = await run(
     'movescu',
     ['-d', '-S', ...names, ...(options.args ?? []), ...keyArguments(keys), node.host, `${node.port}`],
-    { env: { TCP_NODELAY: '1' }, allowFailure: true, timeoutMs: options.timeoutMs ?? 60_000 },
+    { env: { TCP_NODELAY: '1' }, allowFailure: true },
   );
   const log = stdout + stderr;
   const responses = [...log.matchAll(/Message Type +: C-MOVE RSP[^]*?DIMSE Status +: 0x([0-9a-f]{4})/g)].map(

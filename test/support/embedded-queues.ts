@@ -106,7 +106,7 @@ async function tap(
   );
   return {
     next: async () => ({
-      message: await eventually(() => inside(tapped), { timeoutMs: 30_000 }),
+      message: await eventually(() => inside(tapped)),
       release: () => all(remove, giveBack),
     }),
     close: () => all(remove, giveBack),

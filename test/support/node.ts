@@ -1,5 +1,5 @@
 import { startNode, type NodeOptions, type RunningNode } from '../../src/dimse/index.js';
-import { startCli, type RunningCli } from './cli.js';
+import { startCli, type CliOptions, type RunningCli } from './cli.js';
 import { eventually } from './eventually.js';
 import { withTempDir } from './temp-dir.js';
 
@@ -49,24 +49,19 @@ export interface NodeProcess {
 export async function startNodeProcess(
   folder: string,
   args: readonly string[] = [],
-  timeoutMs = 120_000,
+  options: Pick<CliOptions, 'timeoutMs'> = {},
 ): Promise<NodeProcess> {
-  const cli = startCli(['node', '--aet', 'NODE', '--port', '0', '--dir', folder, '--json', ...args], {
-    timeoutMs,
-  });
+  const cli = startCli(['node', '--aet', 'NODE', '--port', '0', '--dir', folder, '--json', ...args], options);
   const ended = cli.ended.then(({ stderr }) => stderr);
   let over: string | null = null;
   ended.then(
     (stderr) => (over = stderr),
     (error: unknown) => (over = String(error)),
   );
-  const ready = await eventually(
-    () => {
-      if (over !== null) return { failed: over };
-      return JSON.parse(cli.stdout()) as { port: number; images: number };
-    },
-    { timeoutMs: 30_000 },
-  );
+  const ready = await eventually(() => {
+    if (over !== null) return { failed: over };
+    return JSON.parse(cli.stdout()) as { port: number; images: number };
+  });
   if ('failed' in ready) throw new Error(`the node did not start: ${ready.failed}`);
   return { aeTitle: 'NODE', host: '127.0.0.1', pid: cli.pid!, ...ready, cli };
 }

@@ -105,7 +105,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
           startProcess({ name: 'postgres', command, args, logFile, ready }),
         );
       },
-      { timeoutMs: 10_000, everyMs: 200 },
+      { everyMs: 200 },
     );
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {

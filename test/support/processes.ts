@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from './eventually.js';
 import { longLivedScope } from './long-lived.js';
+import { patience, Wait } from './patience.js';
 import { tempDir } from './temp-dir.js';
 
 /** How a process ended. */
@@ -24,7 +25,6 @@ export interface StartOptions {
   readonly logFile?: string;
   /** Throws until the process is ready to be used. */
   readonly ready?: () => unknown;
-  readonly readyTimeoutMs?: number;
 }
 
 /** A process that we started. It is told to end, and known to have ended, through its own handle alone. */
@@ -40,11 +40,16 @@ export interface ManagedProcess {
   /** Everything it has written so far. */
   log(): string;
   signal(signal: NodeJS.Signals): void;
-  /** TERM, wait, KILL. Afterwards it and what it forked are gone. */
+  /** TERM, patience for so long, KILL. Afterwards it and what it forked are gone. */
   stop(graceMs?: number): Promise<ExitStatus>;
   /** KILL, as when a machine is switched off. */
   kill(): Promise<ExitStatus>;
 }
+
+/** Patience (see patience.ts) with a process that is to get ready, with one that is to be gone, and with a command. */
+const READY_MS = 60_000;
+const GONE_MS = 10_000;
+const RUN_MS = 120_000;
 
 const running = new Set<ManagedProcess>();
 
@@ -62,8 +67,10 @@ export function peerEnv(extra: Readonly<Record<string, string>> = {}): Record<st
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',
   };
-  const tmp = process.env['TMPDIR'];
-  if (tmp !== undefined) env['TMPDIR'] = tmp;
+  for (const name of ['TMPDIR', 'PIXL_TEST_PATIENCE']) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
   return { ...env, ...extra };
 }
 
@@ -124,8 +131,7 @@ export async function startProcess(options: StartOptions): Promise<ManagedProces
   }
   const managed = await manage(child, options.name, logFile, () => logDir?.remove());
   try {
-    if (options.ready !== undefined)
-      await untilReady(managed, options.ready, options.readyTimeoutMs ?? 20_000);
+    if (options.ready !== undefined) await untilReady(managed, options.ready);
   } catch (cause) {
     const tail = lastLines(logFile, 12);
     await managed.kill();
@@ -178,7 +184,7 @@ async function manage(
       child.kill('SIGTERM');
       const timer = setTimeout(() => {
         if (status === undefined) signalGroup(pid, 'SIGKILL');
-      }, graceMs);
+      }, patience(graceMs));
       try {
         return await exited();
       } finally {
@@ -195,7 +201,7 @@ async function manage(
   return managed;
 }
 
-async function untilReady(managed: ManagedProcess, ready: () => unknown, timeoutMs: number): Promise<void> {
+async function untilReady(managed: ManagedProcess, ready: () => unknown): Promise<void> {
   const stopped = new AbortController();
   await Promise.race([
     managed.exited().then(({ code, signal }) => {
@@ -206,7 +212,7 @@ async function untilReady(managed: ManagedProcess, ready: () => unknown, timeout
         if (stopped.signal.aborted) return;
         await ready();
       },
-      { timeoutMs, everyMs: 40 },
+      { timeoutMs: READY_MS, everyMs: 40 },
     ),
   ]).finally(() => stopped.abort());
   if (!managed.isRunning()) throw new Error(`${managed.name} ended early`);
@@ -222,6 +228,7 @@ export interface RunResult {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** For what takes more than minutes even on a quick, idle machine. */
   readonly timeoutMs?: number;
   /** An exit code other than 0 is an answer, not an error. */
   readonly allowFailure?: boolean;
@@ -234,7 +241,7 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = patience(Math.max(options.timeoutMs ?? 0, RUN_MS));
   const child = spawn(command, [...args], { cwd: options.cwd, env: peerEnv(options.env), detached: true });
   const late = { is: false };
   const timer = setTimeout(() => {
@@ -269,10 +276,10 @@ export async function run(
 }
 
 /** Waits for a condition of a process that has no event. */
-export async function untilGone(pid: number, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+export async function untilGone(pid: number): Promise<void> {
+  const wait = new Wait(GONE_MS);
   while (isRunning(pid)) {
-    if (performance.now() > deadline) throw new Error(`process ${pid} still runs after ${timeoutMs} ms`);
+    if (wait.isOver()) throw new Error(`process ${pid} still runs after ${wait.waited}`);
     await sleep(20);
   }
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
 import { closeAtEnd, openLongLived } from './long-lived.js';
+import { patience } from './patience.js';
 
 const BIN = '/usr/lib/rabbitmq/bin';
 const READY_TIMEOUT_MS = 90_000;
@@ -94,7 +95,7 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
     const child = broker;
     broker = undefined;
     signal(child, how);
-    await ended(child, 30_000);
+    await ended(child);
   };
   const result: Rabbitmq = {
     host: '127.0.0.1',
@@ -113,14 +114,14 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
     ctl: async (...args) => {
       const { stdout } = await promisify(execFile)(join(BIN, 'rabbitmqctl'), ['-q', ...args], {
         env,
-        timeout: 60_000,
+        timeout: patience(120_000),
       });
       return stdout;
     },
     stop: async () => {
       await end('SIGTERM');
       signal(epmd, 'SIGTERM');
-      await ended(epmd, 5_000);
+      await ended(epmd);
       await log.close();
       await rm(dir, { recursive: true, force: true });
       process.off('exit', endNow);
@@ -225,15 +226,15 @@ function isRunning(child: ChildProcess): boolean {
   return existsSync(stat) && !/\) Z /.test(readFileSync(stat, 'utf8'));
 }
 
-async function ended(child: ChildProcess, timeoutMs: number): Promise<void> {
+async function ended(child: ChildProcess): Promise<void> {
   const check = (): void => {
     if (isRunning(child)) throw new Error(`process ${child.pid} does not end`);
   };
   try {
-    await eventually(check, { timeoutMs, everyMs: 50 });
+    await eventually(check, { everyMs: 50 });
   } catch {
     signal(child, 'SIGKILL');
-    await eventually(check, { timeoutMs: 5_000, everyMs: 50 });
+    await eventually(check, { everyMs: 50 });
   }
 }
 

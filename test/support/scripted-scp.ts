@@ -8,6 +8,7 @@ import {
   type AssociationOptions,
   type ContextProposal,
 } from '../../src/dimse/index.js';
+import { patience } from './patience.js';
 import {
   startScriptedPeer,
   type Incoming,
@@ -26,8 +27,8 @@ export const QUERY_RETRIEVE: readonly ContextProposal[] = [
 ].map((abstractSyntax) => ({ abstractSyntax, transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES }));
 export const [ECHO, FIND, MOVE] = [1, 3, 5] as const;
 
-/** Long enough for a busy machine, short enough to see a test hang. */
-export const PATIENCE = 10_000;
+/** With a peer that will answer. */
+export const PATIENCE = patience(30_000);
 
 export const TIMEOUTS = { connectMs: PATIENCE, acseMs: PATIENCE, writeMs: PATIENCE };
 

@@ -178,7 +178,6 @@ describe('A parquet file', () => {
   });
 
   it('of a million rows in one row group and one page takes no more memory than the page and its portion', async function () {
-    this.timeout(60_000);
     await written(
       `SELECT i AS id, '1.2.826.0.1.3680043.9.7156.1.' || i || '.1710754859' AS unique_text FROM range(1000000) t(i)`,
       'COMPRESSION snappy, ROW_GROUP_SIZE 1000000',
@@ -198,7 +197,6 @@ describe('A parquet file', () => {
 
   for (const damage of ['cut', 'changed'] as const)
     it(`that was ${damage} anywhere is read as it is or is an error of its own, never another`, async function () {
-      this.timeout(60_000);
       await written(TABLE.replace('5000', '300'), 'COMPRESSION snappy', async (path) => {
         const whole = readFileSync(path);
         let refused = 0;

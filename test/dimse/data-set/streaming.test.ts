@@ -79,7 +79,6 @@ describe('A data set that streams by', () => {
   });
 
   it('of 200 MB takes little memory', async function () {
-    this.timeout(60_000);
     const count = 200 * 16;
     function* pieces(): Generator<Buffer> {
       yield Buffer.concat([HEAD, header(0x7fe00010, 'OW', count * 65_536, EXPLICIT)]);
@@ -153,7 +152,6 @@ describe('A data set that streams by', () => {
   });
 
   it('may drip in byte by byte before the element, in time and memory of the order of its length', async function () {
-    this.timeout(30_000);
     const length = MEBIBYTE;
     const bytes = encode([element(0x000b1001, 'OB', Buffer.alloc(length)), lo(0x00100010, 'A')], EXPLICIT);
     function* drips(): Generator<Buffer> {

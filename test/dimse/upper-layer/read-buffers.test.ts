@@ -37,7 +37,7 @@ describe('the buffers that sockets are read into', () => {
     await once(server, 'close');
     expect(read).to.equal(TOTAL);
     expect(most / MB, 'MiB').to.be.below(48);
-  }).timeout(20_000);
+  });
 
   it('leave no collection to code in contexts that are made later', () => {
     countReadBuffer(TOTAL);

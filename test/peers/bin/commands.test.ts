@@ -76,7 +76,6 @@ const status: Status = {
 };
 
 describe('Every command', function () {
-  this.timeout(120_000);
   const broker = useBroker();
   const api = useApi();
   let lab: Lab;
@@ -165,9 +164,7 @@ describe('Every command', function () {
           args: ['serve'],
           env: { PIXL_IMAGING_API_PORT: freeApiPort },
           meanwhile: async (running) => {
-            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), {
-              timeoutMs: 20_000,
-            });
+            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'));
             running.kill('SIGTERM');
           },
         }),
@@ -230,9 +227,7 @@ describe('Every command', function () {
           args: ['populate', cohort, '--num-retries', '1'],
           meanwhile: async () => {
             const queue = sound['PIXL_PRIMARY_QUEUE']!;
-            await eventually(async () => expect(await broker.depth(queue)).to.equal(2), {
-              timeoutMs: 20_000,
-            });
+            await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
             await broker.drain(queue);
           },
         }),
@@ -412,9 +407,7 @@ describe('Every command', function () {
         0: () => ({
           args: ['consume', '--queue', broker.queue(), '--handler', join(files.path, 'handler.mjs')],
           meanwhile: async (running) => {
-            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), {
-              timeoutMs: 20_000,
-            });
+            await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'));
             running.kill('SIGTERM');
           },
         }),
@@ -442,7 +435,7 @@ describe('Every command', function () {
         call: () => ({
           args: ['node', '--aet', 'NODE', '--port', '0', '--dir', join(files.path, 'node')],
           meanwhile: async (running) => {
-            await eventually(() => expect(running.stdout()).to.match(/^}$/m), { timeoutMs: 30_000 });
+            await eventually(() => expect(running.stdout()).to.match(/^}$/m));
             running.kill('SIGTERM');
           },
         }),
@@ -487,7 +480,7 @@ describe('Every command', function () {
     meanwhile,
   }: Call): Promise<Awaited<ReturnType<typeof runCli>>> {
     await first?.();
-    const running = startCli(args, { env: { ...sound, ...env }, timeoutMs: 60_000 });
+    const running = startCli(args, { env: { ...sound, ...env } });
     await meanwhile?.(running);
     return running.ended;
   }

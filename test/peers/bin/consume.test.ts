@@ -26,7 +26,6 @@ function message(procedure: number): Buffer {
 }
 
 describe('pixl-imaging consume', function () {
-  this.timeout(90_000);
   const broker = useBroker();
 
   it('runs the example on ehr messages: each report once in the extract, whatever is delivered twice', async () => {
@@ -58,15 +57,12 @@ describe('pixl-imaging consume', function () {
 
       const running = startCli(['consume', '--queue', queue, '--handler', EXAMPLE], {
         env,
-        timeoutMs: 60_000,
       });
       const publisher = await broker.publisher();
-      await eventually(() => expect(running.stderr()).to.contain('ready'), { timeoutMs: 30_000 });
+      await eventually(() => expect(running.stderr()).to.contain('ready'));
       for (const body of [message(1), message(2), message(1), Buffer.from('no message'), message(9)])
         await publisher.publish(queue, body);
-      await eventually(() => expect(existsSync(table), running.stderr()).to.equal(true), {
-        timeoutMs: 30_000,
-      });
+      await eventually(() => expect(existsSync(table), running.stderr()).to.equal(true));
       await eventually(async () => expect(await rows()).to.deep.equal(expected(1, 2)));
       for (const id of [3, 4]) await publisher.publish(queue, message(id));
       await eventually(async () => expect(await broker.depth(queue)).to.equal(0));
@@ -100,9 +96,9 @@ describe('pixl-imaging consume', function () {
       );
       const env = { ...brokerEnv(broker.rabbitmq), PIXL_FAILED_QUEUE: failed, PIXL_MAX_ATTEMPTS: '1' };
       const args = ['consume', '--queue', queue, '--handler', file, '--prefetch', '1'];
-      const running = startCli(args, { env, timeoutMs: 60_000 });
+      const running = startCli(args, { env });
       const publisher = await broker.publisher();
-      await eventually(() => expect(running.stderr()).to.contain('ready'), { timeoutMs: 30_000 });
+      await eventually(() => expect(running.stderr()).to.contain('ready'));
       const bodies = [
         'null',
         '{"kind":"done"}',
@@ -113,7 +109,7 @@ describe('pixl-imaging consume', function () {
         'throw',
       ];
       for (const body of bodies) await publisher.publish(queue, Buffer.from(body));
-      await eventually(async () => expect(await broker.depth(failed)).to.equal(4), { timeoutMs: 20_000 });
+      await eventually(async () => expect(await broker.depth(failed)).to.equal(4));
       running.kill('SIGTERM');
       const { code, stderr } = await running.ended;
       expect(code, stderr).to.equal(0);

@@ -11,7 +11,6 @@ const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0
 const IDENTIFIERS = /DEMO\d|\bACC\d|\b2\.25\.\d/;
 
 describe('demo', function () {
-  this.timeout(120_000);
   let folder: TempDir;
   beforeEach(() => {
     folder = tempDir('demo');
@@ -20,7 +19,7 @@ describe('demo', function () {
 
   it('shows the whole job, with a ledger that balances, and a picture of each study that arrived', async () => {
     const dir = join(folder.path, 'shown');
-    const { code, stdout, stderr } = await runCli(['demo', '--dir', dir], { timeoutMs: 100_000 });
+    const { code, stdout, stderr } = await runCli(['demo', '--dir', dir]);
     expect(code, `${stdout}\n${stderr}`).to.equal(0);
     expect(stdout).to.match(
       /^Balanced: 5 requested, 5 in the ledger; 68 images in the archives, 68 delivered, 68 in anon\.$/m,
@@ -44,7 +43,7 @@ describe('demo', function () {
   it('leaves nothing behind when it is broken off', async () => {
     const temporary = join(folder.path, 'tmp');
     mkdirSync(temporary);
-    const running = startCli(['demo'], { env: { TMPDIR: temporary }, timeoutMs: 100_000 });
+    const running = startCli(['demo'], { env: { TMPDIR: temporary } });
     await eventually(() => expect(running.stdout()).to.contain('beside a daemon'), { timeoutMs: 60_000 });
     const made = readdirSync(temporary).find((name) => name.startsWith('pixl-demo-'));
     const { pid } = daemonIn(join(temporary, made!));

@@ -16,7 +16,6 @@ describe('pixl-imaging echo', () => {
     nodesEnv({ primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon });
 
   before(async function () {
-    this.timeout(120_000);
     lab = await sharedLab();
   });
 

@@ -19,7 +19,6 @@ describe('pixl-imaging find', () => {
   const byAccession = (): string[] => ['find', '--mrn', study.mrn, '--accession', study.accession];
 
   before(async function () {
-    this.timeout(120_000);
     lab = await sharedLab();
     dir = tempDir('find');
     const shared = {

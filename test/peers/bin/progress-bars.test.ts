@@ -12,7 +12,6 @@ const HEADING =
   'procedure_id,mrn,accession_number,project_name,extract_generated_timestamp,study_date,study_uid,participant_id';
 
 describe('The progress bars of populate', function () {
-  this.timeout(60_000);
   const broker = useBroker();
   let dir: TempDir;
   let cohort: string;

@@ -51,7 +51,6 @@ describe('pixl-imaging pull', () => {
   ];
 
   before(async function () {
-    this.timeout(120_000);
     lab = await sharedLab();
     dir = tempDir('pull');
     inVna = await makeStudy(dir.path, {

@@ -23,14 +23,12 @@ interface ReportRow {
 }
 
 describe('pixl-imaging serve --embedded', function () {
-  this.timeout(120_000);
   let files: TempDir;
   let archives: { readonly primary: Dcmqrscp; readonly secondary: Dcmqrscp };
   let ports: { readonly raw: number; readonly anon: number; readonly api: number };
   const studies: MadeStudy[] = [];
 
   before('start two archives, with studies', async function () {
-    this.timeout(120_000);
     files = tempDir('embedded-studies');
     ports = { raw: await freePort(), anon: await freePort(), api: await freePort() };
     const peers = [{ aeTitle: 'PIXL_RAW', port: ports.raw }];
@@ -64,7 +62,7 @@ describe('pixl-imaging serve --embedded', function () {
   });
 
   const report = async (env: Record<string, string>): Promise<ReportRow[]> => {
-    const result = await runCli(['report', '--embedded', '--json'], { env, timeoutMs: 60_000 });
+    const result = await runCli(['report', '--embedded', '--json'], { env });
     expect(result.code, result.stderr).to.equal(0);
     return result.json() as ReportRow[];
   };
@@ -82,7 +80,7 @@ describe('pixl-imaging serve --embedded', function () {
       'image',
       '--json',
     ];
-    const found: CliResult = await runCli(args, { env: { ...env, ...anon }, timeoutMs: 60_000 });
+    const found: CliResult = await runCli(args, { env: { ...env, ...anon } });
     return (found.json() as { sop_instance_uid: string }[]).map((row) => row.sop_instance_uid).sort();
   };
 
@@ -97,7 +95,6 @@ describe('pixl-imaging serve --embedded', function () {
   };
 
   it('does the whole job on nothing but a folder, which another daemon is kept out of and other commands reach', async function () {
-    this.timeout(240_000);
     await withTempDir(async (dir) => {
       const folder = join(dir, 'pixl-data');
       const env = environment(folder);
@@ -105,14 +102,14 @@ describe('pixl-imaging serve --embedded', function () {
       // Before there is a daemon: the folder is made, and the messages wait in it.
       const populated = await runCli(
         ['populate', cohort(dir, wanted), '--embedded', '--no-start', '--json'],
-        { env, timeoutMs: 60_000 },
+        { env },
       );
       expect(populated.code, populated.stderr).to.equal(0);
       expect(populated.json()).to.deep.include({ published: 3 });
 
       const daemon = await startDaemon(env, ['--embedded']);
       // It waits 20 s for the first one to end: meanwhile the job is done.
-      const second = startCli(['serve', '--embedded'], { env, timeoutMs: 90_000 });
+      const second = startCli(['serve', '--embedded'], { env });
       try {
         await ended(ports.api, { delivered: 3 });
         for (const study of wanted)
@@ -144,13 +141,12 @@ describe('pixl-imaging serve --embedded', function () {
         ];
         const more = await runCli(
           ['populate', cohort(dir, [missing]), '--embedded', '--no-start', '--json'],
-          { env, timeoutMs: 60_000 },
+          { env },
         );
         expect(more.json()).to.deep.include({ published: 1 });
         await ended(ports.api, { delivered: 3, missing: 1 });
         const retried = await runCli(['retry', '--embedded', '--reason', 'missing', '--json'], {
           env,
-          timeoutMs: 60_000,
         });
         expect(retried.json()).to.deep.include({ moved: 1 });
         const { code, stderr } = await second.ended;
@@ -166,7 +162,6 @@ describe('pixl-imaging serve --embedded', function () {
   });
 
   it('loses no accepted message over kill -9 at twenty random points', async function () {
-    this.timeout(900_000);
     const SEED = 31_337;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {

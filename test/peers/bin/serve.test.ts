@@ -46,7 +46,7 @@ describe('pixl-imaging serve', () => {
     it(`works until ${signal} and ends in order, with nothing but log lines`, async () => {
       const env = { ...nodes, ...brokerEnv(broker.rabbitmq), ...queuesEnv() };
       const running = startCli(['serve'], { env });
-      await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), { timeoutMs: 15_000 });
+      await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'));
       running.kill(signal);
       const { code, stdout, stderr } = await running.ended;
       expect(code).to.equal(0);
@@ -63,13 +63,13 @@ describe('pixl-imaging serve', () => {
   it('waits for a broker that comes later', async () => {
     await broker.rabbitmq.shutDown();
     const env = { ...nodes, ...brokerEnv(broker.rabbitmq), ...queuesEnv() };
-    const running = startCli(['serve'], { env, timeoutMs: 60_000 });
+    const running = startCli(['serve'], { env });
     try {
       await eventually(() => expect(running.stderr()).to.contain('no broker yet'));
     } finally {
       await broker.rabbitmq.start();
     }
-    await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'), { timeoutMs: 30_000 });
+    await eventually(() => expect(running.stderr()).to.contain('"msg":"ready"'));
     running.kill('SIGTERM');
     expect((await running.ended).code).to.equal(0);
   });

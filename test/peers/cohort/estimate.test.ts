@@ -15,7 +15,6 @@ describe('pixl-imaging estimate', () => {
   let cohort: string;
 
   before(async function () {
-    this.timeout(120_000);
     lab = await sharedLab();
     dir = tempDir('estimate');
     const study = await makeStudy(dir.path, {

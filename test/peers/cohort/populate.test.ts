@@ -27,7 +27,6 @@ function csv(count: number, project: (index: number) => string = () => 'Some Pro
 }
 
 describe('pixl-imaging populate', function () {
-  this.timeout(120_000);
   const broker = useBroker();
   const api = useApi();
   before(sharedPostgres);
@@ -169,7 +168,7 @@ describe('pixl-imaging populate', function () {
         expect((await first.ended).signal).to.equal('SIGKILL');
         const sent = await broker.depth(queue);
         expect(sent).to.be.lessThan(total);
-        const second = await runCli(['populate', path, '--no-start', '--json'], { env, timeoutMs: 90_000 });
+        const second = await runCli(['populate', path, '--no-start', '--json'], { env });
         expect(second.code, second.stderr).to.equal(0);
         const { done_before: before, published } = second.json() as {
           done_before: number;
@@ -238,7 +237,7 @@ describe('pixl-imaging populate', function () {
           "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
         ]);
         expect(accessions(await broker.drain(queue))).to.have.length(3);
-        await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
+        await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
         await broker.drain(queue);
         const { code, json, stderr } = await running.ended;
         expect(code, stderr).to.equal(4);
@@ -259,7 +258,7 @@ describe('pixl-imaging populate', function () {
             env,
           });
           // It sets the rate when all is published.
-          await eventually(() => expect(services.set).to.have.length(starts), { timeoutMs: 20_000 });
+          await eventually(() => expect(services.set).to.have.length(starts));
           return running;
         };
         const first = await run(1);
@@ -272,7 +271,7 @@ describe('pixl-imaging populate', function () {
           "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
         ]);
         await broker.drain(queue);
-        await eventually(async () => expect(await broker.depth(queue)).to.equal(2), { timeoutMs: 20_000 });
+        await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
         second.kill('SIGINT');
         expect((await second.ended).code).to.equal(1);
         const third = await run(3);
@@ -293,7 +292,7 @@ describe('pixl-imaging populate', function () {
       const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
       await withCsv(csv(3), async (path) => {
         const first = startCli(['populate', path, '--num-retries', '1'], { env });
-        await eventually(() => expect(services.set).to.have.length(1), { timeoutMs: 20_000 });
+        await eventually(() => expect(services.set).to.have.length(1));
         const second = await runCli(['populate', path, '--no-start'], { env });
         expect(second.code).to.equal(1);
         expect(second.stderr).to.contain('another populate of the project some-project is running');

@@ -13,7 +13,6 @@ import { postgresSslRequest, tlsInFrontOf } from '../../support/tls-front.js';
 import { failureOf, withDatabase, withDatabaseAt } from './fixture.js';
 
 describe('The database client', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('passes parameters apart from the statement, and gives rows', async () => {
@@ -142,7 +141,6 @@ describe('The database client', function () {
 });
 
 describe('The database client, when the server goes', function () {
-  this.timeout(60_000);
   let postgres: Postgres;
   before(async () => {
     postgres = await startPostgres();
@@ -175,7 +173,6 @@ describe('The database client, when the server goes', function () {
 });
 
 describe('The database client, by TLS', function () {
-  this.timeout(60_000);
   let dir: TempDir;
   let postgres: Postgres;
   let other: Buffer;
@@ -237,7 +234,6 @@ describe('The database client, by TLS', function () {
 });
 
 describe('The database client, before a certificate of an authority', function () {
-  this.timeout(60_000);
   const authorities = useAuthorities();
   before(sharedPostgres);
 

@@ -32,7 +32,6 @@ async function json(address: DatabaseAddress, ...args: readonly string[]): Promi
 const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting'];
 
 describe('pixl-imaging migrate', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('goes up, says so, and goes down', async () => {
@@ -98,7 +97,6 @@ describe('pixl-imaging migrate', function () {
 });
 
 describe('pixl-imaging report', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   const filled = (work: (address: DatabaseAddress, database: Database) => Promise<void>): Promise<void> =>

@@ -30,8 +30,6 @@ import { withTempDir } from '../../support/temp-dir.js';
 import { failureOf } from './fixture.js';
 
 describe('The embedded database', function () {
-  this.timeout(60_000);
-
   it('takes the same migrations, up, at the same time, and down, and the same statements', async () => {
     await withEmbeddedDatabase(async (database) => {
       const results = await Promise.all([1, 2, 3].map(() => migrateUp(database, silentLogger)));
@@ -179,13 +177,12 @@ describe('The embedded database', function () {
       );
       renameSync(`${log}.away`, log);
       expect(failure).to.be.instanceOf(DatabaseUnavailableError);
-      const { rows } = await eventually(() => database.query('SELECT n FROM t'), { timeoutMs: 20_000 });
+      const { rows } = await eventually(() => database.query('SELECT n FROM t'));
       expect(rows).to.deep.equal([{ n: 1 }]);
     });
   });
 
   it('keeps every committed transaction, whole, over kill -9 at random points', async function () {
-    this.timeout(300_000);
     const SEED = 20_231_207;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {
@@ -199,7 +196,6 @@ describe('The embedded database', function () {
         if (pairs === 0) await sleep(random(50, 900));
         else
           await eventually(() => expect(committed().length, `seed ${SEED}`).to.be.above(pairs), {
-            timeoutMs: 30_000,
             everyMs: 2,
           });
         await writer.kill();
@@ -224,9 +220,7 @@ describe('The embedded database', function () {
       const writer = await startProgram('embedded-writer-main', { folder, round: 1 });
       try {
         // V8 has found by then what runs often, and made of it whatever it makes.
-        await eventually(() => expect(writer.log().split('\n')).to.have.length.above(1_000), {
-          timeoutMs: 50_000,
-        });
+        await eventually(() => expect(writer.log().split('\n')).to.have.length.above(1_000));
         expect(residentMemory(writer.pid).peak, 'MiB').to.be.lessThan(400);
       } finally {
         await writer.kill();

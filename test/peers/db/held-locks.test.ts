@@ -7,7 +7,6 @@ const alone = (name: string): LockName => ({ name, isShared: false });
 const shared = (name: string): LockName => ({ name, isShared: true });
 
 describe('Locks that are held', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('keep others out until they are released, and say which was in the way', async () => {

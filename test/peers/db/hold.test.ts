@@ -20,7 +20,6 @@ const POLICY = { firstMs: 20, maxMs: 200 };
 const never = new AbortController().signal;
 
 describe('Outcomes, when the database goes', function () {
-  this.timeout(90_000);
   let postgres: Postgres;
   before(async () => {
     postgres = await startPostgres();

@@ -30,7 +30,6 @@ function withExtract(work: (database: Database, extractId: number) => Promise<vo
 }
 
 describe('The images of a cohort', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('belong to the one extract of a slug, also when many ask for it at once', async () => {

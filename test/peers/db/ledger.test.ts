@@ -30,7 +30,6 @@ async function rowsOf(ledger: Ledger): Promise<Transfer[]> {
 }
 
 describe('The ledger', function () {
-  this.timeout(120_000);
   before(sharedPostgres);
 
   it('keeps all that is known of a message', async () => {
@@ -218,7 +217,6 @@ describe('The ledger', function () {
 });
 
 describe('A setting', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('is there with its time after it was set, until it is removed', async () => {

@@ -32,7 +32,6 @@ const ROWS = [
 ];
 
 describe('The migrations', function () {
-  this.timeout(60_000);
   before(sharedPostgres);
 
   it('make the schema of an empty database, once, and take it back whole', async () => {

@@ -12,8 +12,6 @@ import { startNodeProcess } from '../../support/node.js';
 import { withTempDir } from '../../support/temp-dir.js';
 
 describe('a node as a process of its own', function () {
-  this.timeout(120_000);
-
   it('has after kill -9 in the middle of stores every instance that it acknowledged, and no half of any', () =>
     withTempDir(async (path) => {
       const folder = join(path, 'store');

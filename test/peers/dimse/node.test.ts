@@ -24,7 +24,6 @@ const COMPRESSED: readonly TransferSyntaxName[] = [
 ];
 
 describe('an embedded node and its peers', function () {
-  this.timeout(60_000);
   let dir: TempDir;
   let node: RunningNode;
   let orthanc: Orthanc;

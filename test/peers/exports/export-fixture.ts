@@ -56,7 +56,6 @@ export function useExports(): ExportFixture {
   let studies = 0;
 
   before(async function () {
-    this.timeout(120_000);
     anon = await startOrthanc({ aeTitle: 'ORTHANC_ANON' });
     haven = await sharedProftpd();
     address = await (await sharedPostgres()).createDatabase();

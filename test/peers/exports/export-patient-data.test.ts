@@ -81,7 +81,6 @@ function treeOf(folder: string): string[] {
 }
 
 describe('pixl-imaging export-patient-data', function () {
-  this.timeout(90_000);
   let server: Proftpd;
   before(sharedPostgres);
   before(async () => {
@@ -109,7 +108,7 @@ describe('pixl-imaging export-patient-data', function () {
           HOST_EXPORT_ROOT_DIR: exportDir,
         };
         const run: Place['run'] = (extract, options = {}) =>
-          runCli(['export-patient-data', extract, '--json'], { env, timeoutMs: 60_000, ...options });
+          runCli(['export-patient-data', extract, '--json'], { env, ...options });
         await work({ folder, exportDir, database, env, run });
       }, 'export');
     });

@@ -176,7 +176,7 @@ describe('pixl-imaging upload-study', () => {
       expect(await datasetDigest(sent!), syntax).to.equal(await datasetDigest(file));
       rmSync(join(exports.folder, `unzipped-${study.studyInstanceUid}`), { recursive: true });
     }
-  }).timeout(60_000);
+  });
 
   it('exports nothing when anon lists an image that it does not send', async () => {
     const study = await exports.study({ instances: 10 });
@@ -214,7 +214,7 @@ describe('pixl-imaging upload-study', () => {
     } finally {
       await proxy.close();
     }
-  }).timeout(60_000);
+  });
 
   it('notes nothing when the safe haven is full, and a second run completes it', async () => {
     const study = await exports.study({ instances: 12, rows: 512, cols: 512, noise: true });
@@ -284,7 +284,7 @@ describe('pixl-imaging upload-study', () => {
       expect(await pixelDataDigest(files.get(`${sopInstanceUid}.dcm`)!)).to.equal(
         await pixelDataDigest(file),
       );
-  }).timeout(120_000);
+  });
 
   it('puts 200 studies there at four at a time, each once, though each is asked for twice', async () => {
     const studies: MadeStudy[] = [];
@@ -314,7 +314,7 @@ describe('pixl-imaging upload-study', () => {
       'SELECT count(exported_at)::integer AS exported FROM pixl_pipeline.image',
     );
     expect(rows[0]?.exported).to.equal(200);
-  }).timeout(180_000);
+  });
 
   it('says who refused it', async () => {
     const study = await exports.study();

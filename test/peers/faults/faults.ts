@@ -40,7 +40,6 @@ export interface FaultPeers {
 /** A fault, and what is left of it: a test of its own. */
 export interface FaultCase {
   readonly name: string;
-  readonly timeoutMs?: number;
   /** @param random the same for the same seed, whatever ran before */
   run(faults: Faults, random: Random): Promise<void>;
 }
@@ -124,7 +123,6 @@ export function useFaults(): () => Faults {
   let closers = new Closers();
 
   before('start the peers', async function () {
-    this.timeout(180_000);
     faults = faultsOn(await faultPeers(), () => closers);
   });
 
@@ -133,7 +131,6 @@ export function useFaults(): () => Faults {
   });
 
   afterEach('close what the test opened', async function () {
-    this.timeout(60_000);
     const ending = closers;
     closers = new Closers();
     try {

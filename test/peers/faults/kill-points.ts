@@ -29,7 +29,6 @@ const MESSAGES = (KILL_POINTS.length + 1) * (PORTION.length + 1);
 /** `kill -9` of the daemon at each point of a message's way, in any order, during one run of messages. */
 export const killPoints: FaultCase = {
   name: `kill -9 at each of ${KILL_POINTS.length} points, during ${MESSAGES} messages`,
-  timeoutMs: 400_000,
   run: async (faults, random) => {
     const plans = new KillPlans(faults.folder());
     plans.set(null);
@@ -81,5 +80,5 @@ async function expectAllThere(
   { books }: FaultDeployment,
   mayRepeat: number,
 ): Promise<void> {
-  await eventually(() => expectBalance(messages, books, mayRepeat), { timeoutMs: 30_000, everyMs: 100 });
+  await eventually(() => expectBalance(messages, books, mayRepeat), { everyMs: 100 });
 }

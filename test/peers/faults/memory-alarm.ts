@@ -16,7 +16,7 @@ export const memoryAlarm: FaultCase = {
     });
     // What is in hand is to end when the broker takes nothing more.
     delivery.holdAfter(1);
-    await eventually(() => expect(delivery.isHolding()).to.equal(true), { timeoutMs: 30_000 });
+    await eventually(() => expect(delivery.isHolding()).to.equal(true));
     await rabbitmq.ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
     try {
       const [taken, ended] = [load.more(1, 'broker takes no messages'), load.more(3, 'message')];

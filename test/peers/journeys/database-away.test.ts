@@ -19,7 +19,6 @@ describe('journeys while the database is away', () => {
 
   for (const how of ['shutDown', 'kill'] as const)
     it(`are held before their ack, and each is accounted for once when it is back (${how})`, async function () {
-      this.timeout(120_000);
       const { lab } = journeys;
       const postgres = await startPostgres();
       journeys.atEnd(() => postgres.stop());
@@ -38,15 +37,12 @@ describe('journeys while the database is away', () => {
       const lines = (msg: string): LogLine[] => own.daemon.lines().filter((line) => line.msg === msg);
       // All that was in hand has come to its end, waits to be written down, and nothing more is taken.
       const untilAllIsHeld = (waits: number): Promise<unknown> =>
-        eventually(
-          async () => {
-            const ready = await own.depth(own.queues.primary);
-            expect(ready, 'messages that the daemon leaves in the queue').to.be.above(0);
-            expect(lines('message').length + ready).to.equal(wishes.length);
-            expect(lines('waiting for the database').length).to.be.at.least(waits);
-          },
-          { timeoutMs: 30_000 },
-        );
+        eventually(async () => {
+          const ready = await own.depth(own.queues.primary);
+          expect(ready, 'messages that the daemon leaves in the queue').to.be.above(0);
+          expect(lines('message').length + ready).to.equal(wishes.length);
+          expect(lines('waiting for the database').length).to.be.at.least(waits);
+        });
       await untilAllIsHeld(IN_FLIGHT);
       await untilAllIsHeld(3 * IN_FLIGHT);
       await postgres.start();

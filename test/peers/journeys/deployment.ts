@@ -53,7 +53,7 @@ export interface Deployment {
   /** Puts messages on the primary queue; a wish goes as plain JSON. */
   publish(messages: readonly (Wish | Buffer)[], options?: PublishOptions): Promise<void>;
   /** The daemon's log lines of the next messages that come to an end (no retry, no forward), once there are so many. */
-  ended(count: number, timeoutMs?: number): Promise<LogLine[]>;
+  ended(count: number): Promise<LogLine[]>;
   /** Publishes, and waits until every message has ended. @returns their outcomes, in alphabetical order */
   outcomesOf(messages: readonly (Wish | Buffer)[], options?: PublishOptions): Promise<string[]>;
   /** Waits for so many messages in the failed queue and takes them off it. */
@@ -133,14 +133,14 @@ export async function deploy(
     await daemon.look();
   };
 
-  const ended: Deployment['ended'] = async (count, timeoutMs = 60_000) => {
+  const ended: Deployment['ended'] = async (count) => {
     const lines = await eventually(
       () => {
         const all = endings(daemon);
         expect(all.length - taken, 'messages that ended').to.be.at.least(count);
         return all.slice(taken, taken + count);
       },
-      { timeoutMs },
+      { timeoutMs: 300_000 },
     );
     taken += count;
     return lines;

@@ -34,13 +34,11 @@ export function useJourneys(parts: Parts = REAL): Journeys {
   let closers = new Closers();
 
   before('start the peers', async function () {
-    this.timeout(120_000);
     lab = await parts.site();
     await lab.reset();
   });
 
   afterEach('close what the test opened', async function () {
-    this.timeout(60_000);
     const ending = closers;
     closers = new Closers();
     try {
@@ -96,7 +94,6 @@ export function useDaemon(
   let deployment: Deployment | undefined;
 
   before('start the daemon', async function () {
-    this.timeout(60_000);
     deployment = await deploy(nodesOf(journeys.lab), await journeys.parts.queues(), settings);
   });
 
@@ -105,7 +102,6 @@ export function useDaemon(
   });
 
   after('end the daemon', async function () {
-    this.timeout(60_000);
     await deployment?.close();
   });
 

@@ -14,7 +14,6 @@ for (const parts of PARTS)
     const daemon = useDaemon(journeys);
 
     it('goes from the archive to anon with less than 64 MiB of memory above what the idle daemon has, and leaves no association open', async function () {
-      this.timeout(240_000);
       const { lab } = journeys;
       const openConnections = (): number => connectionsTo(lab.vna.port, lab.raw.port, lab.anon.port);
       const study = await journeys.study({
@@ -31,10 +30,10 @@ for (const parts of PARTS)
       forgetPeakMemory(pid);
       await daemon().publish([wishFor(study)]);
       await eventually(() => expect(openConnections(), 'open connections').to.be.above(0));
-      const [line] = await daemon().ended(1, 180_000);
+      const [line] = await daemon().ended(1);
       expect(line).to.include({ outcome: 'delivered' });
       // A store has a thread taken for as long as an association is open, used or not.
-      await eventually(() => expect(openConnections(), 'open connections').to.equal(0), { timeoutMs: 2_000 });
+      await eventually(() => expect(openConnections(), 'open connections').to.equal(0));
       const above = residentMemory(pid).peak - idle;
       expect(above, `MiB above idle, which has ${idle}`).to.be.lessThan(64);
 

@@ -60,7 +60,7 @@ for (const parts of PARTS)
     const largeStudy = (): Promise<MadeStudy> => journeys.study({ instances: 8, rows: 512, cols: 256 });
 
     const isHolding = (proxy: TcpProxy): Promise<unknown> =>
-      eventually(() => expect(proxy.isHolding(), 'held').to.equal(true), { timeoutMs: 30_000 });
+      eventually(() => expect(proxy.isHolding(), 'held').to.equal(true));
 
     async function expectAllDelivered(own: Deployment, studies: readonly MadeStudy[]): Promise<void> {
       const all = studies.flatMap(({ sopInstanceUids }) => sopInstanceUids).sort();
@@ -116,14 +116,11 @@ for (const parts of PARTS)
         ['delivery', 3_000_000],
       ] as const) {
         proxies[leg].holdAfter(bytes);
-        await eventually(
-          () => {
-            // With everything delivered nothing goes by this proxy any more.
-            const delivered = own.daemon.lines().filter(({ outcome }) => outcome === 'delivered');
-            expect(proxies[leg].isHolding() || delivered.length >= studies.length).to.equal(true);
-          },
-          { timeoutMs: 30_000 },
-        );
+        await eventually(() => {
+          // With everything delivered nothing goes by this proxy any more.
+          const delivered = own.daemon.lines().filter(({ outcome }) => outcome === 'delivered');
+          expect(proxies[leg].isHolding() || delivered.length >= studies.length).to.equal(true);
+        });
         await own.daemon.kill();
         proxies[leg].release();
         await own.daemon.start();

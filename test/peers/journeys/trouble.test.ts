@@ -22,13 +22,10 @@ for (const parts of PARTS)
       const address = { aeTitle: 'LATE_ANON', host: '127.0.0.1', port: await freePort() };
       const own = await journeys.deploy({ anon: address });
       await own.publish([wishFor(study)], { priority: 3 });
-      await eventually(
-        () => {
-          const retry = own.daemon.lines().find(({ outcome }) => outcome === 'retry');
-          expect(retry).to.include({ queue: own.queues.primary, attempt: 1 });
-        },
-        { timeoutMs: 30_000 },
-      );
+      await eventually(() => {
+        const retry = own.daemon.lines().find(({ outcome }) => outcome === 'retry');
+        expect(retry).to.include({ queue: own.queues.primary, attempt: 1 });
+      });
       const anon = await lab.startStore(address);
       journeys.atEnd(() => anon.close());
       const [line] = await own.ended(1);

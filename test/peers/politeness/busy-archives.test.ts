@@ -57,7 +57,7 @@ describe('an archive that has too much to do', () => {
     expect((await own.status('primary')).reason).to.equal('congested: 1 of 5 messages at a time');
     expect(await own.depth(own.queues.failed)).to.equal(0);
     // Up to five at first, as many as came before the first was rejected, then one or two in a time that doubles.
-    await eventually(() => expect(archive.record.rejected).to.be.within(5, 12), { timeoutMs: 30_000 });
+    await eventually(() => expect(archive.record.rejected).to.be.within(5, 12));
     archive.setQuirks({});
     const lines = await own.ended(16);
     expect(lines.map(({ outcome }) => outcome)).to.deep.equal(Array(16).fill('delivered'));
@@ -106,9 +106,7 @@ describe('an archive that has too much to do', () => {
         { PIXL_RETRIEVE_ATTEMPTS: '1' },
       );
       await own.publish(studies.map((study) => wishFor(study)));
-      await eventually(async () => expect((await own.status('primary')).reason).to.match(LIMIT), {
-        timeoutMs: 15_000,
-      });
+      await eventually(async () => expect((await own.status('primary')).reason).to.match(LIMIT));
       archive.setQuirks({});
       const lines = await own.ended(2);
       expect(lines.map(({ outcome }) => outcome)).to.deep.equal(['delivered', 'delivered']);
@@ -130,22 +128,17 @@ describe('an archive that is down', () => {
       // The secondary is the one that is down: all that the primary does not have goes there.
       const own = await deployWatched(journeys, { primary, secondary }, { PIXL_MAX_ATTEMPTS: '1' });
       await own.publish(inVna.map((study) => wishFor(study)));
-      await eventually(
-        async () => {
-          const status = await own.status('secondary');
-          expect(status).to.include({ state: 'paused' });
-          expect(status.reason).to.match(/^the archive is down: .*POLITE/);
-        },
-        { timeoutMs: 15_000 },
-      );
+      await eventually(async () => {
+        const status = await own.status('secondary');
+        expect(status).to.include({ state: 'paused' });
+        expect(status.reason).to.match(/^the archive is down: .*POLITE/);
+      });
       expect(await own.status('primary')).to.include({ state: 'running', reason: null });
       // The other archive's consumer goes on.
       expect(await own.outcomesOf(inPacs.map((study) => wishFor(study)))).to.deep.equal(
         Array(4).fill('delivered'),
       );
-      await eventually(async () => expect(await own.depth(own.queues.secondary)).to.equal(7), {
-        timeoutMs: 15_000,
-      });
+      await eventually(async () => expect(await own.depth(own.queues.secondary)).to.equal(7));
       expect(await own.status('secondary')).to.include({ state: 'paused', depth: 7, in_flight: 0 });
       await archiveOf(journeys, inVna, {}, port);
       const lines = await own.ended(7);

@@ -84,12 +84,10 @@ export function useBroker(): BrokerFixture {
     });
 
   before('start RabbitMQ', async function () {
-    this.timeout(120_000);
     rabbitmq = await sharedRabbitmq();
   });
 
   afterEach('close what the test opened', async function () {
-    this.timeout(30_000);
     await closers.closeAll();
     closers = new Closers();
     await onChannel(async (channel) => {
@@ -199,7 +197,6 @@ export function useTables(): TablesFixture {
   };
 
   before('open the embedded database', async function () {
-    this.timeout(120_000);
     server = await sharedTables();
   });
 
@@ -208,7 +205,6 @@ export function useTables(): TablesFixture {
   });
 
   afterEach('close what the test opened', async function () {
-    this.timeout(30_000);
     await closers.closeAll();
     closers = new Closers();
     await fixture.database().query('DELETE FROM pixl_queue.queue');

@@ -123,7 +123,6 @@ describe('the queue in the embedded database', () => {
 
 describe('the queue in an embedded database, when its server goes', () => {
   it('waits, says so, and goes on by itself, each message handled', async function () {
-    this.timeout(60_000);
     await withTempDir(async (folder) => {
       await makeEmbeddedFolder(folder);
       let server = await startEmbeddedServer({ folder, log: silentLogger });
@@ -146,7 +145,6 @@ describe('the queue in an embedded database, when its server goes', () => {
   });
 
   it('loses no confirmed message over kill -9 at random points', async function () {
-    this.timeout(600_000);
     const SEED = 4_711;
     const random = seededIntegers(SEED);
     await withTempDir(async (folder) => {
@@ -159,7 +157,6 @@ describe('the queue in an embedded database, when its server goes', () => {
         if (until === 0) await sleep(random(50, 1_500));
         else
           await eventually(() => expect(lines().length, `seed ${SEED}`).to.be.above(until), {
-            timeoutMs: 30_000,
             everyMs: 2,
           });
         await program.kill();

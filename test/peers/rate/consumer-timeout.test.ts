@@ -15,7 +15,6 @@ describe("A study that takes longer than the broker's consumer_timeout", () => {
     );
 
   it('is moved once, delivered once, and has one outcome', async function () {
-    this.timeout(90_000);
     const { lab } = rig;
     const study = rig.small[0]!;
     const database = databaseEnv(await (await sharedPostgres()).createDatabase());

@@ -22,7 +22,6 @@ describe('The image rate of a daemon, at the archive', () => {
   };
 
   it('keeps 50 per second and 5 per second, each archive its own, over a restart', async function () {
-    this.timeout(120_000);
     const { lab, big, secondary } = rig;
     const database = databaseEnv(await (await sharedPostgres()).createDatabase());
     const daemon = await rig.start(7, database);
@@ -43,9 +42,9 @@ describe('The image rate of a daemon, at the archive', () => {
     expect(await rates()).to.deep.equal([9, 50, 5]);
 
     await daemon.publish([wishFor(secondary)]); // the VNA has it not: goes on to the PACS
-    await eventually(() => expect(lab.pacs.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+    await eventually(() => expect(lab.pacs.movedInstances()).to.be.greaterThan(0));
     await daemon.publish([wishFor(big), ...rig.small.map((study) => wishFor(study))]);
-    await eventually(() => expect(lab.vna.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+    await eventually(() => expect(lab.vna.movedInstances()).to.be.greaterThan(0));
     const from = Date.now();
     await pass(11_000);
     for (const [archive, rate] of [
@@ -63,13 +62,12 @@ describe('The image rate of a daemon, at the archive', () => {
 
   for (const by of ['setRate', 'update'] as const)
     it(`follows a change within a second, in the middle of a study (${by})`, async function () {
-      this.timeout(120_000);
       const { vna } = rig.lab;
       const before = await redelivered(rig.rabbitmq);
       const daemon = await rig.start(5);
       const { primary } = daemon.queues;
       await daemon.publish([wishFor(rig.big), ...rig.small.map((study) => wishFor(study))]);
-      await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0), { timeoutMs: 15_000 });
+      await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0));
       const phases: { rate: number; from: number; to: number }[] = [];
       let [rate, from] = [5, Date.now()];
       for (const next of [50, 0, 20, null]) {
@@ -99,7 +97,6 @@ describe('The image rate of a daemon, at the archive', () => {
     });
 
   it('cuts a study short that is moved whole when the rate is lowered from unlimited', async function () {
-    this.timeout(120_000);
     const { vna } = rig.lab;
     const daemon = await rig.start('unlimited');
     await daemon.publish([wishFor(rig.big)]);
@@ -114,7 +111,6 @@ describe('The image rate of a daemon, at the archive', () => {
   });
 
   it('costs a message a token and an image none, with PIXL_RATE_UNIT=study', async function () {
-    this.timeout(120_000);
     const { vna } = rig.lab;
     const daemon = await rig.start(1, { PIXL_RATE_UNIT: 'study' });
     await daemon.publish(rig.small.map((study) => wishFor(study)));

@@ -82,12 +82,10 @@ export function useRig(): Rig {
   let running: Deployment[] = [];
 
   before(async function () {
-    this.timeout(120_000);
     opened = await sharedPeers();
     await opened.lab.reset();
   });
   afterEach(async function () {
-    this.timeout(60_000);
     const ending = running;
     running = [];
     try {

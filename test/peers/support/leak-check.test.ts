@@ -31,13 +31,23 @@ function mocha(tests: string): Promise<RunResult & { summary: string }> {
           file,
         ],
       ],
-      { allowFailure: true, cwd: folder, env: { PIXL_TEST_SUMMARY: summary, TMPDIR: folder } },
+      {
+        allowFailure: true,
+        cwd: folder,
+        env: { PIXL_TEST_SUMMARY: summary, PIXL_TEST_LEAK_MS: '100', TMPDIR: folder },
+      },
     );
     return { ...result, summary: readFileSync(summary, 'utf8') };
   });
 }
 
 describe('the leak check', () => {
+  it("gives every test mocha's longest timeout, whatever the test says", async () => {
+    const { code, stdout } = await mocha(`
+      it('is slow', function (done) { this.timeout(20); setTimeout(done, 100) }).timeout(10);`);
+    expect(code, stdout).to.equal(0);
+  });
+
   it('passes over tests that clean up, and over what is long-lived on purpose', async () => {
     const { code, stdout, summary } = await mocha(`
       it('cleans up', () => temp_dir.withTempDir(() => undefined));

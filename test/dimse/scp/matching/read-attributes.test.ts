@@ -130,7 +130,6 @@ describe('The attributes of a data set', () => {
   });
 
   it('are read behind 256 MB of something else in little memory', async function () {
-    this.timeout(60_000);
     const before = process.memoryUsage().rss;
     let peak = 0;
     function* pieces(): Generator<Buffer> {
