@@ -295,7 +295,8 @@ async function archiveAlone(site: Site, asksFirst: boolean, associations: number
           findStudies(association, { studyInstanceUid }, 10_000),
         );
         await archive.withQueryRetrieve(async (association) => {
-          for (const { seriesInstanceUid } of await findSeries(association, studyInstanceUid, 10_000))
+          for (const { seriesInstanceUid } of (await findSeries(association, studyInstanceUid, 10_000))
+            .matches)
             await findInstances(association, studyInstanceUid, seriesInstanceUid, 10_000);
         });
       }

@@ -1,6 +1,5 @@
 import { Closers } from '../../src/core/closers.js';
 import type { NodeName } from '../../src/core/config/index.js';
-import type { StudyRequest } from '../../src/core/message.js';
 import { findSeries, type NodeClient, type StudyMatch } from '../../src/dimse/index.js';
 import { findStudy } from '../../src/pipeline/find-study.js';
 import { listStudy } from '../../src/pipeline/study-contents.js';
@@ -24,14 +23,21 @@ export async function find(options: FindOptions): Promise<ExitCode> {
   const closers = new Closers();
   try {
     const client = nodeClient(config, required(config[options.node]), closers);
-    const rows = await rowsFor(request, options.level, client, config.timeouts.queryMs);
+    const { queryMs } = config.timeouts;
+    const { matches, unmatched, unusable } = await findStudy(request, client, queryMs);
+    const rows = await rowsFor(matches, options.level, client, queryMs);
     if (options.json === true) printJson(rows);
     else if (rows[0] !== undefined)
       printTable(
         Object.keys(rows[0]),
         rows.map((row) => Object.values(row)),
       );
-    if (rows.length === 0) printRemark(`nothing found in ${options.node}`);
+    if (unusable.length > 0)
+      printRemark(`${unusable.length} studies in ${options.node} have a UID that can't be passed on`);
+    if (rows.length === 0)
+      printRemark(
+        `nothing found in ${options.node}${unmatched === 0 ? '' : `: ${unmatched} answers did not match what was asked`}`,
+      );
     return rows.length === 0 ? Exit.NotFound : Exit.Done;
   } finally {
     await closers.closeAll();
@@ -39,14 +45,13 @@ export async function find(options: FindOptions): Promise<ExitCode> {
 }
 
 async function rowsFor(
-  request: StudyRequest,
+  studies: readonly StudyMatch[],
   level: FindOptions['level'],
   client: NodeClient,
   queryTimeoutMs: number,
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const study of await findStudy(request, client, queryTimeoutMs))
-    rows.push(...(await rowsOf(study, level, client, queryTimeoutMs)));
+  for (const study of studies) rows.push(...(await rowsOf(study, level, client, queryTimeoutMs)));
   return rows;
 }
 
@@ -72,7 +77,7 @@ async function rowsOf(
         },
       ];
     case 'series': {
-      const series = await client.withQueryRetrieve((association) =>
+      const { matches: series } = await client.withQueryRetrieve((association) =>
         findSeries(association, studyInstanceUid, queryTimeoutMs),
       );
       const counted = series.every(({ numberOfInstances }) => numberOfInstances !== null)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { InvalidValueError } from './errors.js';
 
 declare const brand: unique symbol;
@@ -13,30 +14,61 @@ export type AccessionNumber = Brand<string, 'AccessionNumber'>;
 /** VR AE, PS3.5 6.2. */
 export type AeTitle = Brand<string, 'AETitle'>;
 
-/**
- * Digits in components, joined by dots, at most 64 characters (PS3.5 9.1). Leading zeros in a component are
- * against 9.1 but are met in real archives, so they are let pass: a UID is only ever compared and sent on.
- */
+/** Digits in components, joined by dots, at most 64 characters (PS3.5 9.1). */
 export function isUid(text: string): boolean {
   return text.length <= 64 && /^\d+(\.\d+)+$/.test(text);
 }
 
-function uid(field: string, text: string): string {
-  if (!isUid(text)) throw new InvalidValueError(field, 'not a UID (PS3.5 9.1)');
-  return text;
+/** Twice what PS3.5 9.1 allows; longer ones are no names. */
+const MAX_NAME_LENGTH = 128;
+
+/**
+ * Whether a UID can be asked for and sent on as it came. Archives hold UIDs that PS3.5 9.1 forbids (letters, empty components,
+ * more than 64 characters): those are names that are compared, and nothing else. What would become another question can't be passed on:
+ * a wild card, a list, nothing at all; nor can what has bytes outside of the default repertoire, of which no encoding is known.
+ */
+export function canBePassedOn(text: string): boolean {
+  return (
+    text.length <= MAX_NAME_LENGTH &&
+    /^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/.test(text) &&
+    !/[*?\\]/.test(text)
+  );
 }
 
-/** @throws InvalidValueError when the text is not a UID (PS3.5 9.1). */
+/** Whether an instance is stored under it: any name, but none that speaks of other folders. */
+export function canBeKept(uid: string): boolean {
+  return canBePassedOn(uid) && !uid.includes('/');
+}
+
+/** The name of a file or folder for a UID: the UID, or where that could mean another place a digest of it. */
+export function fileNameOf(uid: string): string {
+  return /^[0-9A-Za-z][0-9A-Za-z._-]*$/.test(uid) && uid.length <= MAX_NAME_LENGTH
+    ? uid
+    : `uid-${createHash('sha256').update(uid).digest('hex')}`;
+}
+
+function uid(field: string, text: string): string {
+  const name = text.trim();
+  if (name === '') throw new InvalidValueError(field, 'empty');
+  if (!canBePassedOn(name))
+    throw new InvalidValueError(
+      field,
+      `not a UID: holds a wild card, a backslash, a control character or one outside of ASCII, or is longer than ${MAX_NAME_LENGTH} characters`,
+    );
+  return name;
+}
+
+/** @throws InvalidValueError when the text can't be passed on. */
 export function studyInstanceUid(text: string): StudyInstanceUid {
   return uid('StudyInstanceUID', text) as StudyInstanceUid;
 }
 
-/** @throws InvalidValueError when the text is not a UID (PS3.5 9.1). */
+/** @throws InvalidValueError when the text can't be passed on. */
 export function seriesInstanceUid(text: string): SeriesInstanceUid {
   return uid('SeriesInstanceUID', text) as SeriesInstanceUid;
 }
 
-/** @throws InvalidValueError when the text is not a UID (PS3.5 9.1). */
+/** @throws InvalidValueError when the text can't be passed on. */
 export function sopInstanceUid(text: string): SopInstanceUid {
   return uid('SOPInstanceUID', text) as SopInstanceUid;
 }

@@ -31,6 +31,7 @@ export { isOpen, nextChange, parseAllowedHours, type AllowedHours } from './hour
 export {
   accessionNumber,
   aeTitle,
+  canBePassedOn,
   isUid,
   patientId,
   seriesInstanceUid,

@@ -26,6 +26,7 @@ export {
   findStudies,
   someStudies,
   type InstanceMatch,
+  type Answers,
   type SeriesMatch,
   type StudyMatch,
   type StudyQuery,

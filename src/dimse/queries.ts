@@ -1,4 +1,5 @@
 import {
+  canBePassedOn,
   isUid,
   type AccessionNumber,
   type PatientId,
@@ -29,6 +30,7 @@ export interface StudyMatch {
 export interface SeriesMatch {
   readonly seriesInstanceUid: SeriesInstanceUid;
   readonly modality: string;
+  /** NumberOfSeriesRelatedInstances (0020,1209); null where the archive does not count. */
   readonly numberOfInstances: number | null;
 }
 
@@ -36,6 +38,15 @@ export interface InstanceMatch {
   readonly sopInstanceUid: SopInstanceUid;
   /** Empty where the node does not tell; dcmqrscp does not. */
   readonly sopClassUid: string;
+}
+
+/** What a node answered a query. Nothing is left out in silence. */
+export interface Answers<Match> {
+  readonly matches: readonly Match[];
+  /** Answers to another question: their values are not those that were asked for. */
+  readonly unmatched: number;
+  /** Answers that match and whose own UID can't be passed on (canBePassedOn), by the images that they stand for, at least 1 each. */
+  readonly unusable: readonly number[];
 }
 
 /**
@@ -46,7 +57,7 @@ export async function findStudies(
   association: Association,
   query: StudyQuery,
   timeoutMs: number,
-): Promise<StudyMatch[]> {
+): Promise<Answers<StudyMatch>> {
   const keys: Identifier = {
     QueryRetrieveLevel: 'STUDY',
     StudyInstanceUID: '',
@@ -59,25 +70,23 @@ export async function findStudies(
       ? { StudyInstanceUID: query.studyInstanceUid }
       : { PatientID: query.patientId, AccessionNumber: query.accessionNumber }),
   };
-  const studies = new Map<string, StudyMatch>();
-  for await (const answer of cFind(association, keys, timeoutMs)) {
-    const uid = answer['StudyInstanceUID'] ?? '';
-    const asked =
+  return answersTo(association, keys, timeoutMs, {
+    own: 'StudyInstanceUID',
+    count: 'NumberOfStudyRelatedInstances',
+    isAsked: (answer) =>
       'studyInstanceUid' in query
-        ? uid === query.studyInstanceUid
+        ? answer['StudyInstanceUID'] === query.studyInstanceUid
         : sameValue(query.patientId, answer['PatientID']) &&
-          sameValue(query.accessionNumber, answer['AccessionNumber']);
-    if (!asked || !isUid(uid)) continue;
-    studies.set(uid, {
+          sameValue(query.accessionNumber, answer['AccessionNumber']),
+    matchOf: (uid, answer, numberOfInstances) => ({
       studyInstanceUid: uid as StudyInstanceUid,
       patientId: answer['PatientID'] ?? '',
       accessionNumber: answer['AccessionNumber'] ?? '',
       studyDate: answer['StudyDate'] ?? '',
       modalitiesInStudy: answer['ModalitiesInStudy'] ?? '',
-      numberOfInstances: count(answer['NumberOfStudyRelatedInstances']),
-    });
-  }
-  return [...studies.values()];
+      numberOfInstances,
+    }),
+  });
 }
 
 /**
@@ -92,7 +101,7 @@ export async function someStudies(
   const keys: Identifier = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '' };
   const studies: StudyInstanceUid[] = [];
   for await (const { StudyInstanceUID: uid = '' } of cFind(association, keys, timeoutMs)) {
-    if (isUid(uid)) studies.push(uid as StudyInstanceUid);
+    if (canBePassedOn(uid)) studies.push(uid as StudyInstanceUid);
     if (studies.length === limit) break;
   }
   return studies;
@@ -103,7 +112,7 @@ export async function findSeries(
   association: Association,
   studyInstanceUid: StudyInstanceUid,
   timeoutMs: number,
-): Promise<SeriesMatch[]> {
+): Promise<Answers<SeriesMatch>> {
   const keys: Identifier = {
     QueryRetrieveLevel: 'SERIES',
     StudyInstanceUID: studyInstanceUid,
@@ -111,17 +120,16 @@ export async function findSeries(
     Modality: '',
     NumberOfSeriesRelatedInstances: '',
   };
-  const series = new Map<string, SeriesMatch>();
-  for await (const answer of cFind(association, keys, timeoutMs)) {
-    const uid = answer['SeriesInstanceUID'] ?? '';
-    if (!isUid(uid) || !underParent(answer, 'StudyInstanceUID', studyInstanceUid)) continue;
-    series.set(uid, {
+  return answersTo(association, keys, timeoutMs, {
+    own: 'SeriesInstanceUID',
+    count: 'NumberOfSeriesRelatedInstances',
+    isAsked: (answer) => underParent(answer, 'StudyInstanceUID', studyInstanceUid),
+    matchOf: (uid, answer, numberOfInstances) => ({
       seriesInstanceUid: uid as SeriesInstanceUid,
       modality: answer['Modality'] ?? '',
-      numberOfInstances: count(answer['NumberOfSeriesRelatedInstances']),
-    });
-  }
-  return [...series.values()];
+      numberOfInstances,
+    }),
+  });
 }
 
 /** C-FIND at IMAGE level, under its study and series. */
@@ -130,7 +138,7 @@ export async function findInstances(
   studyInstanceUid: StudyInstanceUid,
   seriesInstanceUid: SeriesInstanceUid,
   timeoutMs: number,
-): Promise<InstanceMatch[]> {
+): Promise<Answers<InstanceMatch>> {
   const keys: Identifier = {
     QueryRetrieveLevel: 'IMAGE',
     StudyInstanceUID: studyInstanceUid,
@@ -138,19 +146,49 @@ export async function findInstances(
     SOPInstanceUID: '',
     SOPClassUID: '',
   };
-  const instances = new Map<string, InstanceMatch>();
-  for await (const answer of cFind(association, keys, timeoutMs)) {
-    const uid = answer['SOPInstanceUID'] ?? '';
-    if (!isUid(uid)) continue;
-    if (!underParent(answer, 'StudyInstanceUID', studyInstanceUid)) continue;
-    if (!underParent(answer, 'SeriesInstanceUID', seriesInstanceUid)) continue;
-    const sopClass = answer['SOPClassUID'] ?? '';
-    instances.set(uid, {
+  return answersTo(association, keys, timeoutMs, {
+    own: 'SOPInstanceUID',
+    count: null,
+    isAsked: (answer) =>
+      underParent(answer, 'StudyInstanceUID', studyInstanceUid) &&
+      underParent(answer, 'SeriesInstanceUID', seriesInstanceUid),
+    matchOf: (uid, answer) => ({
       sopInstanceUid: uid as SopInstanceUid,
-      sopClassUid: isUid(sopClass) ? sopClass : '',
-    });
+      sopClassUid: isUid(answer['SOPClassUID'] ?? '') ? (answer['SOPClassUID'] ?? '') : '',
+    }),
+  });
+}
+
+interface Reading<Match> {
+  /** Keyword of the UID that the level is about. */
+  readonly own: string;
+  /** Keyword of the number of images. */
+  readonly count: string | null;
+  readonly isAsked: (answer: Identifier) => boolean;
+  readonly matchOf: (uid: string, answer: Identifier, numberOfInstances: number | null) => Match;
+}
+
+/** Each UID once; the last answer about it counts. */
+async function answersTo<Match>(
+  association: Association,
+  keys: Identifier,
+  timeoutMs: number,
+  { own, count, isAsked, matchOf }: Reading<Match>,
+): Promise<Answers<Match>> {
+  const matches = new Map<string, Match>();
+  const unusable = new Map<string, number>();
+  let unmatched = 0;
+  for await (const answer of cFind(association, keys, timeoutMs)) {
+    if (!isAsked(answer)) {
+      unmatched += 1;
+      continue;
+    }
+    const uid = answer[own] ?? '';
+    const images = count === null ? null : countOf(answer[count]);
+    if (canBePassedOn(uid)) matches.set(uid, matchOf(uid, answer, images));
+    else unusable.set(uid, Math.max(1, images ?? 1));
   }
-  return [...instances.values()];
+  return { matches: [...matches.values()], unmatched, unusable: [...unusable.values()] };
 }
 
 /** A parent's UID that the answer does not carry can't be compared; one that differs rules the answer out. */
@@ -159,6 +197,6 @@ function underParent(answer: Identifier, keyword: string, uid: string): boolean 
   return answered === undefined || answered === '' || answered === uid;
 }
 
-function count(text: string | undefined): number | null {
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+function countOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : null;
 }

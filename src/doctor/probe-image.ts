@@ -66,7 +66,7 @@ async function requestedImage(
   for (const cohortImage of await requested(CANDIDATES)) {
     const request = requestFor(cohortImage);
     if (request === null) continue;
-    const matches = await findStudy(request, archive.client, archive.queryTimeoutMs, signal);
+    const { matches } = await findStudy(request, archive.client, archive.queryTimeoutMs, signal);
     for (const { studyInstanceUid: study } of matches) {
       const image = firstImage(study, await list(archive, study, signal));
       if (image !== null) return image;

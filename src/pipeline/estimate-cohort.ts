@@ -29,7 +29,7 @@ export async function estimateCohort(
   let [found, notFound, studies, images] = [0, 0, 0, 0];
   for (const request of requests) {
     await parts.admit();
-    const matches = await findStudy(request, parts.client, parts.queryTimeoutMs, parts.signal);
+    const { matches } = await findStudy(request, parts.client, parts.queryTimeoutMs, parts.signal);
     if (matches.length === 0) notFound += 1;
     else found += 1;
     studies += matches.length;

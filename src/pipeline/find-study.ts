@@ -1,5 +1,11 @@
 import type { StudyRequest } from '../core/message.js';
-import { findStudies, type NodeClient, type StudyMatch, type StudyQuery } from '../dimse/index.js';
+import {
+  findStudies,
+  type Answers,
+  type NodeClient,
+  type StudyMatch,
+  type StudyQuery,
+} from '../dimse/index.js';
 
 /**
  * Step 1: the studies that a request means, on one node. By Study Instance UID; when that finds nothing, or
@@ -10,13 +16,15 @@ export async function findStudy(
   client: NodeClient,
   queryTimeoutMs: number,
   signal?: AbortSignal,
-): Promise<readonly StudyMatch[]> {
+): Promise<Answers<StudyMatch>> {
   return client.withQueryRetrieve(async (association) => {
+    let unmatched = 0;
     for (const query of queriesFor(request)) {
-      const studies = await findStudies(association, query, queryTimeoutMs);
-      if (studies.length > 0) return studies;
+      const found = await findStudies(association, query, queryTimeoutMs);
+      unmatched += found.unmatched;
+      if (found.matches.length + found.unusable.length > 0) return { ...found, unmatched };
     }
-    return [];
+    return { matches: [], unmatched, unusable: [] };
   }, signal);
 }
 

@@ -38,7 +38,7 @@ export async function processMessage(
   try {
     const found = await findStudy(message, archive.client, parts.settings.queryTimeoutMs, signal);
     const absentSeries = new Set(message.seriesInstanceUids);
-    for (const { studyInstanceUid } of found) {
+    for (const { studyInstanceUid } of found.matches) {
       throwIfCancelled(signal, 'journey');
       const journey = new StudyJourney(studyInstanceUid, message, archive, parts, signal);
       journeys.push(journey);
@@ -46,7 +46,14 @@ export async function processMessage(
       for (const series of journey.seriesSeen) absentSeries.delete(series);
     }
     const archiveAnswer = journeys.some(({ congested }) => congested) ? 'congested' : 'ok';
-    return outcomeOf({ archive: archive.name, archiveAnswer, studies: reports() }, absentSeries.size, parts);
+    const lists = {
+      unmatched: found.unmatched,
+      absentSeries: absentSeries.size,
+      unusable:
+        found.unusable.reduce((sum, images) => sum + images, 0) +
+        journeys.reduce((sum, { unusable }) => sum + unusable, 0),
+    };
+    return outcomeOf({ archive: archive.name, archiveAnswer, studies: reports() }, lists, parts);
   } catch (error) {
     throwIfCancelled(signal, 'journey');
     return {
@@ -76,13 +83,27 @@ function answerOf(error: unknown, archive: Archive): ArchiveAnswer {
   return error instanceof DimseStatusError && OUT_OF_RESOURCES.has(error.status) ? 'congested' : 'ok';
 }
 
+/** What of the archive's lists is not in the studies. */
+interface Lists {
+  readonly absentSeries: number;
+  readonly unmatched: number;
+  readonly unusable: number;
+}
+
 function outcomeOf(
   ended: Pick<Outcome, 'archive' | 'archiveAnswer' | 'studies'>,
-  absentSeries: number,
+  { absentSeries, unmatched, unusable }: Lists,
   parts: JourneyParts,
 ): Outcome {
   const { studies } = ended;
-  if (studies.length === 0) return notFound(ended, parts);
+  if (unusable > 0)
+    return {
+      kind: 'incomplete',
+      ...ended,
+      code: 'UID_UNUSABLE',
+      reason: `the archive lists ${unusable} images under UIDs that can't be passed on`,
+    };
+  if (studies.length === 0) return notFound(ended, unmatched, parts);
   if (absentSeries > 0)
     return {
       kind: 'incomplete',
@@ -111,22 +132,24 @@ function outcomeOf(
 
 function notFound(
   ended: Pick<Outcome, 'archive' | 'archiveAnswer' | 'studies'>,
+  unmatched: number,
   parts: JourneyParts,
 ): Outcome {
   const nowhere = { ...ended, code: 'STUDY_NOT_FOUND' };
+  const because = unmatched === 0 ? '' : `: ${unmatched} answers did not match what was asked`;
   if (ended.archive === 'secondary')
     return {
       kind: 'missing',
       ...nowhere,
-      reason: 'the study is in neither the primary nor the secondary archive',
+      reason: `the study is in neither the primary nor the secondary archive${because}`,
     };
   if (parts.archives.secondary === null)
     return {
       kind: 'missing',
       ...nowhere,
-      reason: 'the study is not in the primary archive, and there is no secondary',
+      reason: `the study is not in the primary archive, and there is no secondary${because}`,
     };
-  return { kind: 'forward', ...nowhere, reason: 'the study is not in the primary archive' };
+  return { kind: 'forward', ...nowhere, reason: `the study is not in the primary archive${because}` };
 }
 
 /** The steps for one study of a message. */
@@ -135,6 +158,8 @@ class StudyJourney {
   seriesSeen: readonly SeriesInstanceUid[] = [];
   /** See Retrieval. */
   congested = false;
+  /** Images that the archive lists under UIDs that can't be passed on. */
+  unusable = 0;
   readonly #studyInstanceUid: StudyInstanceUid;
   readonly #message: StudyRequest;
   readonly #archive: Archive;
@@ -195,7 +220,7 @@ class StudyJourney {
         return { comparison: compared, retrieval: await this.#retrieve(compared) };
       });
       this.congested = retrieval.congested;
-      if (retrieval.missing.size === 0 && comparison.expected.size > 0)
+      if (retrieval.missing.size === 0 && comparison.expected.size > 0 && this.unusable === 0)
         await this.#deliver(comparison, retrieval);
     } finally {
       this.#durationMs = this.#elapsedMs();
@@ -217,7 +242,8 @@ class StudyJourney {
     );
     const { expected, held } = comparison;
     this.seriesSeen = [...expected.series.keys()];
-    this.#expected = expected.size;
+    this.unusable = expected.unusable;
+    this.#expected = expected.size + expected.unusable;
     this.#alreadyInRaw = expected.sharedWith(held).size;
     this.#missing = expected.lackedBy(held).sopInstanceUids;
     this.#progress('compare', this.#alreadyInRaw);

@@ -11,10 +11,19 @@ import {
 export class StudyContents {
   readonly series: ReadonlyMap<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>;
   readonly size: number;
+  /** Images that the node lists under UIDs that can't be passed on; they are in no series here. */
+  readonly unusable: number;
+  /** How many images the node counts in all series of the study, asked for or not; null when it does not count. */
+  readonly counted: number | null;
 
-  constructor(series: ReadonlyMap<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>) {
+  constructor(
+    series: ReadonlyMap<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>,
+    notes: { readonly unusable: number; readonly counted: number | null } = { unusable: 0, counted: null },
+  ) {
     this.series = series;
     this.size = [...series.values()].reduce((sum, instances) => sum + instances.size, 0);
+    this.unusable = notes.unusable;
+    this.counted = notes.counted;
   }
 
   has(sopInstanceUid: SopInstanceUid): boolean {
@@ -68,10 +77,17 @@ export async function listStudy(
   signal?: AbortSignal,
 ): Promise<StudyContents> {
   return client.withQueryRetrieve(async (association) => {
-    const listed = await findSeries(association, studyInstanceUid, queryTimeoutMs);
-    const series = listed.map(({ seriesInstanceUid }) => seriesInstanceUid);
+    const { matches, unusable } = await findSeries(association, studyInstanceUid, queryTimeoutMs);
+    const series = matches.map(({ seriesInstanceUid }) => seriesInstanceUid);
     const wanted = only === null ? series : series.filter((uid) => only.has(uid));
-    return contentsOf(association, studyInstanceUid, wanted, queryTimeoutMs);
+    const contents = await contentsOf(association, studyInstanceUid, wanted, queryTimeoutMs);
+    const counts = [...matches.map(({ numberOfInstances }) => numberOfInstances), ...unusable];
+    // Series that can't be named are none of those that were asked for by name.
+    const unnamed = only === null ? sum(unusable) : 0;
+    return new StudyContents(contents.series, {
+      unusable: contents.unusable + unnamed,
+      counted: counts.includes(null) ? null : sum(counts.map((count) => count ?? 0)),
+    });
   }, signal);
 }
 
@@ -96,9 +112,15 @@ async function contentsOf(
   queryTimeoutMs: number,
 ): Promise<StudyContents> {
   const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
+  let unusable = 0;
   for (const uid of series) {
-    const instances = await findInstances(association, studyInstanceUid, uid, queryTimeoutMs);
-    contents.set(uid, new Map(instances.map((instance) => [instance.sopInstanceUid, instance])));
+    const found = await findInstances(association, studyInstanceUid, uid, queryTimeoutMs);
+    contents.set(uid, new Map(found.matches.map((instance) => [instance.sopInstanceUid, instance])));
+    unusable += sum(found.unusable);
   }
-  return new StudyContents(contents);
+  return new StudyContents(contents, { unusable, counted: null });
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -3,6 +3,8 @@ import { InvalidValueError } from '../../src/core/errors.js';
 import {
   accessionNumber,
   aeTitle,
+  canBePassedOn,
+  fileNameOf,
   isUid,
   patientId,
   seriesInstanceUid,
@@ -31,8 +33,41 @@ describe('A UID', () => {
       expect(isUid(text), JSON.stringify(text)).to.equal(false);
   });
 
-  it('may have leading zeros, which real archives have too', () => {
-    expect(isUid('1.02.003')).to.equal(true);
+  it('that PS3.5 9.1 forbids is a name all the same, which is compared and passed on as it came', () => {
+    for (const text of [
+      '1.02.003',
+      'LOCALIZER1.2.3',
+      '1.2.826.0.1.3680043.8.498.9.3a7F',
+      '1..2',
+      '1.2.3.',
+      '87654321',
+      'ialsodontexist',
+      `1.${'2'.repeat(126)}`,
+      '../../etc',
+    ])
+      expect(sopInstanceUid(text)).to.equal(text);
+  });
+
+  it('that would become another question, or has no known encoding, can not be passed on', () => {
+    for (const text of [
+      '',
+      ' ',
+      '1.*',
+      '1.?',
+      '1.2\\1.3',
+      '1.2\n3',
+      '1.2\u001b',
+      '1.2é',
+      `1.${'2'.repeat(127)}`,
+    ])
+      expect(canBePassedOn(text), JSON.stringify(text)).to.equal(false);
+  });
+
+  it('names a file that lies where it is put, and two UIDs never name the same', () => {
+    expect(fileNameOf('1.2.3')).to.equal('1.2.3');
+    const odd = ['..', '.', '../../etc/passwd', 'a/b', 'a b', '.hidden', 'x'.repeat(128) + 'y'];
+    for (const uid of odd) expect(fileNameOf(uid), uid).to.match(/^uid-[0-9a-f]{64}$/);
+    expect(new Set(odd.map(fileNameOf)).size).to.equal(odd.length);
   });
 
   it('is refused by the name of its attribute, and is not quoted', () => {
@@ -42,10 +77,10 @@ describe('A UID', () => {
       [sopInstanceUid, 'SOPInstanceUID'],
     ] as const) {
       expect(parse('1.2.3')).to.equal('1.2.3');
-      expect(() => parse('SECRET'))
+      expect(() => parse('SECRET*'))
         .to.throw(InvalidValueError, `${field}: not a UID`)
         .with.property('field', field);
-      expect(() => parse('SECRET')).not.to.throw(/SECRET/);
+      expect(() => parse('SECRET*')).not.to.throw(/SECRET/);
     }
   });
 });

@@ -9,6 +9,9 @@ import {
   parseImagingMessageFields,
 } from '../../src/core/message.js';
 
+const NO_UID =
+  'not a UID: holds a wild card, a backslash, a control character or one outside of ASCII, or is longer than 128 characters';
+
 const sound = {
   mrn: '987654321',
   accession_number: 'AA12345605',
@@ -105,19 +108,24 @@ describe('An imaging message', () => {
     ]);
   });
 
+  it('may ask for any UID that can be passed on, as the tests of PIXL do', () => {
+    for (const study_uid of ['ialsodontexist', '87654321', '00000000', '1.2..3', 'LOCALIZER1.2.3'])
+      expect(parseImagingMessageFields({ ...sound, study_uid }).studyInstanceUid).to.equal(study_uid);
+  });
+
   it('is refused with all its faults at once', () => {
     expect(
       problemsOf({
         mrn: 12,
         accession_number: 'A*',
-        study_uid: '1.2.x',
+        study_uid: '1.2.*',
         study_date: '2021-02-30',
         project_name: '',
       }),
     ).to.deep.equal([
       'mrn: not a string',
       'accession_number: holds a wild card (* or ?)',
-      'study_uid: not a UID (PS3.5 9.1)',
+      `study_uid: ${NO_UID}`,
       'study_date: not a date (YYYY-MM-DD)',
       'procedure_occurrence_id: missing',
       'project_name: empty',
@@ -136,8 +144,8 @@ describe('An imaging message', () => {
       { accession_number: 'A\0' },
       'accession_number: holds a control character',
     ],
-    ['two study UIDs', { study_uid: '1.2\\1.3' }, 'study_uid: not a UID (PS3.5 9.1)'],
-    ['a bad series in the list', { series_uid: '1.2\\' }, 'series_uid: not a UID (PS3.5 9.1)'],
+    ['two study UIDs', { study_uid: '1.2\\1.3' }, `study_uid: ${NO_UID}`],
+    ['a bad series in the list', { series_uid: '1.2\\' }, 'series_uid: empty'],
     [
       'too many series',
       { series_uid: Array(1001).fill('1.2').join('\\') },

@@ -1,4 +1,3 @@
-import { isUid } from '../../core/ids.js';
 import { withoutTrailingPadding } from '../upper-layer/padding.js';
 
 /**
@@ -234,7 +233,7 @@ function encodeValue(keyword: Keyword, value: Value): Buffer {
  * Reads a whole command set. Elements that we don't use are skipped, so is Command Group Length, which some
  * peers get wrong.
  *
- * @throws CommandSetError naming the element when it is cut off, of a wrong length, missing, or no UID
+ * @throws CommandSetError naming the element when it is cut off, of a wrong length, or missing
  */
 export function decodeCommandSet(bytes: Buffer): ReceivedCommand {
   const elements = readElements(bytes);
@@ -295,8 +294,8 @@ function decodeValue(keyword: Keyword, elements: ReadonlyMap<number, Buffer>): V
   }
   // Several values are allowed, and nothing depends on them.
   if (vr === 'AT') return bytes.length < 4 ? null : bytes.readUInt16LE(0) * 0x10000 + bytes.readUInt16LE(2);
+  // UIDs are not judged: those of responses decide nothing, and a request with one that can't be used gets a status.
   const text = withoutTrailingPadding(bytes.toString('latin1'));
-  if (vr === 'UI' && !isUid(text)) throw new CommandSetError(`element (0000,${hex(element)}) is not a UID`);
   // Nothing but padding is no value, as no bytes are.
   return (vr === 'AE' ? text.trim() : text) || null;
 }

@@ -7,6 +7,7 @@ export const Status = {
   Success: 0x0000,
   DuplicateSopInstance: 0x0111,
   ProcessingFailure: 0x0110,
+  InvalidSopInstance: 0x0117,
   SopClassNotSupported: 0x0122,
   NotAuthorized: 0x0124,
   OutOfResources: 0xa700,
@@ -51,7 +52,7 @@ export function retryOfStatus(status: number): Retry {
     case 0x0106: // invalid attribute value
     case 0x0112: // no such SOP instance
     case 0x0115: // invalid argument value
-    case 0x0117: // invalid SOP instance
+    case Status.InvalidSopInstance:
     case 0x0118: // no such SOP class
     case 0x0119: // class-instance conflict
     case 0x0120: // missing attribute

@@ -1,3 +1,4 @@
+import { canBeKept } from '../../core/ids.js';
 import { InstanceRefusedError } from '../errors.js';
 import { Status } from '../message/status.js';
 import { responseFields, type OperationOf } from './operation.js';
@@ -44,6 +45,12 @@ async function stored({
     return {
       status: Status.SopClassNotSupported,
       comment: 'SOP class is not that of the context',
+      bytes: null,
+    };
+  if (!canBeKept(request.affectedSopInstanceUid))
+    return {
+      status: Status.InvalidSopInstance,
+      comment: 'the SOP Instance UID is none that can be kept',
       bytes: null,
     };
   const dataSet = association.receiveDataSet('C-STORE-RQ', parts.timeouts.silenceMs);

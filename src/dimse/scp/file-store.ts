@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InternalError } from '../../core/errors.js';
+import { fileNameOf } from '../../core/ids.js';
 import type { Logger } from '../../core/log.js';
 import type { QueryAttributeValues } from './matching/index.js';
 import { DataSetHeadError, InstanceRefusedError, NodeStartError } from '../errors.js';
@@ -101,11 +102,11 @@ export class FileStore implements InstanceStore {
   ): Promise<StoredInstance> {
     const existing = this.index.instance(received.sopInstanceUid);
     if (existing !== undefined) return this.#keep(existing, incoming);
-    const study = join(this.#folder, attributes.get('StudyInstanceUID') ?? '');
-    const series = join(study, attributes.get('SeriesInstanceUID') ?? '');
+    const study = join(this.#folder, fileNameOf(attributes.get('StudyInstanceUID') ?? ''));
+    const series = join(study, fileNameOf(attributes.get('SeriesInstanceUID') ?? ''));
     await this.#ensureFolder(study, this.#folder);
     await this.#ensureFolder(series, study);
-    const path = join(series, `${received.sopInstanceUid}.dcm`);
+    const path = join(series, `${fileNameOf(received.sopInstanceUid)}.dcm`);
     await rename(incoming.path, path);
     try {
       await this.#directories.sync(series);

@@ -1,7 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from '../../core/errors.js';
-import { isUid } from '../../core/ids.js';
 import type { Logger } from '../../core/log.js';
 import { DataSetHeadError } from '../errors.js';
 import type { IndexCache } from './index-cache.js';
@@ -72,7 +71,9 @@ async function filesIn(folder: string): Promise<Map<string, FoundFile>> {
 
 async function uidFolders(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory() && isUid(entry.name)).map(({ name }) => name);
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
 }
 
 async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { isUid } from '../../core/ids.js';
+import { canBePassedOn } from '../../core/ids.js';
 import { DataSetHeadError } from '../errors.js';
 import { withoutTrailingPadding } from '../upper-layer/padding.js';
 import { PieceBuffers } from './piece-buffers.js';
@@ -44,7 +44,7 @@ export function decodeFileMeta(bytes: Buffer): ReadFileMeta {
   }
   const uid = (element: number): string => {
     const value = values.get(element) ?? '';
-    if (!isUid(value)) throw new DataSetHeadError('file meta information without its UIDs');
+    if (!canBePassedOn(value)) throw new DataSetHeadError('file meta information without its UIDs');
     return value;
   };
   return {

@@ -1,4 +1,4 @@
-import { isUid } from '../../core/ids.js';
+import { canBeKept } from '../../core/ids.js';
 import { DataSetDeflateError, DataSetHeadError } from '../errors.js';
 import { queryAttributesOf, type QueryAttributeValues } from './matching/index.js';
 import { DicomFile } from './part10.js';
@@ -28,7 +28,8 @@ export async function readInstance(path: string): Promise<FileAttributes> {
 /** The same attributes. @throws DataSetHeadError when the UIDs that place an instance are not among them */
 export function withPlace(attributes: QueryAttributeValues): QueryAttributeValues {
   for (const keyword of UNIQUE_KEYWORDS)
-    if (!isUid(attributes.get(keyword) ?? '')) throw new DataSetHeadError(`${keyword} is missing or no UID`);
+    if (!canBeKept(attributes.get(keyword) ?? ''))
+      throw new DataSetHeadError(`${keyword} is missing or no UID`);
   return attributes;
 }
 

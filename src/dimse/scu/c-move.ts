@@ -1,9 +1,9 @@
 import { CancelledError, TimeoutError } from '../../core/errors.js';
 import type { Association } from '../association.js';
 import { encodeIdentifier } from '../message/identifier.js';
-import { isPending } from '../message/status.js';
+import { isPending, Status } from '../message/status.js';
 import { STUDY_ROOT_MOVE } from '../sop-classes.js';
-import { receiveResponse } from './response.js';
+import { asResponse, receiveResponse } from './response.js';
 import {
   retrieveResult,
   selectionKeys,
@@ -39,6 +39,7 @@ export async function* cMove(
   association: Association,
   options: MoveOptions,
 ): AsyncGenerator<SubOperations, RetrieveResult, undefined> {
+  if (isAborted(options.signal)) throw new CancelledError('C-MOVE'); // nothing is asked for that nobody wants any more
   const context = association.requireContext(STUDY_ROOT_MOVE);
   const messageId = association.nextMessageId();
   await association.sendWithIdentifier(
@@ -61,14 +62,14 @@ export async function* cMove(
   );
   const onAbort = (): void => cancellation.start();
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  if (options.signal?.aborted === true) onAbort();
+  if (isAborted(options.signal)) onAbort();
   let final = false;
   try {
     for (;;) {
       const response = await nextResponse(association, messageId, options, cancellation);
       if (!isPending(response.command.status)) {
         final = true;
-        if (cancellation.started) throw new CancelledError('C-MOVE');
+        if (cancellation.started && !cancellation.tooLate) throw new CancelledError('C-MOVE');
         return await retrieveResult(association, response, options.silenceMs);
       }
       yield subOperationsOf(response.command);
@@ -78,6 +79,10 @@ export async function* cMove(
     cancellation.stop();
     if (!final) await association.abort();
   }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 async function nextResponse(
@@ -91,12 +96,45 @@ async function nextResponse(
       return await receiveResponse(association, 'C-MOVE-RSP', messageId, options.silenceMs);
     } catch (error) {
       if (!(error instanceof TimeoutError) || cancellation.started) throw error;
-      if ((await options.stillMoving?.()) === true) continue;
-      // The silence stays what is told, however the cancelled move ends.
-      cancellation.start();
-      await association.receiveCommand('C-MOVE-RSP', cancellation.graceMs).catch(() => undefined);
-      throw error;
+      const moving = (await options.stillMoving?.()) === true;
+      // What came while that was looked at is an answer like any other.
+      const event = association.receivedCommand();
+      if (event !== null)
+        return { ...event, command: asResponse(association, event, 'C-MOVE-RSP', messageId) };
+      if (moving || wasCancelled(cancellation)) continue;
+      return await endOfCut(association, messageId, cancellation, error);
     }
+  }
+}
+
+/** Asked anew, for the caller may have cancelled it meanwhile; its end comes within the grace then. */
+function wasCancelled({ started }: Cancellation): boolean {
+  return started;
+}
+
+/**
+ * Cancels a move that has fallen silent. It may have ended at the same time: then that is its end.
+ *
+ * @throws `silence`, however the cancelled move ends
+ */
+async function endOfCut(
+  association: Association,
+  messageId: number,
+  cancellation: Cancellation,
+  silence: TimeoutError,
+): ReturnType<typeof receiveResponse<'C-MOVE-RSP'>> {
+  cancellation.start();
+  for (;;) {
+    const response = await receiveResponse(association, 'C-MOVE-RSP', messageId, cancellation.graceMs).catch(
+      () => {
+        throw silence;
+      },
+    );
+    const { status } = response.command;
+    if (isPending(status)) continue;
+    if (status === Status.Cancel) throw silence;
+    cancellation.tooLate = true;
+    return response;
   }
 }
 
@@ -108,6 +146,8 @@ class Cancellation {
   #timer: NodeJS.Timeout | null = null;
   readonly graceMs: number;
   started = false;
+  /** The move had ended by itself when it was cancelled for its silence. */
+  tooLate = false;
 
   constructor(association: Association, presentationContextId: number, messageId: number, graceMs: number) {
     this.#association = association;

@@ -128,14 +128,14 @@ describe('a cohort as CSV', () => {
         row(1, '1', 'A'),
         row(2, 'SECRET*', 'A'),
         '"3\n",SECRET',
-        row(4, 'SECRET', 'A', '2020-02-30', '1.x'),
+        row(4, 'SECRET', 'A', '2020-02-30', '1.*'),
       ].join('\n'),
     );
     expect(error).to.be.instanceOf(CohortRowsError);
     expect(error.message.split('\n').slice(1)).to.deep.equal([
       '  cohort.csv, line 3, column mrn: holds a wild card (* or ?)',
       '  cohort.csv, line 5: 2 cells where the heading has 8',
-      '  cohort.csv, line 6, column study_uid: not a UID (PS3.5 9.1)',
+      '  cohort.csv, line 6, column study_uid: not a UID: holds a wild card, a backslash, a control character or one outside of ASCII, or is longer than 128 characters',
       '  cohort.csv, line 6, column study_date: not a date (YYYY-MM-DD)',
     ]);
     expect(error.message).to.contain('3 bad rows');

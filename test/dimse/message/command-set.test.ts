@@ -157,9 +157,28 @@ describe('command sets', () => {
     const at = long.indexOf(Buffer.from('0000000902000000', 'hex'));
     const longer = Buffer.concat([long.subarray(0, at), Buffer.from('000000090400000000000000', 'hex')]);
     expect(() => decodeCommandSet(longer)).to.throw(CommandSetError, '4 bytes for a US');
-    expect(() => decodeCommandSet(encodeCommand({ ...whole, AffectedSOPClassUID: 'not a UID' }))).to.throw(
-      CommandSetError,
-      'not a UID',
-    );
+  });
+
+  it('are not judged by their UIDs: what a response says of them decides nothing, and a request gets a status', () => {
+    for (const uid of ['not a UID', '1..2', '1.*', `1.${'2'.repeat(200)}`]) {
+      const response = {
+        CommandField: 0x8001,
+        MessageIDBeingRespondedTo: 1,
+        Status: 0,
+        AffectedSOPInstanceUID: uid,
+      };
+      expect(decodeCommandSet(encodeCommand({ ...response, CommandDataSetType: 0x0101 })).command).to.include(
+        { affectedSopInstanceUid: uid },
+      );
+      const request = {
+        CommandField: 0x0001,
+        MessageID: 1,
+        AffectedSOPClassUID: '1.2',
+        AffectedSOPInstanceUID: uid,
+      };
+      expect(decodeCommandSet(encodeCommand({ ...request, CommandDataSetType: 0x0101 })).command).to.include({
+        affectedSopInstanceUid: uid,
+      });
+    }
   });
 });

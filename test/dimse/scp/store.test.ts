@@ -25,6 +25,7 @@ const DUPLICATE = 0x0111;
 const OUT_OF_RESOURCES = 0xa700;
 const DOES_NOT_MATCH = 0xa900;
 const CANNOT_UNDERSTAND = 0xc000;
+const INVALID_INSTANCE = 0x0117;
 
 /** The DICOM files below a folder, sorted. */
 function storedFiles(folder: string): string[] {
@@ -133,6 +134,16 @@ describe('the storage of a node', () => {
         return { ...one, dataSet };
       },
       CANNOT_UNDERSTAND,
+    ],
+    [
+      'a SOP Instance UID in the command that is a path',
+      (one) => ({ ...one, sopInstanceUid: '../../etc/passwd' }),
+      INVALID_INSTANCE,
+    ],
+    [
+      'a SOP Instance UID in the command that is a list',
+      (one) => ({ ...one, sopInstanceUid: '1.2\\1.3' }),
+      INVALID_INSTANCE,
     ],
   ];
   for (const [what, spoil, status] of refused)

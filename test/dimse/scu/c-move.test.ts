@@ -9,6 +9,7 @@ import {
   type RetrieveResult,
   type SubOperations,
 } from '../../../src/dimse/index.js';
+import { setImmediate } from 'node:timers/promises';
 import type { Message, ScriptedPeer } from '../../support/scripted-peer.js';
 import {
   abortSeenBy,
@@ -19,6 +20,7 @@ import {
   PATIENCE,
   rejection,
   responseTo,
+  signal,
   withScp,
 } from '../../support/scripted-scp.js';
 import { COMMANDS, decodeIdentifier, encodeIdentifier, type Command } from '../../support/wire.js';
@@ -251,19 +253,61 @@ describe('C-MOVE', () => {
     );
   });
 
-  it('that was cancelled before it began is cancelled at once', async () => {
-    await withScp(
-      async (peer) => {
-        const request = await peer.receiveMessage();
-        await expectCancel(peer, request);
-        await respond(peer, request, 0xfe00);
-        await expectRelease(peer);
-      },
-      async (association) => {
-        await rejection(move(association, { signal: AbortSignal.abort() }), CancelledError);
-        await association.release();
-      },
-    );
+  it('that was cancelled before it began is never asked for, and the association can be used on', async () => {
+    await withScp(expectRelease, async (association) => {
+      await rejection(move(association, { signal: AbortSignal.abort() }), CancelledError);
+      expect(association.isOpen).to.equal(true);
+      await association.release();
+    });
+  });
+
+  it('that ends while it is looked whether it still moves has ended so, whatever is found', async () => {
+    for (const stillMoves of [true, false]) {
+      const looking = signal();
+      await withScp(
+        async (peer) => {
+          const request = await peer.receiveMessage();
+          await looking.promise;
+          await respond(peer, request, 0, counters(0, 3));
+          await expectRelease(peer);
+        },
+        async (association) => {
+          const { result } = await move(association, {
+            silenceMs: 30,
+            stillMoving: async () => {
+              looking.resolve();
+              await association.commandBegun('C-MOVE-RSP', PATIENCE);
+              await setImmediate(); // the response is one segment: what has begun is there
+              return stillMoves;
+            },
+          });
+          expect(result.status).to.equal(0);
+          expect(association.isOpen).to.equal(true);
+          await association.release();
+        },
+      );
+    }
+  });
+
+  it('that ends by itself when it is cut for its silence has ended so', async () => {
+    for (const status of [0x0000, 0xb000])
+      await withScp(
+        async (peer) => {
+          const request = await peer.receiveMessage();
+          await expectCancel(peer, request);
+          await respond(peer, request, 0xff00, counters(1, 2));
+          await respond(peer, request, status, counters(0, 3));
+          await expectRelease(peer);
+        },
+        async (association) => {
+          const { result } = await move(association, {
+            silenceMs: 30,
+            stillMoving: () => Promise.resolve(false),
+          });
+          expect(result).to.deep.include({ status });
+          await association.release();
+        },
+      );
   });
 
   it('is aborted when the peer takes no notice of the C-CANCEL', async () => {
