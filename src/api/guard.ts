@@ -48,6 +48,8 @@ export function guard(
       if (expected === null) checkHost(options.host, request);
       checkSite(request);
     } catch (refusal) {
+      // Its body, which may drip in for long, is not waited for.
+      reply.header('connection', 'close');
       if (!isOpen) count(refused, request, reply, isWrongToken(refusal, request) ? WRONG_TOKEN_COSTS : 1);
       throw refusal;
     }

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { ConnectionLimits, Connections } from './connections.js';
+import { oneAtATime } from './one-at-a-time.js';
 
 /** What one client may take of us. Times in milliseconds. */
-export interface ApiLimits {
-  readonly connections: number;
+export interface ApiLimits extends ConnectionLimits {
   /** Of one client, on all its connections; `Infinity` = as many as it likes. See request-rate.ts. */
   readonly requestsPerSecond: number;
   /** For the header fields; they are small, and a client that drips them holds a connection. */
@@ -23,6 +23,7 @@ export interface ApiLimits {
 /** For clients on one machine, or in one hospital. */
 export const DEFAULT_LIMITS: ApiLimits = {
   connections: 256,
+  connectionsPerClient: 128,
   requestsPerSecond: 100,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
@@ -36,48 +37,21 @@ export const DEFAULT_LIMITS: ApiLimits = {
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_HEADER_FIELDS = 100;
 
-export interface LimitedServer {
-  readonly server: Server;
-  /**
-   * Ends the connections on which no request is under way. Node's own closeIdleConnections leaves those on which there
-   * was none yet, and browsers open such ones in advance.
-   */
-  readonly endUnused: () => void;
-}
-
-/** An HTTP server that holds to the limits; not listening yet. */
-export function limitedServer(limits: ApiLimits, handler: RequestListener): LimitedServer {
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      // Node would answer a request without it in a shape of its own; the guard looks after it.
-      requireHostHeader: false,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.checkEveryMs,
-    },
-    handler,
-  );
-  server.maxConnections = limits.connections;
+/** An HTTP server that holds to the limits, on `connections` with others of its kind; not listening yet. */
+export function limitedServer(limits: ApiLimits, connections: Connections, handler: RequestListener): Server {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would answer a request without it in a shape of its own; the guard looks after it.
+    requireHostHeader: false,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkEveryMs,
+  });
   server.maxHeadersCount = MAX_HEADER_FIELDS;
   server.setTimeout(limits.idleMs);
-
-  const unused = new Set<Socket>();
-  server.on('connection', (socket) => {
-    unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
-  });
-  server.on('request', ({ socket }, response) => {
-    unused.delete(socket);
-    response.once('close', () => {
-      if (!socket.destroyed) unused.add(socket);
-    });
-  });
-  return {
-    server,
-    endUnused: () => {
-      for (const socket of unused) socket.destroy();
-    },
-  };
+  server.on('connection', (socket) => connections.add(socket));
+  server.on('request', ({ socket }, response) => connections.use(socket, response));
+  server.on('request', oneAtATime(handler));
+  return server;
 }

@@ -1,12 +1,13 @@
 import type { AddressInfo } from 'node:net';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { isLoopback } from '../core/config/index.js';
 import type { Logger } from '../core/log.js';
+import { Connections } from './connections.js';
 import { answerUnreadable, errorReplies } from './error-replies.js';
 import { ListenError, OpenWithoutTokenError, RequestRefusedError } from './errors.js';
 import { guard } from './guard.js';
 import { readStrictJson } from './json-body.js';
-import { DEFAULT_LIMITS, limitedServer, type ApiLimits, type LimitedServer } from './limited-server.js';
+import { DEFAULT_LIMITS, limitedServer, type ApiLimits } from './limited-server.js';
 import { addDocs, collectSchemas } from './routes/docs.js';
 import { addExportDicom } from './routes/export-dicom.js';
 import { addExportPatientData } from './routes/export-patient-data.js';
@@ -53,8 +54,8 @@ export interface Api {
 export async function startApi(options: ApiOptions): Promise<Api> {
   if (options.token === null && !isLoopback(options.host)) throw new OpenWithoutTokenError(options.host);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const servers: LimitedServer[] = [];
-  const app = await buildApi(options, limits, servers);
+  const connections = new Connections(limits);
+  const app = await buildApi(options, limits, connections);
   const host = options.host.replace(/^\[(.*)\]$/, '$1');
   try {
     await app.listen({ host, port: options.port, listenTextResolver: () => '' });
@@ -70,24 +71,20 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       'PIXL_API_TOKEN is short and could be guessed; take a long random one',
     );
   options.log.info({ operation: 'listen', url }, 'HTTP API is up');
-  return { url, close: () => closeWithin(app, servers, limits.closeGraceMs) };
+  return { url, close: () => closeWithin(app, connections, limits.closeGraceMs) };
 }
 
-/** The API without its socket, on servers that are added to `servers` as they are made. */
+/** The API without its socket. */
 async function buildApi(
   options: ApiOptions,
   limits: ApiLimits,
-  servers: LimitedServer[],
+  connections: Connections,
 ): Promise<FastifyInstance> {
   const replyToError = errorReplies(options.log);
   let isClosing = false;
   const app = fastify({
     // "localhost" is two addresses, and each gets a server of its own; the limits are to hold for both.
-    serverFactory: (handler) => {
-      const limited = limitedServer(limits, handler);
-      servers.push(limited);
-      return limited.server;
-    },
+    serverFactory: (handler) => limitedServer(limits, connections, handler),
     // What comes on an open connection while the others end is answered as ever, and is the last on it.
     return503OnClosing: false,
     bodyLimit: SMALL_BODY_BYTES,
@@ -102,6 +99,7 @@ async function buildApi(
     replyToError(new RequestRefusedError('NOT_FOUND', 'there is no such page'), request, reply),
   );
   app.addHook('onRequest', guard({ ...options, requestsPerSecond: limits.requestsPerSecond }));
+  app.addHook('onRequest', refuseOnSpare(connections));
   app.addHook('preClose', (done) => {
     isClosing = true;
     done();
@@ -126,17 +124,27 @@ async function buildApi(
   return app;
 }
 
-async function closeWithin(
-  app: FastifyInstance,
-  servers: readonly LimitedServer[],
-  graceMs: number,
-): Promise<void> {
-  const timer = setTimeout(() => {
-    for (const { server } of servers) server.closeAllConnections();
-  }, graceMs);
+/** Keeps the connections above the limits for the heart beat: who watches the process must not take it for dead. */
+function refuseOnSpare(
+  connections: Connections,
+): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
+  return ({ routeOptions, raw: { socket } }, reply, done) => {
+    if (routeOptions.config.open !== true && connections.isSpare(socket)) {
+      reply.header('connection', 'close');
+      throw new RequestRefusedError(
+        'TOO_BUSY',
+        'requests are under way on as many connections as may be open',
+      );
+    }
+    done();
+  };
+}
+
+async function closeWithin(app: FastifyInstance, connections: Connections, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => connections.endAll(), graceMs);
   try {
     const closed = app.close();
-    for (const { endUnused } of servers) endUnused();
+    connections.endUnused();
     await closed;
   } finally {
     clearTimeout(timer);

@@ -71,6 +71,8 @@ export interface Ask {
   readonly headers?: OutgoingHttpHeaders | undefined;
   /** A value is sent as JSON, a Buffer as it is. */
   readonly body?: unknown;
+  /** The address of this machine that it comes from. */
+  readonly from?: string;
 }
 
 export interface Answer {
@@ -103,7 +105,7 @@ export async function ask(url: string, asked: Ask = {}): Promise<Answer> {
   return answer;
 }
 
-function request(url: string, { method, headers = {}, body }: Ask): Promise<Answer> {
+function request(url: string, { method, headers = {}, body, from }: Ask): Promise<Answer> {
   const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   const isChunked = headers['transfer-encoding'] !== undefined;
   const length = bytes === undefined || isChunked ? {} : { 'content-length': bytes.length };
@@ -115,6 +117,7 @@ function request(url: string, { method, headers = {}, body }: Ask): Promise<Answ
         method: method ?? (bytes === undefined ? 'GET' : 'POST'),
         headers: { ...type, ...headers },
         agent: false,
+        ...(from !== undefined && { localAddress: from }),
       },
       (response) => {
         const chunks: Buffer[] = [];

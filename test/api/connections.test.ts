@@ -91,19 +91,6 @@ describe('connections to the API', () => {
     expect((await ask(`${url}/heart-beat`)).status).to.equal(200);
   });
 
-  it('are no more than so many at a time', async () => {
-    const { url } = await api.start({ limits: { connections: 2 } });
-    const first = await open(url);
-    await open(url);
-    const third = await open(url);
-    third.socket.write('GET /heart-beat HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await third.ended;
-    expect(third.text()).to.equal('');
-    first.socket.destroy();
-    await sleep(50);
-    expect((await ask(`${url}/heart-beat`)).status).to.equal(200);
-  });
-
   it('that nobody uses are ended at close', async () => {
     const started = await api.start({ limits: { keepAliveMs: 60_000 } });
     const used = await open(started.url);

@@ -40,7 +40,11 @@ export async function collectSchemas(app: FastifyInstance, version: string): Pro
 
 /** `GET /docs` and `GET /openapi.json`, made from the schemas of the routes. */
 export async function addDocs(app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  let openApi: string | undefined;
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+    openApi ??= JSON.stringify(app.swagger());
+    return reply.type('application/json; charset=utf-8').send(openApi);
+  });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: CONTENT_SECURITY_POLICY,
