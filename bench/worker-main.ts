@@ -10,6 +10,7 @@ import { describeError } from '../src/core/errors.js';
 import { studyInstanceUid } from '../src/core/ids.js';
 import { silentLogger } from '../src/core/log.js';
 import { noMetrics } from '../src/core/metrics.js';
+import { keepsNoOriginals } from '../src/core/originals.js';
 import { relay, STUDY_ROOT_GET, withAssociation, type AssociationOptions } from '../src/dimse/index.js';
 import { deliverStudy } from '../src/pipeline/deliver-study.js';
 import { listStudy, RunningStudies, type JourneyParts } from '../src/pipeline/index.js';
@@ -28,6 +29,7 @@ function parts(): Promise<JourneyParts> {
     projectTag: config.delivery.projectTag,
     observer: new RunningStudies(),
     metrics: noMetrics,
+    originals: keepsNoOriginals,
     log: silentLogger,
   };
   return (wired ??= journeyParts(config, choices, new Closers()));

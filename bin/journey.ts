@@ -2,6 +2,7 @@ import type { Closers } from '../src/core/closers.js';
 import { secondaryArchive, type Config, type NodeConfig } from '../src/core/config/index.js';
 import type { Logger } from '../src/core/log.js';
 import type { Metrics } from '../src/core/metrics.js';
+import type { OriginalsRecorder } from '../src/core/originals.js';
 import type { ArchiveName } from '../src/core/outcome.js';
 import { createRateLimiter } from '../src/core/rate-limiter/index.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
@@ -17,6 +18,7 @@ export interface JourneyChoices {
   readonly projectTag: boolean;
   readonly observer: JourneyObserver;
   readonly metrics: Metrics;
+  readonly originals: OriginalsRecorder;
   readonly log: Logger;
 }
 
@@ -50,6 +52,7 @@ export async function journeyParts(
     nameOf: namesFor(config),
     observer: choices.observer,
     metrics: choices.metrics,
+    originals: choices.originals,
   };
 }
 

@@ -2,6 +2,7 @@ import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
 import { projectName, type StudyRequest } from '../../src/core/message.js';
+import { keepsNoOriginals } from '../../src/core/originals.js';
 import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.js';
 import type { JourneyParts } from '../../src/pipeline/index.js';
 import { processMessage } from '../../src/pipeline/process-message.js';
@@ -38,6 +39,7 @@ export async function pull(options: PullOptions): Promise<ExitCode> {
         projectTag: options.project !== undefined && config.delivery.projectTag,
         observer: bar,
         metrics: noMetrics,
+        originals: keepsNoOriginals,
         log: loggerFor(config),
       },
       closers,

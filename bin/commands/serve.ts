@@ -10,8 +10,10 @@ import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import {
   defaultHoldPolicy,
+  DeliveredOriginals,
   Ledger,
   migrateUp,
+  originalsWithRetry,
   recordWithRetry,
   untilDatabase,
   type Database,
@@ -20,6 +22,7 @@ import { CancelledError, InternalError } from '../../src/core/errors.js';
 import type { Gate } from '../../src/core/gate.js';
 import { parseAllowedHours } from '../../src/core/hours.js';
 import type { Logger } from '../../src/core/log.js';
+import { keepsNoOriginals } from '../../src/core/originals.js';
 import type { ArchiveName } from '../../src/core/outcome.js';
 import { Rates } from '../../src/core/rates.js';
 import {
@@ -126,7 +129,15 @@ async function startDaemon(
   );
   addProcessMetrics(registry);
   const { enabled: deliver, projectTag } = config.delivery;
-  const parts = await journeyParts(config, { deliver, projectTag, observer: studies, metrics, log }, closers);
+  const originals =
+    books === null
+      ? keepsNoOriginals
+      : originalsWithRetry(new DeliveredOriginals(books), defaultHoldPolicy, log);
+  const parts = await journeyParts(
+    config,
+    { deliver, projectTag, observer: studies, metrics, originals, log },
+    closers,
+  );
   const limiters = new Map(
     archivesOf(config).map((name) => [config.queues[name], archiveOf(parts, name).limiter]),
   );

@@ -1,5 +1,6 @@
 import type { IdentifierNames, Logger } from '../core/log.js';
 import type { Metrics } from '../core/metrics.js';
+import type { OriginalsRecorder } from '../core/originals.js';
 import type { ArchiveName } from '../core/outcome.js';
 import type { StudyInstanceUid } from '../core/ids.js';
 import type { RateLimiter } from '../core/rate-limiter/index.js';
@@ -42,6 +43,7 @@ export interface JourneyParts {
   readonly nameOf: IdentifierNames;
   readonly observer: JourneyObserver;
   readonly metrics: Metrics;
+  readonly originals: OriginalsRecorder;
 }
 
 /** Is told how the work goes; for `status`, and for the bar of a terminal. */

@@ -261,9 +261,11 @@ class StudyJourney {
     const { raw, anon } = this.#parts;
     if (anon === null) return;
     this.#progress('deliver', 0);
+    const contents = retrieval.held.sharedWith(comparison.expected);
+    await this.#parts.originals.toBeDelivered(this.#studyInstanceUid, contents.sopInstanceUids, this.#signal);
     const request = {
       studyInstanceUid: this.#studyInstanceUid,
-      contents: retrieval.held.sharedWith(comparison.expected),
+      contents,
       wholeStudy: comparison.wholeStudy,
       projectName: this.#message.projectName,
       onDelivered: (done: number) => {

@@ -5,6 +5,7 @@ import { parseAllowedHours } from '../../src/core/hours.js';
 import { hashedNames, silentLogger } from '../../src/core/log.js';
 import { encodeImagingMessage } from '../../src/core/message.js';
 import { noMetrics } from '../../src/core/metrics.js';
+import { keepsNoOriginals } from '../../src/core/originals.js';
 import type { OutcomeEntry } from '../../src/core/outcome.js';
 import { createRateLimiter, type Rate, type RateLimiter } from '../../src/core/rate-limiter/index.js';
 import { NodeClient } from '../../src/dimse/index.js';
@@ -227,6 +228,7 @@ describe('a message that waits for its turn at an archive', () => {
       anon: null,
       settings: never as JourneyParts['settings'],
       studyLock: new KeyedLock(),
+      originals: keepsNoOriginals,
       log: silentLogger,
       nameOf: hashedNames,
       observer: { progress: () => undefined, ended: () => undefined },

@@ -1,5 +1,6 @@
 export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
 export type { Database, Queries, QueryResult } from './database.js';
+export { deliveredInstances, DeliveredOriginals, originalsWithRetry, uidKey } from './delivered.js';
 export {
   embeddedSettings,
   EmbeddedDatabaseError,

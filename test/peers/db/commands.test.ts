@@ -29,7 +29,7 @@ async function json(address: DatabaseAddress, ...args: readonly string[]): Promi
   return JSON.parse(stdout);
 }
 
-const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting'];
+const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered'];
 
 describe('pixl-imaging migrate', function () {
   before(sharedPostgres);

@@ -1,6 +1,7 @@
 import { hashedNames, silentLogger } from '../../../src/core/log.js';
 import { accessionNumber, patientId, seriesInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
 import { noMetrics } from '../../../src/core/metrics.js';
+import { keepsNoOriginals } from '../../../src/core/originals.js';
 import { createRateLimiter } from '../../../src/core/rate-limiter/index.js';
 import type { StudyRequest } from '../../../src/core/message.js';
 import type { Outcome, StudyReport } from '../../../src/core/outcome.js';
@@ -67,6 +68,7 @@ export async function startJourney(
     anon: nodes.anon === null ? null : client(nodes.anon, associations.anon),
     settings: { ...SETTINGS, ...settings },
     studyLock: new KeyedLock(),
+    originals: keepsNoOriginals,
     log: silentLogger,
     nameOf: hashedNames,
     observer: { progress: () => undefined, ended: () => undefined },

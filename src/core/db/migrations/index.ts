@@ -1,6 +1,7 @@
 import { extractAndImage } from './0001-extract-and-image.js';
 import { transferAndSetting } from './0002-transfer-and-setting.js';
+import { delivered } from './0003-delivered.js';
 import type { Migration } from './migration.js';
 
 /** All steps, in their order. */
-export const MIGRATIONS: readonly Migration[] = [extractAndImage, transferAndSetting];
+export const MIGRATIONS: readonly Migration[] = [extractAndImage, transferAndSetting, delivered];
