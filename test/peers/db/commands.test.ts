@@ -56,11 +56,11 @@ describe('pixl-imaging migrate', function () {
       const before = await pixl(address, 'migrate', 'status');
       expect([before.code, before.stdout]).to.deep.equal([
         0,
-        `${STEPS[0]}: pending\n${STEPS[1]}: pending\nextract and image: made by PIXL, used as they are; 3 steps pending\n`,
+        `${STEPS[0]}: pending\n${STEPS[1]}: pending\n${STEPS[2]}: pending\nextract and image: made by PIXL, used as they are; 3 steps pending\n`,
       ]);
       const { stdout } = await pixl(address, 'migrate', 'up');
       expect(stdout).to.equal(
-        `${STEPS[0]}: done\n${STEPS[1]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
+        `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
       );
     });
   });
