@@ -6,7 +6,7 @@
  *   npm run bench -- verdict                 the targets beside what bench/results holds
  *   npm run bench -- rate [seconds [parts]]  the image rate, see parts/rate.ts
  *   npm run bench -- node-store [instances]  the embedded node with a large store, see parts/node-store.ts
- *   npm run bench -- populate [rows]         the populating of a cohort, see parts/populate.ts
+ *   npm run bench -- populate [rows|tables]  the populating of a cohort, see parts/populate.ts
  *
  * Results are written to bench/results/<part>.{json,md} after each run of a side.
  */

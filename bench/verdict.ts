@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publish, RESULTS, type Result } from './measure.js';
+import { TABLES, TABLES_JOB } from './populate-tables.js';
 
 /** What is promised, and how the results of a part show it. */
 interface Target {
@@ -16,7 +17,7 @@ interface Finding {
 
 type Results = (job: string, side: string) => Result;
 /** A line of a part's results; the populating of a cohort has lines of its own kind, with a number of rows. */
-type Line = Partial<Result> & { readonly rows?: number };
+type Line = Partial<Result> & { readonly rows?: number; readonly seconds?: number };
 
 const OURS = 'pixl-imaging';
 const JOB = "Orthanc's store job";
@@ -143,6 +144,17 @@ const TARGETS: readonly Target[] = [
       return { value: `${peakMiB.toFixed(0)} MiB`, holds: peakMiB < 512 };
     },
   },
+  ...[2_000, 100_000].map((rows) => ({
+    target: `${rows.toLocaleString('en')} rows into PIXL's tables with 300,000 of another extract: at most 1.25 × the time of ours`,
+    part: 'populate',
+    measured: (_of: Results, all: readonly Line[]): Finding => {
+      const [ours = NaN, pixls = NaN] = TABLES.map(
+        (whose) => all.find((one) => one.rows === rows && one.job === `${TABLES_JOB}, ${whose}`)?.seconds,
+      );
+      const ratio = pixls / ours;
+      return { value: `${ratio.toFixed(2)} ×`, holds: ratio <= 1.25 };
+    },
+  })),
   ...LOADS.flatMap((load) => nodeStores(`C-STORE, ${load}`)),
   ...LOADS.flatMap((load) => nodeServes(`C-GET, ${load}`)),
 ];

@@ -1,9 +1,11 @@
 /**
  * Populates cohorts of 1,000,000 rows, an OMOP extract and a CSV that DuckDB writes, into a real RabbitMQ and PostgreSQL:
  * how long it takes, and how much memory the command holds at most. The second time it is killed half way and started
- * again, and the queue is read to its end: which messages are there twice, which are missing.
+ * again, and the queue is read to its end: which messages are there twice, which are missing. Then cohorts of 2,000 and
+ * 100,000 rows into tables that hold 300,000 studies of another extract, PIXL's own and ours in turn.
  *
  *   npm run bench -- populate [rows]
+ *   npm run bench -- populate tables         the last alone; it changes no file of results
  */
 import { connect, type Channel, type ConsumeMessage } from 'amqplib';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -17,11 +19,15 @@ import { databaseEnv, sharedPostgres } from '../../test/support/postgres.js';
 import { sharedRabbitmq, type Rabbitmq } from '../../test/support/rabbitmq.js';
 import { withTempDir } from '../../test/support/temp-dir.js';
 import { publish } from '../measure.js';
+import { grownDatabase, TABLES, TABLES_JOB } from '../populate-tables.js';
 
 const QUEUE = 'bench-populate';
 const HOUR_MS = 3_600_000;
 /** What `populate` sends before it notes its place: a kill may send so many twice. */
 const BATCH = 1_000;
+
+/** The median of so many. */
+const TABLE_ROUNDS = 3;
 
 interface PopulateResult {
   readonly cohort: string;
@@ -188,14 +194,50 @@ function markdown(results: readonly PopulateResult[]): string {
   ].join('\n');
 }
 
-async function bench(rows: number): Promise<PopulateResult[]> {
+function keeper(): { readonly results: PopulateResult[]; readonly keep: (result: PopulateResult) => void } {
   const results: PopulateResult[] = [];
+  return {
+    results,
+    keep: (result) => {
+      results.push(result);
+      process.stderr.write(`${JSON.stringify(result)}\n`);
+    },
+  };
+}
+
+/** In turn, so that the machine's other work meets both; of each the median. */
+async function benchTables(): Promise<PopulateResult[]> {
+  const { results, keep } = keeper();
   const postgres = await sharedPostgres();
   const rabbitmq = await sharedRabbitmq();
-  const keep = (result: PopulateResult): void => {
-    results.push(result);
-    process.stderr.write(`${JSON.stringify(result)}\n`);
-  };
+  await withTempDir(async (folder) => {
+    for (const rows of [2_000, 100_000]) {
+      const { CSV: path = '' } = await writeCohorts(folder, rows);
+      const runs = new Map<string, Run[]>(TABLES.map((whose) => [whose, []]));
+      for (let round = 0; round < TABLE_ROUNDS; round += 1)
+        for (const whose of TABLES) {
+          const env = {
+            ...databaseEnv(await grownDatabase(postgres, whose)),
+            ...brokerEnv(rabbitmq),
+            PIXL_PRIMARY_QUEUE: QUEUE,
+          };
+          runs.get(whose)?.push(await populate([path, '--no-start'], env));
+          await onChannel(rabbitmq, (channel) => channel.deleteQueue(QUEUE));
+        }
+      for (const [whose, ended] of runs) {
+        const [median] = ended.toSorted((a, b) => a.seconds - b.seconds).slice(TABLE_ROUNDS >> 1);
+        if (median !== undefined)
+          keep({ cohort: 'CSV', job: `${TABLES_JOB}, ${whose}`, rows, ...median, queue: null });
+      }
+    }
+  }, 'bench');
+  return results;
+}
+
+async function bench(rows: number): Promise<PopulateResult[]> {
+  const { results, keep } = keeper();
+  const postgres = await sharedPostgres();
+  const rabbitmq = await sharedRabbitmq();
   await withTempDir(async (folder) => {
     for (const [cohort, path] of Object.entries(await writeCohorts(folder, rows))) {
       const freshEnv = async (): Promise<Record<string, string>> => ({
@@ -220,14 +262,22 @@ async function bench(rows: number): Promise<PopulateResult[]> {
   return results;
 }
 
-const rows = Number(process.argv[2] ?? '1000000');
-if (!Number.isSafeInteger(rows) || rows < 1) {
-  process.stderr.write('the number of rows is a whole number above 0\n');
-  process.exit(2);
+async function main(what = '1000000'): Promise<void> {
+  const rows = Number(what);
+  if (what !== 'tables' && (!Number.isSafeInteger(rows) || rows < 1)) {
+    process.stderr.write('the number of rows is a whole number above 0; or: tables\n');
+    process.exitCode = 2;
+    return;
+  }
+  try {
+    if (what === 'tables') process.stdout.write(`${markdown(await benchTables())}\n`);
+    else {
+      const results = [...(await bench(rows)), ...(await benchTables())];
+      publish('populate', results, markdown(results));
+    }
+  } finally {
+    await closeLongLived();
+  }
 }
-try {
-  const results = await bench(rows);
-  publish('populate', results, markdown(results));
-} finally {
-  await closeLongLived();
-}
+
+await main(process.argv[2]);

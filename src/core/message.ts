@@ -123,16 +123,35 @@ export function parseImagingMessageFields(fields: unknown): ImagingMessage {
 
 /** The message as publishers put it on a queue: plain JSON in UTF-8, keys in snake_case. */
 export function encodeImagingMessage(message: ImagingMessage): Buffer {
+  return encodeFields({
+    mrn: message.mrn ?? '',
+    accession_number: message.accessionNumber ?? '',
+    study_uid: message.studyInstanceUid ?? '',
+    series_uid: message.seriesInstanceUids.join('\\'),
+    study_date: message.studyDate,
+    procedure_occurrence_id: message.procedureOccurrenceId,
+    project_name: message.projectName,
+    extract_generated_timestamp: message.extractGeneratedTimestamp.text,
+  });
+}
+
+/** The same of fields that a message was read from: the same message has the same bytes, in whatever order they are. */
+export function encodeFields(fields: {
+  readonly mrn: string;
+  readonly accession_number: string;
+  readonly study_uid: string;
+  readonly series_uid: string;
+  readonly study_date: string;
+  readonly procedure_occurrence_id: number;
+  readonly project_name: string;
+  readonly extract_generated_timestamp: string;
+}): Buffer {
+  const { mrn, accession_number, study_uid, series_uid, study_date, procedure_occurrence_id } = fields;
+  const { project_name, extract_generated_timestamp } = fields;
   return Buffer.from(
     JSON.stringify({
-      mrn: message.mrn ?? '',
-      accession_number: message.accessionNumber ?? '',
-      study_uid: message.studyInstanceUid ?? '',
-      series_uid: message.seriesInstanceUids.join('\\'),
-      study_date: message.studyDate,
-      procedure_occurrence_id: message.procedureOccurrenceId,
-      project_name: message.projectName,
-      extract_generated_timestamp: message.extractGeneratedTimestamp.text,
+      ...{ mrn, accession_number, study_uid, series_uid, study_date, procedure_occurrence_id },
+      ...{ project_name, extract_generated_timestamp },
     }),
   );
 }

@@ -26,7 +26,13 @@ const MICROSECONDS_PER_DAY = 86_400_000_000;
 /** True for a day of the Gregorian calendar in the years 1 to 9999 (what Python's `date` can hold). */
 export function isCalendarDate({ year, month, day }: CalendarDate): boolean {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false;
-  return day <= new Date(epochMsOf({ year, month: month + 1, day: 0 })).getUTCDate();
+  return day <= (month === 2 && isLeapYear(year) ? 29 : (DAYS[month - 1] ?? 0));
+}
+
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function isLeapYear(year: number): boolean {
+  return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
 }
 
 /** True for a real day with a time of 00:00:00.000000 to 23:59:59.999999 and an offset of less than a day. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { MessageRejectedError, parseImagingMessageFields, type MessageFault } from '../message.js';
@@ -130,22 +129,17 @@ class CohortReading {
       throw new CohortRowsError(this.#badRows, this.#count.bad);
     for (const wish of this.#eachOnce()) {
       this.#count.messages += 1;
-      this.#countProject(wish.message.projectName);
+      this.#countProject(wish.projectName);
       this.#byDate.add(wish.orderedLine);
     }
     const messages = new SpillFile();
     try {
-      const digest = createHash('sha256');
-      for (const ordered of this.#byDate.sorted()) {
-        const line = messageLine(ordered);
-        digest.update(`${line}\n`);
-        messages.write(line);
-      }
+      for (const ordered of this.#byDate.sorted()) messages.write(messageLine(ordered));
       return new Cohort({
         counts: { ...this.#count },
         projects: this.#projects,
         badRows: this.#badRows,
-        digest: digest.digest('hex'),
+        digest: messages.digest(),
         messages,
       });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { SpillFile } from './spill-file.js';
 
-/** What is sorted in memory at once, in characters. A million rows make a hundred runs, each with a block in memory. */
-const RUN_LENGTH = 4 * 1024 * 1024;
+/** What is sorted in memory at once, in characters. A million rows make twenty runs, each with a block in memory. */
+const RUN_LENGTH = 8 * 1024 * 1024;
 
 /** Sorts any number of lines in bounded memory: runs that were sorted in memory are merged from disk. */
 export class ExternalSort {
@@ -74,17 +74,22 @@ function* merged(runs: readonly Iterator<string, void, undefined>[]): Generator<
 
 /** Puts the top where it belongs. */
 function sink(heap: Head[]): void {
-  for (let at = 0; ;) {
-    let least = at;
-    for (const child of [2 * at + 1, 2 * at + 2])
-      if ((heap[child]?.line ?? END) < (heap[least]?.line ?? END)) least = child;
-    const [upper, lower] = [heap[at], heap[least]];
-    if (least === at || upper === undefined || lower === undefined) return;
-    heap[at] = lower;
-    heap[least] = upper;
-    at = least;
+  const [moving] = heap;
+  if (moving === undefined) return;
+  const { line } = moving;
+  let at = 0;
+  for (;;) {
+    let child = heap[2 * at + 1];
+    if (child === undefined) break;
+    let next = 2 * at + 1;
+    const right = heap[next + 1];
+    if (right !== undefined && right.line < child.line) {
+      child = right;
+      next += 1;
+    }
+    if (line <= child.line) break;
+    heap[at] = child;
+    at = next;
   }
+  heap[at] = moving;
 }
-
-/** Greater than any line: the lines begin with digits or letters. */
-const END = '\uffff';

@@ -1,29 +1,29 @@
-/** A line for sorting and joining: the key, a blank, the value as JSON. */
-export function keyedLine(key: number, value: unknown): string {
-  return joinLine(key, JSON.stringify(value));
-}
+import { TAB } from './tabbed.js';
 
-/** The same of a value that is JSON already. */
-export function joinLine(key: number, json: string): string {
-  return `${String(key).padStart(KEY_LENGTH, '0')} ${json}`;
+/** A line for sorting and joining: the key and the value's fields, parted by tabs. */
+export function keyedLine(key: number, ...values: readonly (string | null)[]): string {
+  // Flat, where a template would be a tree of texts until the sort looks at it.
+  return [String(key).padStart(KEY_LENGTH, '0'), ...values].join(TAB);
 }
 
 /** Digits of 2^53: keys that are not negative are in the order of their numbers. */
 const KEY_LENGTH = 16;
+
+/** The number that a key was made of; a negative one's sign stands behind the zeros. */
+function numberOf(key: string): number {
+  return Number(key.slice(Math.max(0, key.indexOf('-'))));
+}
 
 interface Keyed {
   readonly key: string;
   readonly value: string;
 }
 
-/**
- * The inner join of lines that are sorted. Every pair with equal keys comes once, as JSON texts; what one side lacks is
- * left out.
- */
+/** The inner join of lines that are sorted. Every pair with equal keys comes once, and with it the key. */
 export function* mergeJoin(
   left: Iterable<string>,
   right: Iterable<string>,
-): Generator<readonly [left: string, right: string], void, undefined> {
+): Generator<readonly [left: string, right: string, key: number], void, undefined> {
   const others = right[Symbol.iterator]();
   let other = nextOf(others);
   let group: { readonly key: string; readonly values: string[] } = { key: '', values: [] };
@@ -34,7 +34,7 @@ export function* mergeJoin(
       group = { key, values: [] };
       for (; other !== undefined && other.key === key; other = nextOf(others)) group.values.push(other.value);
     }
-    for (const match of group.values) yield [value, match];
+    for (const match of group.values) yield [value, match, numberOf(key)];
   }
 }
 
@@ -44,6 +44,6 @@ function nextOf(lines: Iterator<string>): Keyed | undefined {
 }
 
 function keyedOf(line: string): Keyed {
-  const blank = line.indexOf(' ');
-  return { key: line.slice(0, blank), value: line.slice(blank + 1) };
+  const end = line.indexOf(TAB);
+  return { key: line.slice(0, end), value: line.slice(end + 1) };
 }

@@ -4,9 +4,10 @@ import { InvalidValueError } from '../errors.js';
 import { parseStrictJson } from '../json-text.js';
 import { CohortFileError } from './errors.js';
 import { ExternalSort } from './external-sort.js';
-import { joinLine, keyedLine, mergeJoin } from './merge-join.js';
+import { keyedLine, mergeJoin } from './merge-join.js';
 import { BadCell, parquetRows, type Cell, type ColumnKind, type WantedColumn } from './parquet-rows.js';
 import type { SourceRow } from './source.js';
+import { fieldOf, TAB, textOf } from './tabbed.js';
 
 const SUMMARY = 'extract_summary.json';
 const MAX_SUMMARY = 1024 * 1024;
@@ -48,12 +49,8 @@ const PROCEDURES: Table = {
   ],
 };
 
-/** Where a row comes from: the number of its file, and its own in it. */
-type Origin = readonly [file: number, row: number];
-type Person = readonly [origin: Origin, mrn: string];
-type Procedure = readonly [origin: Origin, id: number, date: string];
-type PersonsProcedure = readonly [person: Person, procedure: Procedure];
-type Accession = readonly [origin: Origin, accessionNumber: string, studyUid: string];
+/** Where a row comes from: the number of its file, a tab, its own in it. */
+type Origin = string;
 
 /**
  * Reads an extract of OMOP-ES: its three tables, joined on person_id, then on procedure_occurrence_id, as an SQL join
@@ -78,17 +75,17 @@ export async function* omopSource(
   try {
     const rows = new TableReader(folder, files, bad);
     yield* rows.read(PEOPLE, (origin, [person, mrn]) => {
-      sorts.people.add(keyedLine(person as number, [origin, mrn ?? ''] as Person));
+      sorts.people.add(keyedLine(person as number, origin, fieldOf((mrn ?? '') as string)));
     });
     yield* rows.read(PROCEDURES, (origin, [person, procedure, date]) => {
-      sorts.procedures.add(keyedLine(person as number, [origin, procedure, date] as Procedure));
+      const id = keyedLine(procedure as number, origin);
+      sorts.procedures.add(keyedLine(person as number, id, date as string));
     });
     yield* rows.read(
       ACCESSIONS,
       (origin, [procedure, accession, studyUid]) => {
-        sorts.accessions.add(
-          keyedLine(procedure as number, [origin, accession, studyUid ?? ''] as Accession),
-        );
+        const texts = [accession, studyUid ?? ''].map((text) => fieldOf(text as string));
+        sorts.accessions.add(keyedLine(procedure as number, origin, ...texts));
       },
       ([, accession]) => {
         const isEmpty = accession === null || (typeof accession === 'string' && accession.trim() === '');
@@ -96,16 +93,14 @@ export async function* omopSource(
         return isEmpty;
       },
     );
-    for (const [person, procedure] of mergeJoin(sorts.people.sorted(), sorts.procedures.sorted())) {
-      const [, id] = JSON.parse(procedure) as Procedure;
-      sorts.joined.add(joinLine(id, `[${person},${procedure}]`));
-    }
+    // A procedure's line begins with its number, as a key does.
+    for (const [person, procedure] of mergeJoin(sorts.people.sorted(), sorts.procedures.sorted()))
+      sorts.joined.add([procedure, person].join(TAB));
     sorts.people.close();
     sorts.procedures.close();
     let portion: SourceRow[] = [];
-    for (const [joined, accession] of mergeJoin(sorts.joined.sorted(), sorts.accessions.sorted())) {
-      const row = JSON.parse(joined) as PersonsProcedure;
-      portion.push(rowOf(row, JSON.parse(accession) as Accession, summary, files));
+    for (const [joined, accession, id] of mergeJoin(sorts.joined.sorted(), sorts.accessions.sorted())) {
+      portion.push(rowOf(id, joined, accession, summary, files));
       if (portion.length < PORTION) continue;
       yield portion;
       portion = [];
@@ -137,7 +132,8 @@ class TableReader {
       const index = this.#files.push(file) - 1;
       for await (const rows of parquetRows(join(this.#folder, file), file, table.columns)) {
         for (const { number, cells } of rows)
-          if (!skip(cells) && this.#isUsable(table, file, number, cells)) use([index, number], cells);
+          if (!skip(cells) && this.#isUsable(table, file, number, cells))
+            use(`${index}${TAB}${number}`, cells);
         if (this.#bad.length > 0) yield this.#bad.splice(0);
       }
     }
@@ -207,24 +203,21 @@ export function readExtractSummary(folder: string): ExtractSummary {
 }
 
 function rowOf(
-  [[personOrigin, mrn], [procedureOrigin, id, date]]: PersonsProcedure,
-  [accessionOrigin, accessionNumber, studyUid]: Accession,
+  id: number,
+  joined: string,
+  accession: string,
   { projectName, timestamp }: ExtractSummary,
   files: readonly string[],
 ): SourceRow {
-  const origins: Readonly<Record<string, readonly [Origin, string]>> = {
-    mrn: [personOrigin, 'PrimaryMrn'],
-    accession_number: [accessionOrigin, 'AccessionNumber'],
-    study_uid: [accessionOrigin, 'StudyUid_X'],
-    study_date: [procedureOrigin, 'procedure_date'],
-    procedure_occurrence_id: [procedureOrigin, 'procedure_occurrence_id'],
-  };
+  const [procedureFile = '', procedureRow = '', date = '', personFile = '', personRow = '', mrn = ''] =
+    joined.split(TAB);
+  const [accessionFile = '', accessionRow = '', accessionNumber = '', studyUid = ''] = accession.split(TAB);
   return {
     kind: 'row',
     fields: {
-      mrn: mrn.trim(),
-      accession_number: accessionNumber.trim(),
-      study_uid: studyUid.trim(),
+      mrn: textOf(mrn).trim(),
+      accession_number: textOf(accessionNumber).trim(),
+      study_uid: textOf(studyUid).trim(),
       series_uid: '',
       study_date: date,
       procedure_occurrence_id: id,
@@ -233,8 +226,16 @@ function rowOf(
       participant_id: '', // an extract has none, and PIXL takes none
     },
     placeOf: (field) => {
-      const [[file, number], name] = origins[field] ?? [procedureOrigin, null];
-      return { file: files[file] ?? '', unit: 'row', number, column: name };
+      const procedure = [procedureFile, procedureRow] as const;
+      const columns: Readonly<Record<string, readonly [string, string, string]>> = {
+        mrn: [personFile, personRow, 'PrimaryMrn'],
+        accession_number: [accessionFile, accessionRow, 'AccessionNumber'],
+        study_uid: [accessionFile, accessionRow, 'StudyUid_X'],
+        study_date: [...procedure, 'procedure_date'],
+        procedure_occurrence_id: [...procedure, 'procedure_occurrence_id'],
+      };
+      const [file, number, column] = columns[field] ?? [...procedure, null];
+      return { file: files[Number(file)] ?? '', unit: 'row', number: Number(number), column };
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Database } from '../db/index.js';
+import { LOOKUP_BATCH, type Database } from '../db/index.js';
 import type { Cohort } from './cohort.js';
 import type { CohortMessage } from './cohort-message.js';
 import { PlaceKeeper, type Place } from './place-keeper.js';
@@ -40,8 +40,14 @@ export interface PopulateResult {
   readonly isComplete: boolean;
 }
 
-/** What a kill may send twice, and what one statement of the database takes. */
+/** What a kill may send twice. */
 const BATCH = 1_000;
+
+/** Messages of a cohort that are in PIXL's tables. */
+interface LookedUp {
+  readonly messages: readonly CohortMessage[];
+  readonly exported: ReadonlySet<CohortMessage>;
+}
 
 /**
  * Publishes what is not exported of a cohort, and enters it into PIXL's tables, in batches: look up, enter, publish with
@@ -106,12 +112,12 @@ class Population {
     return this.#options.signal?.aborted === true;
   }
 
-  /** One round, from its place on. While a batch is being published the next is looked up and entered. */
+  /** One round, from its place on. While batches are being published the next ones are looked up and entered. */
   async #publish(place: Place): Promise<Pick<PopulateResult, 'published' | 'alreadyExported'>> {
     const { queues, publish, onProgress } = this.#options;
     let [{ done }, published] = [place, 0];
     onProgress?.(done, this.#total);
-    for await (const { size, bodies } of ahead(this.#entered(done))) {
+    for await (const { size, bodies } of this.#entered(done)) {
       if (this.#isCancelled()) break;
       await this.#lock.hold();
       for (const queue of queues) await publish(queue, bodies);
@@ -123,16 +129,25 @@ class Population {
     return { published, alreadyExported: done - place.done - published };
   }
 
+  /** Batches that are in the tables: their sizes, and the bodies of what is not exported. */
   async *#entered(
     from: number,
   ): AsyncGenerator<{ readonly size: number; readonly bodies: readonly Buffer[] }, void, undefined> {
-    for (const batch of batches(this.#cohort.messages(from)))
-      yield { size: batch.length, bodies: await this.#tables.enter(batch) };
+    for await (const { messages, exported } of ahead(this.#lookedUp(from)))
+      for (const batch of batches(messages, BATCH)) {
+        const left = batch.filter((one) => !exported.has(one));
+        yield { size: batch.length, bodies: left.map(({ body }) => body) };
+      }
+  }
+
+  async *#lookedUp(from: number): AsyncGenerator<LookedUp, void, undefined> {
+    for (const messages of batches(this.#cohort.messages(from), LOOKUP_BATCH))
+      yield { messages, exported: await this.#tables.enter(messages) };
   }
 
   async #countExported(): Promise<number> {
     let exported = 0;
-    for (const batch of batches(this.#cohort.messages()))
+    for (const batch of batches(this.#cohort.messages(), LOOKUP_BATCH))
       exported += (await this.#tables.exported(batch)).size;
     return exported;
   }
@@ -155,11 +170,14 @@ async function* ahead<T>(items: AsyncGenerator<T, void, undefined>): AsyncGenera
   }
 }
 
-function* batches(messages: Iterable<CohortMessage>): Generator<CohortMessage[], void, undefined> {
+function* batches(
+  messages: Iterable<CohortMessage>,
+  size: number,
+): Generator<CohortMessage[], void, undefined> {
   let batch: CohortMessage[] = [];
   for (const one of messages) {
     batch.push(one);
-    if (batch.length < BATCH) continue;
+    if (batch.length < size) continue;
     yield batch;
     batch = [];
   }

@@ -1,4 +1,10 @@
-import { addImages, exportedStudies, findOrCreateExtract, type Database } from '../db/index.js';
+import {
+  addImages,
+  exportedStudies,
+  findOrCreateExtract,
+  type CohortImage,
+  type Database,
+} from '../db/index.js';
 import { slugify } from '../slug/slug.js';
 import type { CohortMessage } from './cohort-message.js';
 
@@ -11,24 +17,25 @@ export class ProjectTables {
     this.#database = database;
   }
 
-  /** Enters those that are not exported. @returns the bodies of these, in their order */
-  async enter(batch: readonly CohortMessage[]): Promise<Buffer[]> {
-    const exported = await this.exported(batch);
-    const left = batch.filter((one) => !exported.has(one));
-    for (const [project, messages] of byProject(left))
-      await addImages(
-        this.#database,
-        await this.#extractOf(project),
-        messages.map(({ image }) => image),
-      );
-    return left.map(({ body }) => body);
+  /** Enters those that are new. @returns those that are exported already */
+  async enter(batch: readonly CohortMessage[]): Promise<ReadonlySet<CohortMessage>> {
+    return this.#exportedOf(batch, async (extract, images) => {
+      const { exported } = await addImages(this.#database, extract, images);
+      return exported;
+    });
   }
 
   async exported(batch: readonly CohortMessage[]): Promise<ReadonlySet<CohortMessage>> {
+    return this.#exportedOf(batch, (extract, images) => exportedStudies(this.#database, extract, images));
+  }
+
+  async #exportedOf(
+    batch: readonly CohortMessage[],
+    look: (extract: number, images: readonly CohortImage[]) => Promise<readonly boolean[]>,
+  ): Promise<ReadonlySet<CohortMessage>> {
     const exported = new Set<CohortMessage>();
     for (const [project, messages] of byProject(batch)) {
-      const flags = await exportedStudies(
-        this.#database,
+      const flags = await look(
         await this.#extractOf(project),
         messages.map(({ image }) => image),
       );

@@ -1,70 +1,79 @@
-import { hash } from 'node:crypto';
-import type { SeriesInstanceUid } from '../ids.js';
 import { MAX_SERIES_PER_MESSAGE, type ImagingMessage } from '../message.js';
-import { CohortMessage } from './cohort-message.js';
 import { CohortFileError } from './errors.js';
+import { TAB } from './tabbed.js';
 
-/** Characters of a key: half of a SHA-256 in base64, which no two wishes share. */
-const KEY_LENGTH = 22;
+/** Project, MRN, accession number, study UID: what two rows that ask for the same study have in common. */
+const WISH_FIELDS = 4;
+const SERIES_FIELD = 6;
 const DATE_LENGTH = 10;
 const SEQUENCE_LENGTH = 12;
-const ORDER_LENGTH = DATE_LENGTH + SEQUENCE_LENGTH;
+/** The date, the place, and the tabs behind them. */
+const ORDER_LENGTH = DATE_LENGTH + 1 + SEQUENCE_LENGTH + 1;
 
 /** A row as a line that sorts by its wish, then by its study date, then by its place in the cohort. */
 export function wishLine(message: ImagingMessage, pseudoPatientId: string | null, row: number): string {
   const { projectName, mrn, accessionNumber, studyInstanceUid, studyDate } = message;
-  const wish = JSON.stringify([projectName, mrn, accessionNumber, studyInstanceUid]);
-  const key = hash('sha256', wish, 'base64').slice(0, KEY_LENGTH);
-  const sequence = String(row).padStart(SEQUENCE_LENGTH, '0');
-  return `${key}${studyDate}${sequence}${CohortMessage.lineOf(message, pseudoPatientId)}`;
+  // join() makes one flat text; a template of so many parts would be a tree of texts, kept until the sort looks at it.
+  return [
+    ...[projectName, mrn, accessionNumber, studyInstanceUid, studyDate],
+    String(row).padStart(SEQUENCE_LENGTH, '0'),
+    ...[message.seriesInstanceUids.join('\\'), message.procedureOccurrenceId],
+    ...[message.extractGeneratedTimestamp.text, pseudoPatientId],
+  ].join(TAB);
 }
 
-/** A wish's line without what it was ordered by. */
+/** A wish's ordered line as a CohortMessage's. */
 export function messageLine(orderedLine: string): string {
-  return orderedLine.slice(ORDER_LENGTH);
+  return [orderedLine.slice(0, DATE_LENGTH), orderedLine.slice(ORDER_LENGTH)].join(TAB);
 }
 
 /** Rows that ask for the same study. For other series of it they are one message; a row without series asks for all. */
 export class Wish {
-  /** That of the row with the earliest date, of those the first. */
-  readonly message: CohortMessage;
+  /** The row with the earliest date, of those the first. */
   readonly #first: string;
+  /** Where the fields of the wish end, behind their last tab. */
+  readonly #end: number;
   /** null = the first row alone says which. */
-  #series: Set<SeriesInstanceUid> | null = null;
-  #isWhole: boolean;
+  #series: Set<string> | null = null;
 
   constructor(line: string) {
     this.#first = line;
-    this.message = rowOf(line);
-    this.#isWhole = this.message.isWholeStudy;
+    let end = -1;
+    for (let field = 0; field < WISH_FIELDS; field += 1) end = line.indexOf(TAB, end + 1);
+    this.#end = end + 1;
+  }
+
+  get projectName(): string {
+    return this.#first.slice(0, this.#first.indexOf(TAB));
   }
 
   /** A line that sorts by date, then by the row's place. */
   get orderedLine(): string {
-    const first = this.#first.slice(KEY_LENGTH);
-    if (this.#series === null) return first;
-    const { message, pseudoPatientId } = this.message;
-    const seriesInstanceUids = this.#isWhole ? [] : [...this.#series];
-    return (
-      first.slice(0, ORDER_LENGTH) + CohortMessage.lineOf({ ...message, seriesInstanceUids }, pseudoPatientId)
-    );
+    const order = this.#end + ORDER_LENGTH;
+    const wish = this.#first.slice(0, this.#end - 1);
+    const rest = this.#first.slice(order);
+    const ordered = [this.#first.slice(this.#end, order - 1), wish];
+    if (this.#series === null) return [...ordered, rest].join(TAB);
+    return [...ordered, [...this.#series].join('\\'), rest.slice(rest.indexOf(TAB) + 1)].join(TAB);
   }
 
   isAskedBy(line: string): boolean {
-    return this.#first.startsWith(line.slice(0, KEY_LENGTH));
+    return line.startsWith(this.#first.slice(0, this.#end));
   }
 
   join(line: string): void {
-    if (this.#isWhole) return;
-    this.#series ??= new Set(this.message.message.seriesInstanceUids);
-    const { seriesInstanceUids } = rowOf(line).message;
-    this.#isWhole = seriesInstanceUids.length === 0;
-    for (const uid of seriesInstanceUids) this.#series.add(uid);
+    this.#series ??= seriesOf(this.#first);
+    const more = seriesOf(line);
+    const isWhole = this.#series.size === 0 || more.size === 0;
+    if (isWhole) this.#series.clear();
+    else for (const uid of more) this.#series.add(uid);
     if (this.#series.size > MAX_SERIES_PER_MESSAGE)
       throw new CohortFileError('the cohort', `more than ${MAX_SERIES_PER_MESSAGE} series of one study`);
   }
 }
 
-function rowOf(line: string): CohortMessage {
-  return new CohortMessage(line.slice(KEY_LENGTH + ORDER_LENGTH));
+/** Empty = the whole study. */
+function seriesOf(line: string): Set<string> {
+  const series = line.split(TAB)[SERIES_FIELD] ?? '';
+  return new Set(series === '' ? [] : series.split('\\'));
 }

@@ -38,8 +38,10 @@ export interface DatabaseOptions {
 const NETWORK_GRACE_MS = 5_000;
 /** A transaction of ours does nothing but SQL; one that stands still has lost its client. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
-/** Rows fetched at once by `stream`. */
-const FETCH_SIZE = 500;
+/** Rows fetched at once by `stream`: some MB of a ledger, whose rows may each name a thousand instances. */
+const FETCH_SIZE = 2_000;
+/** The server sets all rows of a `stream` aside before it gives the first; those of a million-row ledger take it minutes. */
+const STREAM_TIMEOUT_MS = 15 * 60_000;
 /** The longest that a timer can be set to. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 
@@ -104,13 +106,15 @@ class PostgresDatabase implements Database {
 
   async *stream<Row>(sql: string, params: readonly unknown[] = []): AsyncGenerator<Row, void, undefined> {
     const connection = await this.#connect();
+    const patient = connection.withLimit(STREAM_TIMEOUT_MS + NETWORK_GRACE_MS);
     const cursor = `pixl_rows_${randomUUID().replaceAll('-', '')}`;
     try {
       // WITH HOLD: the rows are set aside at once, and a reader that takes its time keeps no transaction open. On the
       // embedded database, whose one backend all share, everybody else would wait for its end.
-      await inTransaction(connection, 'BEGIN', () =>
-        connection.query(`DECLARE ${cursor} NO SCROLL CURSOR WITH HOLD FOR ${sql}`, params),
-      );
+      await inTransaction(patient, 'BEGIN', async () => {
+        await patient.query(`SET LOCAL statement_timeout = ${STREAM_TIMEOUT_MS}`);
+        await patient.query(`DECLARE ${cursor} NO SCROLL CURSOR WITH HOLD FOR ${sql}`, params);
+      });
       for (;;) {
         const { rows } = await connection.query<Row>(`FETCH ${FETCH_SIZE} FROM ${cursor}`);
         yield* rows;
@@ -195,6 +199,11 @@ class Connection implements Queries {
     } catch (error) {
       throw toDatabaseError(error);
     }
+  }
+
+  /** The same connection, for statements that may take so long. */
+  withLimit(timeoutMs: number): Queries {
+    return new Connection(this.#client, timeoutMs);
   }
 
   release(): void {

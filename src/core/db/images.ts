@@ -15,8 +15,11 @@ export interface CohortImage {
   readonly pseudoPatientId: string | null;
 }
 
-/** A statement's arrays stay small, and a lock is not held for long. */
-const BATCH = 5_000;
+/**
+ * What one statement looks up. PIXL's own table has no index but its primary key, so each statement reads all of it: in
+ * batches of 1,000 a cohort of 100,000 beside 300,000 rows would read forty million. The lock is still not held for long.
+ */
+export const LOOKUP_BATCH = 25_000;
 
 /** The extract of this slug, made when there is none. Of several with one slug (PIXL forbids none) it is the first. */
 export async function findOrCreateExtract(database: Database, slug: string): Promise<number> {
@@ -38,28 +41,42 @@ export async function findOrCreateExtract(database: Database, slug: string): Pro
   });
 }
 
+/** What was there of some studies, and what was not. */
+export interface EnteredImages {
+  /** How many were added. */
+  readonly added: number;
+  /** For each: whether it is exported already. */
+  readonly exported: readonly boolean[];
+}
+
 /**
  * Adds those that the extract does not hold yet; doing it again adds nothing. As with PIXL, a row that is there keeps
  * what it holds, its pseudonym too.
  *
- * @returns how many were added
+ * Which are exported is told as by `exportedStudies`.
  */
 export async function addImages(
   database: Database,
   extractId: number,
   images: readonly CohortImage[],
-): Promise<number> {
+): Promise<EnteredImages> {
   let added = 0;
-  for (let start = 0; start < images.length; start += BATCH) {
-    const batch = images.slice(start, start + BATCH);
-    added += await database.transaction(async (queries) => {
+  const exported = await inBatches(images, async (batch, places) =>
+    database.transaction(async (queries) => {
       await lockUntilCommit(queries, `images ${extractId}`);
+      await joinByHash(queries);
       const pseudoPatientIds = batch.map(({ pseudoPatientId }) => pseudoPatientId);
-      const { rowCount } = await queries.query(ADD, [extractId, ...columnsOf(batch), pseudoPatientIds]);
-      return rowCount;
-    });
-  }
-  return added;
+      const { rows } = await queries.query<{ added: number; exported: readonly number[] }>(ADD, [
+        ...[extractId, ...columnsOf(batch)],
+        pseudoPatientIds,
+      ]);
+      for (const row of rows) {
+        added += row.added;
+        places.push(...row.exported);
+      }
+    }),
+  );
+  return { added, exported };
 }
 
 /**
@@ -67,15 +84,29 @@ export async function addImages(
  * every study of its MRN, accession number and date; where several rows fit, all of them have to be exported.
  */
 export async function exportedStudies(
-  queries: Queries,
+  database: Database,
   extractId: number,
   images: readonly CohortImage[],
 ): Promise<boolean[]> {
-  const exported: boolean[] = images.map(() => false);
-  for (let start = 0; start < images.length; start += BATCH) {
-    const batch = images.slice(start, start + BATCH);
-    const { rows } = await queries.query<{ place: number }>(EXPORTED, [extractId, ...columnsOf(batch)]);
-    for (const { place } of rows) exported[start + place - 1] = true;
+  return inBatches(images, async (batch, places) =>
+    database.transaction(async (queries) => {
+      await joinByHash(queries);
+      const { rows } = await queries.query<{ place: number }>(EXPORTED, [extractId, ...columnsOf(batch)]);
+      for (const { place } of rows) places.push(place);
+    }),
+  );
+}
+
+/** @param look fills in the places of those that are exported, counted from 1 in the batch */
+async function inBatches(
+  images: readonly CohortImage[],
+  look: (batch: readonly CohortImage[], places: number[]) => Promise<void>,
+): Promise<boolean[]> {
+  const exported = images.map(() => false);
+  for (let start = 0; start < images.length; start += LOOKUP_BATCH) {
+    const places: number[] = [];
+    await look(images.slice(start, start + LOOKUP_BATCH), places);
+    for (const place of places) exported[start + place - 1] = true;
   }
   return exported;
 }
@@ -160,24 +191,42 @@ export async function exportOnce(
   });
 }
 
-const GIVEN = `unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
-  AS given (accession_number, mrn, study_date, study_uid, place)`;
+const given = (columns: string, arrays: string): string => `given AS MATERIALIZED (
+  SELECT accession_number, mrn, study_date::date AS study_date, study_uid, ${columns} place::integer AS place
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]${arrays})
+    WITH ORDINALITY AS g (accession_number, mrn, study_date, study_uid, ${columns} place)
+)`;
 
-const SAME_STUDY = `i.extract_id = $1 AND i.accession_number = given.accession_number AND i.mrn = given.mrn
-  AND i.study_date = given.study_date::date
-  AND (i.study_uid IS NULL OR given.study_uid IS NULL OR i.study_uid = given.study_uid)`;
+/** Those of the given that the extract holds. Its rows and the given are read once each. */
+const FOUND = `found AS MATERIALIZED (
+  SELECT given.place, bool_and(i.exported_at IS NOT NULL) AS is_exported
+  FROM given JOIN ${SCHEMA}.image i
+    ON i.extract_id = $1 AND i.accession_number = given.accession_number AND i.mrn = given.mrn
+    AND i.study_date = given.study_date
+    AND (i.study_uid IS NULL OR given.study_uid IS NULL OR i.study_uid = given.study_uid)
+  GROUP BY given.place
+)`;
 
 const ADD = `
-  INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid, pseudo_patient_id)
-  SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid)
-    $1::integer, accession_number, mrn, study_date::date, study_uid, ($6::text[])[place::integer]
-  FROM ${GIVEN}
-  WHERE NOT EXISTS (SELECT 1 FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})
-  ORDER BY accession_number, mrn, study_date, study_uid, place`;
+  WITH ${given('pseudo_patient_id,', ', $6::text[]')}, ${FOUND}, added AS (
+    INSERT INTO ${SCHEMA}.image (extract_id, accession_number, mrn, study_date, study_uid, pseudo_patient_id)
+    SELECT DISTINCT ON (accession_number, mrn, study_date, study_uid)
+      $1::integer, accession_number, mrn, study_date, study_uid, pseudo_patient_id
+    FROM given WHERE NOT EXISTS (SELECT 1 FROM found WHERE found.place = given.place)
+    ORDER BY accession_number, mrn, study_date, study_uid, place
+    RETURNING 1
+  )
+  SELECT (SELECT count(*) FROM added)::integer AS added, ARRAY(SELECT place FROM found WHERE is_exported) AS exported`;
 
-const EXPORTED = `
-  SELECT place::integer AS place FROM ${GIVEN}
-  WHERE (SELECT bool_and(i.exported_at IS NOT NULL) FROM ${SCHEMA}.image i WHERE ${SAME_STUDY})`;
+const EXPORTED = `WITH ${given('', '')}, ${FOUND} SELECT place FROM found WHERE is_exported`;
+
+/**
+ * For this transaction. What the server knows of an extract's number of rows is wrong until it has looked again by itself, also
+ * on our own tables: a new one has none, it believes, and then a nested loop compares each with each.
+ */
+async function joinByHash(queries: Queries): Promise<void> {
+  await queries.query("SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)");
+}
 
 function columnsOf(images: readonly CohortImage[]): (readonly (string | null)[])[] {
   return [

@@ -20,6 +20,7 @@ export {
   exportOnce,
   findExportable,
   findOrCreateExtract,
+  LOOKUP_BATCH,
   type CohortImage,
   type ExportableStudy,
   type ExportedImage,

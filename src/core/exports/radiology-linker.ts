@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ExternalSort } from '../cohort/external-sort.js';
 import { keyedLine, mergeJoin } from '../cohort/merge-join.js';
 import type { SourceRow } from '../cohort/source.js';
+import { TAB } from '../cohort/tabbed.js';
 import type { ExportedImage } from '../db/index.js';
 import type { ParquetColumn } from './parquet-file.js';
 
@@ -54,13 +55,13 @@ export class RadiologyLinker {
         if (procedure_occurrence_id !== last) this.#counts.procedures += 1; // they come in their order
         last = procedure_occurrence_id;
         const wanted: Wanted = [procedure_occurrence_id, study_uid];
-        this.#wanted.add(`${studyKey(mrn, accession_number)} ${JSON.stringify(wanted)}`);
+        this.#wanted.add(`${studyKey(mrn, accession_number)}${TAB}${JSON.stringify(wanted)}`);
       }
       onProgress(this.#counts.procedures);
     }
     for await (const { mrn, accessionNumber, studyUid, pseudoStudyUid } of images) {
       const held: Held = [studyUid, pseudoStudyUid];
-      this.#held.add(`${studyKey(mrn.trim(), accessionNumber.trim())} ${JSON.stringify(held)}`);
+      this.#held.add(`${studyKey(mrn.trim(), accessionNumber.trim())}${TAB}${JSON.stringify(held)}`);
     }
   }
 
@@ -70,12 +71,12 @@ export class RadiologyLinker {
       const [procedure, asked] = JSON.parse(wanted) as Wanted;
       const [studyUid, pseudoStudyUid] = JSON.parse(held) as Held;
       if (asked === '' || studyUid === null || studyUid === '' || asked === studyUid.trim())
-        this.#pairs.add(keyedLine(procedure, [procedure, pseudoStudyUid]));
+        this.#pairs.add(keyedLine(procedure, JSON.stringify([procedure, pseudoStudyUid])));
     }
     let [last, lastProcedure] = ['', NaN];
     for (const line of this.#pairs.sorted()) {
       if (line === last) continue;
-      const [procedure, pseudoStudyUid] = JSON.parse(line.slice(line.indexOf(' ') + 1)) as [number, string];
+      const [procedure, pseudoStudyUid] = JSON.parse(line.slice(line.indexOf(TAB) + 1)) as [number, string];
       this.#counts.rows += 1;
       if (procedure !== lastProcedure) this.#counts.linked += 1;
       [last, lastProcedure] = [line, procedure];
@@ -88,7 +89,7 @@ export class RadiologyLinker {
   }
 }
 
-/** Of one length and without a blank, whatever the two hold. */
+/** Of one length and without a tab, whatever the two hold. */
 function studyKey(mrn: string, accessionNumber: string): string {
   return createHash('sha256')
     .update(JSON.stringify([mrn, accessionNumber]))

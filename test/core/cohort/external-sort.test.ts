@@ -28,10 +28,10 @@ describe('sorting and joining on disk', () => {
     fc.assert(
       fc.property(side, side, (left, right) => {
         const lines = (rows: readonly [number, number][]): string[] =>
-          rows.map(([key, value]) => keyedLine(key, value)).sort();
-        const joined = [...mergeJoin(lines(left), lines(right))].map(([a, b]) => `${a} ${b}`);
+          rows.map(([key, value]) => keyedLine(key, String(value))).sort();
+        const joined = [...mergeJoin(lines(left), lines(right))].map(([a, b, key]) => `${key} ${a} ${b}`);
         const expected = left.flatMap(([key, a]) =>
-          right.filter(([other]) => other === key).map(([, b]) => `${a} ${b}`),
+          right.filter(([other]) => other === key).map(([, b]) => `${key} ${a} ${b}`),
         );
         expect(joined.sort()).to.deep.equal(expected.sort());
       }),

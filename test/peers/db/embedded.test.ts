@@ -42,7 +42,7 @@ describe('The embedded database', function () {
         studyUid: '1.2.3',
         pseudoPatientId: null,
       };
-      expect(await addImages(database, extract, [study, study])).to.equal(1);
+      expect((await addImages(database, extract, [study, study])).added).to.equal(1);
       const ledger = new Ledger(database);
       await ledger.record(deliveredEntry(messageNumbered(1)));
       const rows: string[] = [];

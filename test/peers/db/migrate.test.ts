@@ -94,7 +94,7 @@ describe('The migrations', function () {
         studyUid: '1.2.3.3',
         pseudoPatientId: null,
       };
-      expect(await addImages(database, 1, [known])).to.equal(0);
+      expect((await addImages(database, 1, [known])).added).to.equal(0);
 
       await migrateDown(database, silentLogger);
       expect(await postgres.dump(address)).to.equal(before);
