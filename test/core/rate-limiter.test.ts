@@ -1,514 +1,489 @@
+import Bottleneck from 'bottleneck';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { getEventListeners, setMaxListeners } from 'node:events';
 import { CancelledError, InvalidValueError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/log.js';
+import { schedule, units, updateSettings, YES_OR_NO } from '../../src/core/rate-limiter/bucket.js';
 import {
   createRateLimiter,
   planFor,
+  type Admission,
   type RateLimiter,
   type RateLimiterOptions,
 } from '../../src/core/rate-limiter/index.js';
 import { refillOf } from '../../src/core/rate-limiter/shared-bucket.js';
 import { Turns } from '../../src/core/rate-limiter/turns.js';
-import { eventually } from '../support/eventually.js';
-import { delaysBetween, meanRate, VirtualArchive, worstExcess } from '../support/virtual-archive.js';
-
-/** What a loaded machine may cost; the bound above has no tolerance. */
-const LOADED = 0.85;
+import { FakeClock, ZeroTimers } from '../support/fake-clock.js';
+import {
+  delaysBetween,
+  imagesOf,
+  VirtualArchive,
+  worstExcess,
+  type Arrival,
+} from '../support/virtual-archive.js';
 
 const forever = new AbortController().signal;
+const nothing = (): Promise<void> => Promise.resolve();
+const admittedImages = ({ images }: Admission): Promise<number> => Promise.resolve(images);
+const failureOf = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error);
 
-function limiterOf(options: Partial<RateLimiterOptions> = {}): Promise<RateLimiter> {
-  return createRateLimiter({
+/** A limiter and its time. Bottleneck has timers of its own, each of 0 ms. */
+interface Rig {
+  readonly limiter: RateLimiter;
+  readonly clock: FakeClock;
+  readonly archive: (delayMs: () => number) => VirtualArchive;
+  /** Lanes at work for some time; those that are under way then end. */
+  readonly busyFor: (
+    ms: number,
+    ...work: readonly (readonly [VirtualArchive, readonly number[]])[]
+  ) => Promise<void>;
+}
+
+const opened: Rig[] = [];
+const zeroTimers = new ZeroTimers();
+before(() => zeroTimers.install());
+after(() => zeroTimers.restore());
+afterEach(async () => {
+  for (const { limiter, clock } of opened.splice(0)) {
+    await limiter.close();
+    expect(clock.timers, 'timers of a closed limiter').to.equal(0);
+  }
+});
+
+async function rig(options: Partial<RateLimiterOptions> = {}): Promise<Rig> {
+  const clock = new FakeClock(zeroTimers.settled);
+  const limiter = await createRateLimiter({
     name: 'primary',
     rate: 5,
     capacity: null,
     unit: 'image',
     log: silentLogger,
+    clock,
     ...options,
   });
+  const made: Rig = {
+    limiter,
+    clock,
+    archive: (delayMs) => new VirtualArchive(delayMs, clock),
+    busyFor: async (ms, ...work) => {
+      const stop = new AbortController();
+      const all = work.map(([archive, lanes]) => archive.keepBusy(limiter, lanes, stop.signal));
+      await clock.pass(ms);
+      stop.abort();
+      await clock.until(Promise.all(all));
+    },
+  };
+  opened.push(made);
+  return made;
 }
 
-async function withLimiter(
-  options: Partial<RateLimiterOptions>,
-  work: (limiter: RateLimiter) => Promise<void>,
-): Promise<void> {
-  const limiter = await limiterOf(options);
-  try {
-    await work(limiter);
-  } finally {
-    await limiter.close();
-  }
-}
-
-/** Retrieves studies of these sizes, each lane one after the other, until it is stopped. */
-async function keepBusy(
-  limiter: RateLimiter,
-  archive: VirtualArchive,
-  lanes: readonly number[],
-  signal: AbortSignal,
-): Promise<void> {
-  await Promise.all(
-    lanes.map(async (images) => {
-      try {
-        for (;;) await archive.retrieve(limiter, images, signal);
-      } catch (error) {
-        if (!(error instanceof CancelledError)) throw error;
-      }
-    }),
-  );
+function imagesBetween(arrivals: readonly Arrival[], from: number, to: number): number {
+  return imagesOf(arrivals.filter(({ at }) => at >= from && at < to));
 }
 
 const WORKLOADS = { 'one big study': [1e6], 'small studies': [1, 1], 'both at once': [1e6, 1] } as const;
 
 describe('the image rate', () => {
-  for (const delays of [
+  for (const [least, most] of [
     [5, 10],
     [5, 300],
-  ] as const) {
-    it(`never lets out more than rate × window + capacity, and no less than it may (${delays.join('–')} ms)`, async function () {
-      const seconds = 6;
-      const runs = [1, 5, 50, 200].flatMap((rate) =>
-        Object.entries(WORKLOADS).map(async ([name, lanes]) => {
-          const archive = new VirtualArchive(delaysBetween(delays[0], delays[1]));
-          const begun = performance.now();
-          await withLimiter({ rate }, async (limiter) => {
-            const stop = AbortSignal.timeout(seconds * 1000);
-            await keepBusy(limiter, archive, lanes, stop);
-          });
-          const ended = begun + seconds * 1000;
-          const text = `${rate}/s, ${name}`;
-          expect(worstExcess(archive.arrivals, rate, Math.max(1, rate)), text).to.be.at.most(0);
-          // Two lanes of single images cannot do more than two per delay, and a short run is cut at an image.
-          const possible =
-            name === 'small studies' ? (2 * 1000) / ((delays[0] + delays[1]) / 2 + 10) : Infinity;
-          const lost = rate === 1 ? delays[1] / 1000 : 0;
-          const mean =
-            meanRate(archive.arrivals, begun, ended) +
-            (1 + planFor({ rate, capacity: null, unit: 'image' }).largestBatch) / seconds;
-          expect(mean, text).to.be.at.least((LOADED - lost) * Math.min(rate, possible));
-        }),
-      );
-      await Promise.all(runs);
+  ] as const)
+    it(`never lets out more than rate × window + capacity, and no less than it may (${least}–${most} ms)`, async () => {
+      const run = async (rate: number, name: keyof typeof WORKLOADS): Promise<void> => {
+        const seconds = rate > 100 ? 2 : 6;
+        const { archive, busyFor } = await rig({ rate });
+        const store = archive(delaysBetween(least, most));
+        await busyFor(seconds * 1000, [store, WORKLOADS[name]]);
+        const text = `${rate}/s, ${name}`;
+        expect(worstExcess(store.arrivals, rate, Math.max(1, rate)), text).to.be.at.most(0);
+        // Two lanes of single images cannot do more than two per delay; the last batch may still be under way.
+        const possible = name === 'small studies' ? (2 * 1000) / ((least + most) / 2) : Infinity;
+        const { largestBatch } = planFor({ rate, capacity: null, unit: 'image' });
+        expect(store.images, text).to.be.at.least(
+          Math.min(rate * seconds - largestBatch, 0.95 * possible * seconds),
+        );
+      };
+      const workloads = Object.keys(WORKLOADS) as (keyof typeof WORKLOADS)[];
+      await Promise.all([1, 5, 50, 200].flatMap((rate) => workloads.map((name) => run(rate, name))));
     });
-  }
 
   it('holds for any capacity, small ones too', async () => {
-    await Promise.all(
-      [1, 1.5, 2, 3, 7, 40].map(async (capacity) => {
-        const archive = new VirtualArchive(delaysBetween(5, 120));
-        await withLimiter({ rate: 20, capacity }, (limiter) =>
-          keepBusy(limiter, archive, [1e6, 3], AbortSignal.timeout(3_000)),
-        );
-        expect(archive.images, `capacity ${capacity}`).to.be.at.least(10);
-        expect(worstExcess(archive.arrivals, 20, capacity), `capacity ${capacity}`).to.be.at.most(0);
-      }),
-    );
+    for (const capacity of [1, 1.5, 2, 3, 7, 40]) {
+      const { archive, busyFor } = await rig({ rate: 20, capacity });
+      const store = archive(delaysBetween(5, 120));
+      await busyFor(3_000, [store, [1e6, 3]]);
+      expect(store.images, `capacity ${capacity}`).to.be.at.least(25);
+      expect(worstExcess(store.arrivals, 20, capacity), `capacity ${capacity}`).to.be.at.most(0);
+    }
   });
 
   it('counts fractions', async () => {
-    const archive = new VirtualArchive(() => 20);
-    await withLimiter({ rate: 1.25 }, (limiter) =>
-      keepBusy(limiter, archive, [1e6], AbortSignal.timeout(5_000)),
-    );
-    expect(worstExcess(archive.arrivals, 1.25, 1.25)).to.be.at.most(0);
-    expect(archive.images).to.be.within(5, 7);
+    const { archive, busyFor } = await rig({ rate: 1.25 });
+    const store = archive(() => 20);
+    await busyFor(5_000, [store, [1e6]]);
+    expect(worstExcess(store.arrivals, 1.25, 1.25)).to.be.at.most(0);
+    expect(store.images).to.equal(6);
   });
 
   it('lets a burst through after a rest, and no more than the capacity', async () => {
-    await withLimiter({ rate: 10, capacity: 20 }, async (limiter) => {
-      await sleep(1_500);
-      const archive = new VirtualArchive(() => 1);
-      const begun = performance.now();
-      await keepBusy(limiter, archive, [1e6], AbortSignal.timeout(400));
-      expect(Math.round(meanRate(archive.arrivals, begun, begun + 400) * 0.4)).to.be.at.least(10);
-      expect(worstExcess(archive.arrivals, 10, 20)).to.be.at.most(0);
-    });
+    const { archive, busyFor, clock } = await rig({ rate: 10, capacity: 20 });
+    await clock.pass(1_500);
+    const store = archive(() => 1);
+    await busyFor(400, [store, [1e6]]);
+    expect(imagesBetween(store.arrivals, 1_500, 1_510)).to.equal(10);
+    expect(worstExcess(store.arrivals, 10, 20)).to.be.at.most(0);
   });
 
   it('begins empty, so that starting again and again is no way around it', async () => {
-    await withLimiter({ rate: 5 }, (limiter) => {
-      expect(limiter.state().available).to.be.below(1);
-      expect(limiter.state().empty).to.equal(true);
-      return Promise.resolve();
-    });
+    const { limiter } = await rig();
+    expect(limiter.state()).to.include({ available: 0, empty: true });
   });
 
   it('keeps the archive asked for half as much when it takes half a second over a batch', async () => {
     // Little's law: with half of the capacity in flight the full rate is reached up to half a second.
-    const archive = new VirtualArchive(() => 450);
-    await withLimiter({ rate: 40 }, async (limiter) => {
-      await keepBusy(limiter, archive, [1e6, 1e6], AbortSignal.timeout(5_000));
-    });
-    expect(archive.images).to.be.at.least(LOADED * 40 * 4.2);
-    expect(worstExcess(archive.arrivals, 40, 40)).to.be.at.most(0);
+    const { archive, busyFor } = await rig({ rate: 40 });
+    const store = archive(() => 450);
+    await busyFor(5_000, [store, [1e6, 1e6]]);
+    expect(imagesBetween(store.arrivals, 0, 5_000)).to.be.at.least(0.95 * 40 * 4.5);
+    expect(worstExcess(store.arrivals, 40, 40)).to.be.at.most(0);
   });
 
   describe('when the rate changes', () => {
-    it('is in force within a second each time, in the middle of a study', async function () {
-      const archive = new VirtualArchive(delaysBetween(5, 60));
-      const changes: { readonly at: number; readonly rate: number }[] = [];
-      await withLimiter({ rate: 5 }, async (limiter) => {
-        changes.push({ at: performance.now(), rate: 5 });
-        const stop = new AbortController();
-        const work = keepBusy(limiter, archive, [1e6, 1], stop.signal);
-        for (const rate of [50, 0, 20, 2]) {
-          await sleep(2_000);
-          changes.push({ at: performance.now(), rate });
-          await limiter.setRate(rate);
-        }
-        await sleep(2_000);
-        stop.abort();
-        await work;
-        changes.push({ at: performance.now(), rate: 0 });
-      });
-      for (const [index, { at, rate }] of changes.slice(0, -1).entries()) {
-        const settled = archive.arrivals.filter(
-          (arrival) => arrival.at >= at + (index === 0 ? 0 : 1000) && arrival.at < changes[index + 1]!.at,
-        );
-        const images = settled.reduce((sum, arrival) => sum + arrival.images, 0);
-        const seconds = (changes[index + 1]!.at - at) / 1000 - (index === 0 ? 0 : 1);
-        expect(images, `at ${rate}/s`).to.be.within(
-          Math.floor(LOADED * rate * seconds - 2),
-          rate * seconds + Math.max(rate, rate === 0 ? 0 : 1),
+    it('is in force within a second each time, in the middle of a study', async () => {
+      const { limiter, archive, clock } = await rig({ rate: 5 });
+      const store = archive(delaysBetween(5, 60));
+      const stop = new AbortController();
+      const work = store.keepBusy(limiter, [1e6, 1], stop.signal);
+      await clock.pass(2_000);
+      for (const rate of [50, 0, 20, 2]) {
+        const at = clock.now();
+        await clock.until(limiter.setRate(rate));
+        await clock.pass(2_000);
+        const settled = store.arrivals.filter((arrival) => arrival.at >= at + 1_000);
+        const { largestBatch } = planFor({ rate, capacity: null, unit: 'image' });
+        expect(imagesBetween(settled, 0, Infinity), `at ${rate}/s`).to.be.within(
+          rate === 0 ? 0 : rate - largestBatch,
+          rate === 0 ? 0 : 2 * rate,
         );
         expect(worstExcess(settled, rate, Math.max(1, rate))).to.be.at.most(0);
       }
+      stop.abort();
+      await clock.until(work);
     });
 
     it('plans anew who waits for long', async () => {
-      await withLimiter({ rate: 0.1 }, async (limiter) => {
-        const archive = new VirtualArchive(() => 1);
-        const work = archive.retrieve(limiter, 5, forever);
-        await sleep(100);
-        expect(archive.images).to.equal(0);
-        const begun = performance.now();
-        await limiter.setRate(50);
-        await work;
-        expect(performance.now() - begun).to.be.below(1_000);
-      });
+      const { limiter, archive, clock } = await rig({ rate: 0.1 });
+      const store = archive(() => 1);
+      const work = store.retrieve(limiter, 5, forever);
+      await clock.pass(9_900);
+      expect(store.images).to.equal(0);
+      await clock.until(limiter.setRate(50));
+      await clock.until(work);
+      expect(clock.now()).to.be.below(10_100);
     });
 
     it('plans anew who waits for the distance between single images', async () => {
-      await withLimiter({ rate: 1 }, async (limiter) => {
-        const archive = new VirtualArchive(() => 1);
-        await archive.retrieve(limiter, 1, forever);
-        await limiter.setRate(0.05);
-        const work = archive.retrieve(limiter, 2, forever);
-        await sleep(50);
-        await limiter.setRate(100);
-        const begun = performance.now();
-        await work;
-        expect(performance.now() - begun).to.be.below(1_000);
-      });
+      const { limiter, archive, clock } = await rig({ rate: 0.05, capacity: 1 });
+      const store = archive(() => 1);
+      await clock.until(store.retrieve(limiter, 1, forever));
+      const work = store.retrieve(limiter, 2, forever);
+      await clock.pass(5_000);
+      expect(store.images).to.equal(1);
+      const changedAt = clock.now();
+      await clock.until(limiter.setRate(100));
+      await clock.until(work);
+      expect(clock.now() - changedAt).to.be.below(50);
     });
 
     it('gives a waiter what fits the new rate', async () => {
-      await withLimiter({ rate: 200 }, async (limiter) => {
-        await limiter.setRate(0);
-        const admitted = limiter.admitImages(600, forever, (admission) => Promise.resolve(admission.images));
-        await sleep(20);
-        await limiter.setRate(8);
-        expect(await admitted).to.equal(2);
-      });
+      const { limiter, clock } = await rig({ rate: 200 });
+      await clock.until(limiter.setRate(0));
+      const admitted = limiter.admitImages(600, forever, admittedImages);
+      await clock.pass(20);
+      await clock.until(limiter.setRate(8));
+      expect(await clock.until(admitted)).to.equal(2);
+    });
+
+    it('gives a waiter a whole batch, however long the pause was', async () => {
+      const { limiter, clock } = await rig({ rate: 200 });
+      const admitted = limiter.admitImages(600, forever, admittedImages);
+      await clock.pass(100);
+      await clock.until(limiter.setRate(0));
+      await clock.pass(60_000);
+      await clock.until(limiter.setRate(200));
+      expect(await clock.until(admitted)).to.equal(50);
     });
 
     it('stops at 0 and says so', async () => {
-      await withLimiter({ rate: 50 }, async (limiter) => {
-        let told = 0;
-        limiter.onChange(() => (told += 1));
-        await sleep(200);
-        await limiter.setRate(0);
-        expect(limiter.state()).to.include({
-          paused: true,
-          reason: 'the rate is 0',
-          empty: true,
-          available: 0,
-        });
-        const archive = new VirtualArchive(() => 1);
-        const stop = new AbortController();
-        const work = keepBusy(limiter, archive, [10, 10], stop.signal);
-        let messages = 0;
-        const message = limiter.admitMessage(stop.signal).then(
-          () => (messages += 1),
-          () => undefined,
-        );
-        await sleep(500);
-        expect([archive.images, messages, limiter.state().waiting]).to.deep.equal([0, 0, 3]);
-        await limiter.setRate(50);
-        await eventually(() => expect(archive.images).to.be.at.least(20));
-        stop.abort();
-        await Promise.all([work, message]);
-        expect(told).to.equal(2);
-        expect(limiter.state()).to.include({ paused: false, reason: null });
+      const { limiter, archive, clock } = await rig({ rate: 50 });
+      let told = 0;
+      limiter.onChange(() => (told += 1));
+      await clock.pass(200);
+      await clock.until(limiter.setRate(0));
+      expect(limiter.state()).to.include({
+        paused: true,
+        reason: 'the rate is 0',
+        empty: true,
+        available: 0,
       });
+      const store = archive(() => 1);
+      const stop = new AbortController();
+      const work = store.keepBusy(limiter, [10, 10], stop.signal);
+      let messages = 0;
+      const message = limiter.admitMessage(stop.signal).then(
+        () => (messages += 1),
+        () => undefined,
+      );
+      await clock.pass(60_000);
+      expect([store.images, messages, limiter.state().waiting]).to.deep.equal([0, 0, 3]);
+      await clock.until(limiter.setRate(50));
+      await clock.pass(1_000);
+      expect(store.images).to.be.at.least(20);
+      stop.abort();
+      await clock.until(Promise.all([work, message]));
+      expect(told).to.equal(2);
+      expect(limiter.state()).to.include({ paused: false, reason: null });
     });
 
     it('revokes what is under way and too large for it, when it does not end by itself', async () => {
-      await withLimiter({ rate: 'unlimited' }, async (limiter) => {
-        const begun = performance.now();
-        const revoked = limiter.admitImages(600, forever, async ({ images, revoked }) => {
-          expect(images).to.equal(600);
-          await new Promise((resolve) => revoked.addEventListener('abort', resolve));
-          return performance.now() - begun;
-        });
-        const small = limiter.admitImages(1, forever, async (admission) => {
-          await sleep(900);
-          return admission.revoked.aborted;
-        });
-        await sleep(20);
-        await limiter.setRate(5);
-        expect(await revoked).to.be.within(490, 900);
-        expect(await small).to.equal(false);
+      const { limiter, clock } = await rig({ rate: 'unlimited' });
+      const revoked = limiter.admitImages(600, forever, async (admission) => {
+        expect(admission.images).to.equal(600);
+        await new Promise((resolve) => admission.revoked.addEventListener('abort', resolve));
+        return clock.now();
       });
+      const small = limiter.admitImages(1, forever, async (admission) => {
+        await new Promise<void>((resolve) => clock.after(900, resolve));
+        return admission.revoked.aborted;
+      });
+      await clock.pass(20);
+      await clock.until(limiter.setRate(5));
+      expect(await clock.until(revoked)).to.equal(520);
+      expect(await clock.until(small)).to.equal(false);
     });
 
     it('holds for a batch that is just being admitted, whenever the change comes', async () => {
-      const admittedAround = async (turns: number): Promise<number> => {
+      const admittedAfter = async (turns: number): Promise<number> => {
+        const { limiter, clock } = await rig({ rate: 'unlimited' });
         let images = 0;
-        await withLimiter({ rate: 'unlimited' }, async (limiter) => {
-          const moving = limiter.admitImages(600, forever, async (admission) => {
-            images = admission.images;
-            // What was admitted before is under way when the rate changes, and is revoked.
-            if (images === 600)
-              await new Promise((resolve) => admission.revoked.addEventListener('abort', resolve));
-          });
-          for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
-          await limiter.setRate(5);
-          await moving;
+        const moving = limiter.admitImages(600, forever, async (admission) => {
+          images = admission.images;
+          // What was admitted before is under way when the rate changes, and is revoked.
+          if (images === 600)
+            await new Promise((resolve) => admission.revoked.addEventListener('abort', resolve));
         });
+        for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+        await clock.until(limiter.setRate(5));
+        await clock.until(moving);
         return images;
       };
-      const admitted = await Promise.all(Array.from({ length: 40 }, (_, turns) => admittedAround(turns)));
+      const admitted = [];
+      for (let turns = 0; turns < 10; turns += 1) admitted.push(await admittedAfter(turns));
       expect(admitted[0], 'the change came first').to.be.at.most(2);
+      expect(admitted.at(-1), 'the change came last').to.equal(600);
       for (const [turns, images] of admitted.entries())
         expect(images, `${turns} turns`).to.be.oneOf([1, 2, 600]);
     });
 
     it('knows unlimited, from and to', async () => {
-      await withLimiter({ rate: 'unlimited' }, async (limiter) => {
-        expect(limiter.largestBatch).to.equal(Infinity);
-        expect(limiter.state()).to.deep.include({
-          rate: 'unlimited',
-          capacity: null,
-          largestBatch: null,
-          available: null,
-          empty: false,
-        });
-        const archive = new VirtualArchive(() => 1);
-        const begun = performance.now();
-        await archive.retrieve(limiter, 100_000, forever);
-        await limiter.admitMessage(forever);
-        expect(performance.now() - begun).to.be.below(500);
-        expect(archive.batches).to.deep.equal([100_000]);
-        await limiter.setRate(4);
-        expect(limiter.largestBatch).to.equal(1);
-        const after = new VirtualArchive(() => 1);
-        const limited = performance.now();
-        await after.retrieve(limiter, 3, forever);
-        expect(performance.now() - limited).to.be.at.least(650);
-        await limiter.setRate('unlimited');
-        await after.retrieve(limiter, 1_000, forever);
-        expect(after.batches).to.deep.equal([1, 1, 1, 1_000]);
+      const { limiter, archive, clock } = await rig({ rate: 'unlimited' });
+      expect(limiter.largestBatch).to.equal(Infinity);
+      expect(limiter.state()).to.deep.include({
+        rate: 'unlimited',
+        capacity: null,
+        largestBatch: null,
+        available: null,
+        empty: false,
       });
+      const store = archive(() => 1);
+      await clock.until(store.retrieve(limiter, 100_000, forever));
+      await clock.until(limiter.admitMessage(forever));
+      expect([store.batches, clock.now()]).to.deep.equal([[100_000], 1]);
+      await clock.until(limiter.setRate(4));
+      expect(limiter.largestBatch).to.equal(1);
+      await clock.until(store.retrieve(limiter, 3, forever));
+      expect(clock.now()).to.be.within(750, 800);
+      await clock.until(limiter.setRate('unlimited'));
+      await clock.until(store.retrieve(limiter, 1_000, forever));
+      expect(store.batches).to.deep.equal([100_000, 1, 1, 1, 1_000]);
     });
 
     it('refuses what is no rate', async () => {
-      await withLimiter({}, async (limiter) => {
-        for (const rate of [-1, NaN, Infinity, 1e9]) {
-          const failure = await limiter.setRate(rate).catch((error: unknown) => error);
-          expect(failure, String(rate)).to.be.instanceOf(InvalidValueError);
-        }
-        expect(limiter.settings().rate).to.equal(5);
-      });
-      expect(await limiterOf({ capacity: 0.5 }).catch((error: unknown) => error)).to.be.instanceOf(
-        InvalidValueError,
-      );
+      const { limiter } = await rig();
+      for (const rate of [-1, NaN, Infinity, 1e9])
+        expect(await failureOf(limiter.setRate(rate)), String(rate)).to.be.instanceOf(InvalidValueError);
+      expect(limiter.settings().rate).to.equal(5);
+      expect(await failureOf(rig({ capacity: 0.5 }))).to.be.instanceOf(InvalidValueError);
     });
   });
 
   describe('for those who wait', () => {
     it('serves a big study and small ones in turn', async () => {
-      await withLimiter({ rate: 40 }, async (limiter) => {
-        const [big, small] = [new VirtualArchive(() => 5), new VirtualArchive(() => 5)];
-        const stop = AbortSignal.timeout(4_000);
-        await Promise.all([keepBusy(limiter, big, [1e6], stop), keepBusy(limiter, small, [1], stop)]);
-        // A batch of the one, a batch of the other.
-        expect(small.batches.length).to.be.within(big.batches.length - 2, big.batches.length * 3 + 2);
-        expect(big.batches.length).to.be.at.least(5);
-      });
+      const { archive, busyFor } = await rig({ rate: 40 });
+      const [big, small] = [archive(() => 5), archive(() => 5)];
+      await busyFor(4_000, [big, [1e6]], [small, [1]]);
+      // A batch of the one, a batch of the other.
+      expect(small.batches.length).to.be.within(big.batches.length - 1, big.batches.length + 1);
+      expect(big.batches.length).to.be.at.least(10);
     });
 
     it('takes nothing for one that gave up, and forgets it', async () => {
-      await withLimiter({ rate: 4, capacity: 4 }, async (limiter) => {
-        const given: AbortController[] = [];
-        const waiting = Array.from({ length: 200 }, () => {
-          const stop = new AbortController();
-          given.push(stop);
-          return limiter
-            .admitImages(4, stop.signal, () => Promise.resolve())
-            .catch((error: unknown) => error);
-        });
-        await sleep(30);
-        expect(limiter.state().waiting).to.equal(200);
-        for (const stop of given) stop.abort();
-        for (const failure of await Promise.all(waiting)) expect(failure).to.be.instanceOf(CancelledError);
-        expect(limiter.state().waiting).to.equal(0);
-        const begun = performance.now();
-        await new VirtualArchive(() => 1).retrieve(limiter, 1, forever);
-        expect(performance.now() - begun).to.be.below(800);
-      });
+      const { limiter, archive, clock } = await rig({ rate: 4, capacity: 4 });
+      const stop = new AbortController();
+      setMaxListeners(200, stop.signal);
+      const waiting = Array.from({ length: 200 }, () =>
+        failureOf(limiter.admitImages(4, stop.signal, nothing)),
+      );
+      await clock.pass(30);
+      expect(limiter.state().waiting).to.equal(200);
+      stop.abort();
+      for (const failure of await Promise.all(waiting)) expect(failure).to.be.instanceOf(CancelledError);
+      expect(limiter.state().waiting).to.equal(0);
+      await clock.until(archive(() => 1).retrieve(limiter, 1, forever));
+      expect(clock.now()).to.be.within(250, 255);
     });
 
     it('takes back what was admitted to one that gave up meanwhile', async () => {
-      await withLimiter({ rate: 1000, capacity: 1000 }, async (limiter) => {
-        await sleep(300);
-        let moved = 0;
-        for (let round = 0; round < 40; round += 1) {
-          const stop = new AbortController();
-          const waits = limiter.admitImages(100, stop.signal, () => {
-            moved += 1;
-            return Promise.resolve();
-          });
-          setTimeout(() => stop.abort(), round % 5);
-          await waits.catch((error: unknown) => expect(error).to.be.instanceOf(CancelledError));
-        }
-        await sleep(600);
-        expect(limiter.state().available).to.equal(500);
-        expect(moved).to.be.below(41);
-      });
+      const { limiter, clock } = await rig({ rate: 1000, capacity: 1000 });
+      await clock.pass(300);
+      let moved = 0;
+      for (let turns = 0; turns < 20; turns += 1) {
+        const stop = new AbortController();
+        const waits = limiter.admitImages(100, stop.signal, () => {
+          moved += 1;
+          return Promise.resolve();
+        });
+        for (let turn = 0; turn < turns % 10; turn += 1) await new Promise(setImmediate);
+        stop.abort();
+        const failure = await clock.until(failureOf(waits));
+        if (failure !== undefined) expect(failure).to.be.instanceOf(CancelledError);
+      }
+      await clock.pass(600);
+      expect(limiter.state().available).to.equal(500);
+      expect(moved, 'those that were not in time').to.be.within(1, 19);
     });
 
     it('puts back what the archive did not send, at most what it was given', async () => {
-      await withLimiter({ rate: 10, capacity: 20 }, async (limiter) => {
-        await sleep(1_100);
-        const before = limiter.state().available ?? 0;
-        await limiter.admitImages(5, forever, (admission) => {
-          admission.giveBack(3);
-          admission.giveBack(300);
-          return Promise.resolve();
-        });
-        await sleep(10);
-        expect(limiter.state().available).to.be.within(before - 0.1, 10);
+      const { limiter, clock } = await rig({ rate: 10, capacity: 20 });
+      await clock.pass(900);
+      expect(limiter.state().available).to.equal(9);
+      const admitted = limiter.admitImages(5, forever, (admission) => {
+        admission.giveBack(3);
+        admission.giveBack(300);
+        return Promise.resolve();
       });
+      await clock.until(admitted);
+      expect([limiter.state().available, clock.now()]).to.deep.equal([9, 900]);
     });
 
     it('lends for a batch that cannot be cut, and is paid back at the rate', async () => {
-      await withLimiter({ rate: 20, capacity: 20 }, async (limiter) => {
-        await sleep(600);
-        const images = await limiter.admitImages(
-          40,
-          forever,
-          (admission) => Promise.resolve(admission.images),
-          {
-            whole: true,
-          },
-        );
-        expect(images).to.equal(40);
-        await sleep(20);
-        expect(limiter.state().available).to.be.within(-32, -25);
-        expect(limiter.state().empty).to.equal(true);
-        const begun = performance.now();
-        await limiter.admitMessage(forever);
-        expect(performance.now() - begun).to.be.at.least(1_200);
-      });
+      const { limiter, clock } = await rig({ rate: 20, capacity: 20 });
+      await clock.pass(600);
+      const lent = limiter.admitImages(40, forever, admittedImages, { whole: true });
+      expect(await clock.until(lent)).to.equal(40);
+      await clock.pass(0);
+      expect(limiter.state()).to.include({ available: -30, empty: true });
+      await clock.until(limiter.admitMessage(forever));
+      expect(clock.now() - 600, 'thirty of debt and one, at twenty a second').to.equal(1_550);
     });
 
     it('frees the place in flight when the work fails', async () => {
-      await withLimiter({ rate: 100, capacity: 2 }, async (limiter) => {
-        for (let round = 0; round < 3; round += 1) {
-          const failure = await limiter
-            .admitImages(1, forever, () => Promise.reject(new Error('boom')))
-            .catch((error: unknown) => error);
-          expect((failure as Error).message).to.equal('boom');
-        }
-      });
+      const { limiter, clock } = await rig({ rate: 100, capacity: 2 });
+      for (let round = 0; round < 3; round += 1) {
+        const moving = limiter.admitImages(1, forever, () => Promise.reject(new Error('boom')));
+        expect(await clock.until(failureOf(moving))).to.have.property('message', 'boom');
+      }
     });
 
     it('lets messages through only when nothing waits and an image could be admitted', async () => {
-      await withLimiter({ rate: 20, capacity: 2 }, async (limiter) => {
-        await limiter.admitMessage(forever);
-        const stop = new AbortController();
-        let release: (() => void) | undefined;
-        const holds = limiter.admitImages(
-          1,
-          forever,
-          () => new Promise<void>((resolve) => (release = resolve)),
-        );
-        await eventually(() => expect(release).to.be.a('function'));
-        const waits = limiter.admitImages(1, stop.signal, () => Promise.resolve()).catch(() => undefined);
-        let through = false;
-        const message = limiter.admitMessage(forever).then(() => (through = true));
-        await sleep(300);
-        expect(through).to.equal(false);
-        stop.abort();
-        await message;
-        release?.();
-        await Promise.all([holds, waits]);
-      });
+      const { limiter, clock } = await rig({ rate: 20, capacity: 2 });
+      await clock.until(limiter.admitMessage(forever));
+      expect(clock.now()).to.equal(50);
+      const stop = new AbortController();
+      let release = (): void => undefined;
+      const holds = limiter.admitImages(
+        1,
+        forever,
+        () => new Promise<void>((resolve) => (release = resolve)),
+      );
+      const waits = failureOf(limiter.admitImages(1, stop.signal, nothing));
+      let through = false;
+      const message = limiter.admitMessage(forever).then(() => (through = true));
+      await clock.pass(60_000);
+      expect(through).to.equal(false);
+      stop.abort();
+      await clock.until(message);
+      release();
+      await clock.until(Promise.all([holds, waits]));
     });
 
     it('ends the wait of all when it is closed, and costs nothing afterwards', async () => {
-      const limiter = await limiterOf({ rate: 0.01 });
-      const waits = [
-        limiter.admitImages(1, forever, () => Promise.resolve()),
-        limiter.admitMessage(forever),
-      ].map((waiting) => waiting.catch((error: unknown) => error));
+      const { limiter } = await rig({ rate: 0.01 });
+      const waits = [limiter.admitImages(1, forever, nothing), limiter.admitMessage(forever)].map(failureOf);
       await limiter.close();
       for (const failure of await Promise.all(waits)) expect(failure).to.be.instanceOf(CancelledError);
-      const late = await limiter.admitMessage(forever).catch((error: unknown) => error);
-      expect(late).to.be.instanceOf(CancelledError);
+      expect(await failureOf(limiter.admitMessage(forever))).to.be.instanceOf(CancelledError);
       await limiter.close();
     });
 
     it('listens to no signal any more once it has answered', async () => {
-      await withLimiter({ rate: 'unlimited' }, async (limiter) => {
-        let listeners = 0;
-        const signal = new Proxy(new AbortController().signal, {
-          get: (target, name) => {
-            if (name === 'addEventListener') return () => (listeners += 1);
-            if (name === 'removeEventListener') return () => (listeners -= 1);
-            return Reflect.get(target, name, target) as unknown;
-          },
-        });
-        for (let round = 0; round < 10; round += 1)
-          await limiter.admitImages(1, signal, () => Promise.resolve());
-        expect(listeners).to.equal(0);
-      });
+      const { limiter } = await rig({ rate: 'unlimited' });
+      const { signal } = new AbortController();
+      for (let round = 0; round < 10; round += 1) await limiter.admitImages(1, signal, nothing);
+      expect(getEventListeners(signal, 'abort')).to.deep.equal([]);
     });
   });
 
   describe('with the unit study', () => {
     it('a message costs a token and images cost nothing', async () => {
-      await withLimiter({ rate: 10, unit: 'study', capacity: 3 }, async (limiter) => {
-        expect(limiter.largestBatch).to.equal(Infinity);
-        const begun = performance.now();
-        const messages: number[] = [];
-        while (performance.now() - begun < 2_000) {
-          await limiter.admitMessage(forever);
-          messages.push(performance.now());
-          const images = await limiter.admitImages(500, forever, (admission) =>
-            Promise.resolve(admission.images),
-          );
-          expect(images).to.equal(500);
-        }
-        // Each is noted a moment after its admission, which is 100 ms after the one before: one too many would be 1.
-        const arrivals = messages.map((at) => ({ at, images: 1 }));
-        expect(worstExcess(arrivals, 10, 3)).to.be.at.most(0.1);
-        expect(messages.length).to.be.at.least(LOADED * 20 - 1);
-      });
+      const { limiter, clock } = await rig({ rate: 10, unit: 'study', capacity: 3 });
+      expect(limiter.largestBatch).to.equal(Infinity);
+      const messages: Arrival[] = [];
+      while (clock.now() < 2_000) {
+        await clock.until(limiter.admitMessage(forever));
+        messages.push({ at: clock.now(), images: 1 });
+        expect(await clock.until(limiter.admitImages(500, forever, admittedImages))).to.equal(500);
+      }
+      expect(worstExcess(messages, 10, 3)).to.be.at.most(0);
+      expect(messages).to.have.length(20);
     });
 
     it('0 pauses images, too', async () => {
-      await withLimiter({ rate: 0, unit: 'study' }, async (limiter) => {
-        const stop = AbortSignal.timeout(200);
-        const failure = await limiter
-          .admitImages(1, stop, () => Promise.resolve())
-          .catch((error: unknown) => error);
-        expect(failure).to.be.instanceOf(CancelledError);
-      });
+      const { limiter, clock } = await rig({ rate: 0, unit: 'study' });
+      const stop = new AbortController();
+      const waits = failureOf(limiter.admitImages(1, stop.signal, nothing));
+      await clock.pass(60_000);
+      expect(limiter.state().waiting).to.equal(1);
+      stop.abort();
+      expect(await waits).to.be.instanceOf(CancelledError);
     });
+  });
+});
+
+describe('Bottleneck, with its own timers', () => {
+  beforeEach(() => zeroTimers.restore());
+  afterEach(() => zeroTimers.install());
+
+  it('takes what is sent first first, and each at once or not at all', async () => {
+    const limiter = new Bottleneck({ ...YES_OR_NO, reservoir: 0, maxConcurrent: units(2) });
+    expect(await schedule(limiter, 1, null), 'one of none').to.equal(null);
+    const [, two, third] = await Promise.all([
+      limiter.incrementReservoir(units(4)),
+      schedule(limiter, 2, null),
+      schedule(limiter, 1, null),
+    ]);
+    expect([two !== null, third], 'two may be in flight').to.deep.equal([true, null]);
+    await two?.release();
+    const [three, , one] = await Promise.all([
+      schedule(limiter, 3, null),
+      updateSettings(limiter, { reservoir: units(1.5), maxConcurrent: units(1) }),
+      schedule(limiter, 1, null),
+    ]);
+    expect([three, one !== null], 'three of two, one of one and a half').to.deep.equal([null, true]);
+    expect(await limiter.currentReservoir()).to.equal(units(0.5));
+    await one?.release();
+    await limiter.disconnect();
   });
 });
 
@@ -548,7 +523,7 @@ describe('Turns', () => {
     const turns = new Turns();
     const seen: string[] = [];
     const first = turns.take(async () => {
-      await sleep(20);
+      await new Promise(setImmediate);
       seen.push('first');
       throw new Error('first');
     });

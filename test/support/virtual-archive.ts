@@ -1,5 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock, type Clock } from '../../src/core/breaker.js';
+import { CancelledError } from '../../src/core/errors.js';
 import type { RateLimiter } from '../../src/core/rate-limiter/index.js';
+import { worstWindow } from './image-rate.js';
 
 /** Arrivals at raw, in ms of the monotonic clock. */
 export interface Arrival {
@@ -15,13 +17,20 @@ export class VirtualArchive {
   readonly arrivals: Arrival[] = [];
   readonly batches: number[] = [];
   readonly #delayMs: () => number;
+  readonly #clock: Clock;
 
-  constructor(delayMs: () => number) {
+  constructor(delayMs: () => number, clock = systemClock) {
     this.#delayMs = delayMs;
+    this.#clock = clock;
   }
 
   get images(): number {
-    return this.arrivals.reduce((sum, { images }) => sum + images, 0);
+    return imagesOf(this.arrivals);
+  }
+
+  /** Batches that were admitted and have not come yet. */
+  get underWay(): number {
+    return this.batches.length - this.arrivals.length;
   }
 
   /** Retrieves a study in batches, as a message's journey does: one batch after the other. */
@@ -29,12 +38,28 @@ export class VirtualArchive {
     for (let left = images; left > 0;) {
       left -= await limiter.admitImages(left, signal, async (admission) => {
         this.batches.push(admission.images);
-        await sleep(this.#delayMs());
-        this.arrivals.push({ at: performance.now(), images: admission.images });
+        await new Promise<void>((resolve) => this.#clock.after(this.#delayMs(), resolve));
+        this.arrivals.push({ at: this.#clock.now(), images: admission.images });
         return admission.images;
       });
     }
   }
+
+  /** Retrieves studies of these sizes, each lane one after the other, until it is stopped. */
+  async keepBusy(limiter: RateLimiter, lanes: readonly number[], signal: AbortSignal): Promise<void> {
+    const lane = async (images: number): Promise<void> => {
+      try {
+        for (;;) await this.retrieve(limiter, images, signal);
+      } catch (error) {
+        if (!(error instanceof CancelledError)) throw error;
+      }
+    };
+    await Promise.all(lanes.map(lane));
+  }
+}
+
+export function imagesOf(arrivals: readonly Arrival[]): number {
+  return arrivals.reduce((sum, { images }) => sum + images, 0);
 }
 
 /**
@@ -42,23 +67,9 @@ export class VirtualArchive {
  * @returns the worst window's images less what it may have; not above 0 when the promise was kept
  */
 export function worstExcess(arrivals: readonly Arrival[], rate: number, capacity: number): number {
-  const sorted = [...arrivals].sort((a, b) => a.at - b.at);
-  let worst = -Infinity;
-  for (let from = 0; from < sorted.length; from += 1) {
-    let images = 0;
-    for (let to = from; to < sorted.length; to += 1) {
-      images += sorted[to]!.images;
-      const seconds = Math.max(1, (sorted[to]!.at - sorted[from]!.at) / 1000);
-      worst = Math.max(worst, images - rate * seconds - capacity);
-    }
-  }
-  return worst;
-}
-
-/** Images per second between two moments. */
-export function meanRate(arrivals: readonly Arrival[], from: number, to: number): number {
-  const within = arrivals.filter(({ at }) => at >= from && at < to);
-  return (within.reduce((sum, { images }) => sum + images, 0) * 1000) / (to - from);
+  const times = arrivals.flatMap(({ at, images }) => Array.from({ length: images }, () => at));
+  const { images, allowed } = worstWindow(times, rate, capacity);
+  return images - allowed;
 }
 
 /** The same for the same seed. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../breaker.js';
 import type { Ticket } from './bucket.js';
 
 /** A batch that may leave the archive now. */
@@ -20,16 +21,19 @@ export class Batch implements Admission {
   readonly ticket: Ticket | null;
   readonly #revoke = new AbortController();
   readonly #putBack: (images: number) => void;
-  readonly #begunAt = performance.now();
+  readonly #clock: Clock;
+  readonly #begunAt: number;
   #left: number;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #ended = false;
 
-  constructor(images: number, ticket: Ticket | null, putBack: (images: number) => void) {
+  constructor(images: number, ticket: Ticket | null, putBack: (images: number) => void, clock: Clock) {
     this.images = images;
     this.ticket = ticket;
     this.#left = images;
     this.#putBack = putBack;
+    this.#clock = clock;
+    this.#begunAt = clock.now();
   }
 
   get revoked(): AbortSignal {
@@ -49,16 +53,16 @@ export class Batch implements Admission {
 
   /** How long it has been under way. */
   ms(): number {
-    return performance.now() - this.#begunAt;
+    return this.#clock.now() - this.#begunAt;
   }
 
   revokeAfter(ms: number): void {
     if (this.#ended) return;
-    this.#timer ??= setTimeout(() => this.#revoke.abort(), ms);
+    this.#cancelTimer ??= this.#clock.after(ms, () => this.#revoke.abort());
   }
 
   settle(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
   }
 }

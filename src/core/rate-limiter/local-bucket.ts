@@ -1,4 +1,5 @@
 import Bottleneck from 'bottleneck';
+import type { Clock } from '../breaker.js';
 import {
   schedule,
   UNITS,
@@ -21,15 +22,18 @@ import { Turns } from './turns.js';
  */
 export class LocalBucket implements Bucket {
   readonly #limiter: Bottleneck;
+  readonly #clock: Clock;
   readonly #turns = new Turns();
   #plan: RatePlan;
   /** In units; what Bottleneck's reservoir holds once everything that was sent to it has arrived there. */
   #held = 0;
-  #filledAt = performance.now();
+  #filledAt: number;
 
-  constructor(settings: RateSettings) {
+  constructor(settings: RateSettings, clock: Clock) {
     const plan = planFor(settings);
     this.#plan = plan;
+    this.#clock = clock;
+    this.#filledAt = clock.now();
     // It begins empty: a daemon that crashes and starts in a loop must not get a burst each time.
     this.#limiter = new Bottleneck({
       ...YES_OR_NO,
@@ -90,7 +94,7 @@ export class LocalBucket implements Bucket {
 
   /** Whole units only; the rest of the time is kept for the next call. */
   #gained(): { readonly taken: number; readonly until: number } {
-    const now = performance.now();
+    const now = this.#clock.now();
     const { perSecond, reservoir } = this.#plan;
     if (perSecond === null || perSecond === 0) return { taken: 0, until: now };
     const unitsPerMs = (perSecond * UNITS) / 1000;

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../breaker.js';
 import { throwIfCancelled } from '../cancel.js';
 import { CancelledError, InternalError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -16,6 +17,8 @@ export interface RateLimiterOptions extends RateSettings {
   readonly name: string;
   /** Several daemons on this Redis share one cap; null = this process alone. */
   readonly redisUrl?: string | null;
+  /** Of a limiter on no Redis. Default: the system's. */
+  readonly clock?: Clock;
   readonly log: Logger;
 }
 
@@ -64,6 +67,7 @@ export async function createRateLimiter(options: RateLimiterOptions): Promise<Ra
  */
 export class RateLimiter {
   readonly #options: RateLimiterOptions;
+  readonly #clock: Clock;
   readonly #bucket: Bucket;
   readonly #line = new WaitingLine();
   readonly #spacing: Spacing;
@@ -82,12 +86,13 @@ export class RateLimiter {
   constructor(options: RateLimiterOptions, redisUrl: string | null) {
     this.#options = options;
     const { rate, capacity, unit } = options;
+    this.#clock = options.clock ?? systemClock;
     this.#settings = { rate, capacity, unit };
     this.#plan = planFor(this.#settings);
-    this.#spacing = new Spacing(this.#plan.spacingMs);
+    this.#spacing = new Spacing(this.#plan.spacingMs, this.#clock);
     this.#bucket =
       redisUrl === null
-        ? new LocalBucket(this.#settings)
+        ? new LocalBucket(this.#settings, this.#clock)
         : new SharedBucket({
             name: options.name,
             url: redisUrl,
@@ -282,11 +287,11 @@ export class RateLimiter {
 
   /** Another daemon took what it waited for: no longer for the whole of it, or small batches there would starve it. */
   #mayTakeLess(waiter: Waiter): boolean {
-    return waiter.dueAt !== null && !waiter.whole && performance.now() > waiter.dueAt;
+    return waiter.dueAt !== null && !waiter.whole && this.#clock.now() > waiter.dueAt;
   }
 
   #planned(waiter: Waiter, ms: number): number {
-    waiter.dueAt ??= performance.now() + 1.5 * ms + ASK_AGAIN_MS;
+    waiter.dueAt ??= this.#clock.now() + 1.5 * ms + ASK_AGAIN_MS;
     return Math.min(Math.max(1, Math.ceil(ms)), ASK_AGAIN_MS);
   }
 
@@ -302,7 +307,7 @@ export class RateLimiter {
       return 0;
     }
     const put = ticket === null ? () => undefined : (unused: number) => void this.#giveBack(unused);
-    const batch = new Batch(images, ticket, put);
+    const batch = new Batch(images, ticket, put, this.#clock);
     const owed = ticket === null ? 0 : images - tokens;
     if (owed > 0) void this.#giveBack(-owed);
     this.#underWay.add(batch);
@@ -372,12 +377,12 @@ export class RateLimiter {
 
   async #sleep(ms: number): Promise<void> {
     if (this.#woken) return;
-    let timer: NodeJS.Timeout | undefined;
+    let cancelTimer: (() => void) | undefined;
     await new Promise<void>((resolve) => {
       this.#wakeUp = resolve;
-      if (ms !== Infinity) timer = setTimeout(resolve, ms);
+      if (ms !== Infinity) cancelTimer = this.#clock.after(ms, resolve);
     });
-    clearTimeout(timer);
+    cancelTimer?.();
     this.#wakeUp = undefined;
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../breaker.js';
+
 /** The archive's times are remembered for so many batches. */
 const REMEMBERED = 8;
 /** Of the distance: what a steady archive may be slower than the rate, where 5 % are allowed. */
@@ -6,7 +8,7 @@ const CUSHION = 0.03;
 interface Held {
   readonly endedAt: number;
   readonly release: () => Promise<void>;
-  timer: NodeJS.Timeout | undefined;
+  cancelTimer: (() => void) | undefined;
 }
 
 /**
@@ -18,17 +20,19 @@ interface Held {
 export class Spacing {
   readonly #held = new Set<Held>();
   readonly #times: number[] = [];
+  readonly #clock: Clock;
   #ms: number;
 
-  constructor(ms: number) {
+  constructor(ms: number, clock: Clock) {
     this.#ms = ms;
+    this.#clock = clock;
   }
 
   /** Runs `release` when the distance from a batch that took `tookMs` and has ended now is over. */
   after(tookMs: number, release: () => Promise<void>): void {
     this.#times.push(tookMs);
     if (this.#times.length > REMEMBERED) this.#times.shift();
-    const held: Held = { endedAt: performance.now(), release, timer: undefined };
+    const held: Held = { endedAt: this.#clock.now(), release, cancelTimer: undefined };
     this.#held.add(held);
     this.#plan(held);
   }
@@ -46,13 +50,13 @@ export class Spacing {
   }
 
   #plan(held: Held): void {
-    clearTimeout(held.timer);
+    held.cancelTimer?.();
     if (this.#ms === Infinity) return;
-    const ms = held.endedAt + this.#ms - this.#spared() - performance.now();
+    const ms = held.endedAt + this.#ms - this.#spared() - this.#clock.now();
     if (ms <= 0) void this.#letGo(held);
     // Longer than setTimeout can: planned again on the way.
-    else if (ms > MAX_TIMER_MS) held.timer = setTimeout(() => this.#plan(held), MAX_TIMER_MS);
-    else held.timer = setTimeout(() => void this.#letGo(held), ms);
+    else if (ms > MAX_TIMER_MS) held.cancelTimer = this.#clock.after(MAX_TIMER_MS, () => this.#plan(held));
+    else held.cancelTimer = this.#clock.after(ms, () => void this.#letGo(held));
   }
 
   /** Nothing before enough is known of the archive. */
@@ -64,7 +68,7 @@ export class Spacing {
   }
 
   async #letGo(held: Held): Promise<void> {
-    clearTimeout(held.timer);
+    held.cancelTimer?.();
     if (this.#held.delete(held)) await held.release();
   }
 }
