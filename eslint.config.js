@@ -44,8 +44,8 @@ export default tseslint.config(
   ),
   forbid(
     'src/dimse',
-    ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'core/(?!(errors|ids|log)\\.js)'],
-    "dimse stands on core's errors, ids and log alone",
+    ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'core/(?!(addresses|errors|ids|log)\\.js)'],
+    "dimse stands on core's addresses, errors, ids and log alone",
   ),
   forbid('src/queue', ['dimse/', 'pipeline/', 'api/', 'bin/', 'doctor/'], 'queue stands on core alone'),
   forbid(

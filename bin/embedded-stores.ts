@@ -1,16 +1,26 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Closers } from '../src/core/closers.js';
-import type { Config, NodeConfig } from '../src/core/config/index.js';
+import type { Config, NodeConfig, ServerTlsConfig, TlsConfig } from '../src/core/config/index.js';
 import { aeTitle } from '../src/core/ids.js';
 import type { Logger } from '../src/core/log.js';
-import { startNode } from '../src/dimse/index.js';
+import { startNode, type NodeCaller, type NodeRight, type NodeTls } from '../src/dimse/index.js';
 
 /** The AE titles of embedded stores; the archives must know raw's as a move destination. */
 const AE_TITLES = { raw: 'PIXL_RAW', anon: 'PIXL_ANON' } as const;
 
+/** What the journey, the exports and `doctor` ask of them. Nobody but us stores to anon, and we store nothing to raw. */
+const OUR_RIGHTS: Readonly<Record<'raw' | 'anon', readonly NodeRight[]>> = {
+  raw: ['echo', 'find', 'get'],
+  anon: ['echo', 'store', 'find', 'get'],
+};
+const RIGHTS_OF_ARCHIVES: readonly NodeRight[] = ['echo', 'store'];
+const LOOPBACK = ['127.0.0.0/8', '::1'];
+
 /**
- * The configuration with a running node for each of raw and anon that is not configured; `closers` owns them. Only our
- * own AE title and the archives' are let in.
+ * The configuration with a running node for each of raw and anon that is not configured; `closers` owns them. Into raw
+ * the archives are let in from their hosts, to store; into both our own AE title from this machine.
  *
  * @throws NodeStartError
  */
@@ -28,18 +38,62 @@ async function startStore(
   closers: Closers,
 ): Promise<NodeConfig> {
   const { host, port } = config.embeddedStores[name];
-  const callers = [config.primary, config.secondary].flatMap((node) => (node === null ? [] : [node.aeTitle]));
+  const tls = config.embeddedTls;
   const node = await startNode({
     aeTitle: AE_TITLES[name],
     host,
     port,
     folder: join(config.embeddedDir, name),
-    allowed: [config.aeTitle, ...callers],
+    callers: callersOf(config, name),
     log,
+    ...(tls === null ? {} : { tls: serverTls(tls) }),
   });
   closers.add(`embedded store ${name}`, () => node.close());
   log.info({ node: name, aet: node.aeTitle, host: node.host, port: node.port }, 'embedded store');
   // Bound to every address, it is reached on this machine's own.
   const at = ['0.0.0.0', '::'].includes(node.host) ? '127.0.0.1' : node.host;
-  return { name, aeTitle: aeTitle(node.aeTitle), host: at, port: node.port, tls: null };
+  return {
+    name,
+    aeTitle: aeTitle(node.aeTitle),
+    host: at,
+    port: node.port,
+    tls: tls === null ? null : clientTls(tls, at),
+  };
+}
+
+function callersOf(config: Config, name: 'raw' | 'anon'): NodeCaller[] {
+  const here = [...LOOPBACK, config.embeddedStores[name].host];
+  const ourselves = { aeTitle: config.aeTitle, rights: OUR_RIGHTS[name], from: here };
+  if (name === 'anon') return [ourselves];
+  const archives = [config.primary, config.secondary].flatMap((node) => (node === null ? [] : [node]));
+  return [
+    ourselves,
+    ...archives.map((archive) => ({
+      aeTitle: archive.aeTitle,
+      rights: RIGHTS_OF_ARCHIVES,
+      from: [archive.host, ...config.embeddedSenders],
+    })),
+  ];
+}
+
+function serverTls({ certFile, keyFile, caFile }: ServerTlsConfig): NodeTls {
+  return {
+    cert: readFileSync(certFile),
+    key: readFileSync(keyFile),
+    ...(caFile === null ? {} : { ca: readFileSync(caFile) }),
+  };
+}
+
+/** We trust no other certificate than the store's own, and show the same where it asks for one. */
+function clientTls({ certFile, keyFile, caFile }: ServerTlsConfig, host: string): TlsConfig {
+  const certificate = new X509Certificate(readFileSync(certFile));
+  const isFor = certificate.checkIP(host) ?? certificate.checkHost(host);
+  const [, name = null] = /DNS:([^,\s]+)/.exec(certificate.subjectAltName ?? '') ?? [];
+  return {
+    caFile: certFile,
+    isPinned: true,
+    certFile: caFile === null ? null : certFile,
+    keyFile: caFile === null ? null : keyFile,
+    servername: isFor === undefined ? (name?.replace('*', 'store') ?? null) : null,
+  };
 }

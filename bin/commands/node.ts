@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
-import { InvalidValueError } from '../../src/core/errors.js';
-import { aeTitle } from '../../src/core/ids.js';
+import { isLoopback } from '../../src/core/config/index.js';
 import { createLogger } from '../../src/core/log.js';
 import { startNode, type DicomNode, type NodeTls } from '../../src/dimse/index.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { callerOf, titleOf } from '../node-callers.js';
 import { printJson, printLine } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
@@ -46,26 +46,19 @@ export async function node(options: NodeCommandOptions): Promise<ExitCode> {
 }
 
 function settingsOf(options: NodeCommandOptions): Parameters<typeof startNode>[0] {
-  const everybody = options.allow.includes('*');
   const tls = tlsOf(options);
   if (!isLoopback(options.host) && options.allow.length === 0 && tls?.ca === undefined)
     throw new UsageError('--host is no loopback address: say with --allow or --tls-ca who is let in');
   return {
-    aeTitle: title('--aet', options.aet),
+    aeTitle: titleOf('--aet', options.aet),
     host: options.host,
     port: wholeNumber('--port', options.port, 0, 65_535),
     folder: resolve(options.dir),
     peers: options.peer.map(peerOf),
     maxAssociations: wholeNumber('--max-associations', options.maxAssociations, 1, 10_000),
-    ...(options.allow.length === 0 || everybody
-      ? {}
-      : { allowed: options.allow.map((one) => title('--allow', one)) }),
+    ...(options.allow.length === 0 ? {} : { callers: options.allow.map(callerOf) }),
     ...(tls === null ? {} : { tls }),
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
 function tlsOf({ tlsCert, tlsKey, tlsCa }: NodeCommandOptions): NodeTls | null {
@@ -93,19 +86,10 @@ function peerOf(text: string): DicomNode {
   const [, aet = '', host = '', port = ''] = /^([^=]+)=(.+):(\d+)$/.exec(text) ?? [];
   if (aet === '') throw new UsageError(`--peer: "${text}" is not AET=host:port`);
   return {
-    aeTitle: title('--peer', aet),
+    aeTitle: titleOf('--peer', aet),
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port: wholeNumber('--peer', port, 1, 65_535),
   };
-}
-
-function title(option: string, text: string): string {
-  try {
-    return aeTitle(text);
-  } catch (error) {
-    if (error instanceof InvalidValueError) throw new UsageError(`${option}: ${error.message}`);
-    throw error;
-  }
 }
 
 function wholeNumber(option: string, text: string, from: number, to: number): number {

@@ -10,10 +10,14 @@ export function addNodeCommand(program: Command, done: (code: ExitCode) => void)
     .requiredOption('--port <port>', 'its TCP port; 0 takes any that is free')
     .requiredOption('--dir <folder>', 'where it keeps what is stored; made if need be')
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--peer <title=host:port...>', 'nodes that a C-MOVE may name as destination', [])
     .option(
-      '--allow <title...>',
-      'calling AE titles to let in; default everybody, on a loopback address alone',
+      '--peer <title=host:port...>',
+      'nodes that a C-MOVE may name as destination; who calls by their AE titles must do it from their hosts',
+      [],
+    )
+    .option(
+      '--allow <caller...>',
+      'who is let in, TITLE[=RIGHTS][@FROM]; default everybody for everything, on a loopback address alone',
       [],
     )
     .option('--max-associations <number>', 'associations at a time', '32')
@@ -25,8 +29,12 @@ export function addNodeCommand(program: Command, done: (code: ExitCode) => void)
     .addHelpText(
       'after',
       '\nIt ends at SIGTERM or SIGINT, in order. The log is JSON lines on standard error.' +
-        "\n`--allow '*'` lets everybody in on any address." +
-        '\n\nExample:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113',
+        '\n\nRights: echo, store, find, get, move, joined by commas; without them all. From: addresses, networks and host' +
+        '\nnames, joined by commas, or * for any; without it the host of the --peer with that title, else any.' +
+        "\n`--allow '*'` lets everybody in on any address, `--allow '*=echo,store'` for no more than that." +
+        '\n\nExamples:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113' +
+        '\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --host 0.0.0.0 \\' +
+        '\n      --allow VNA=echo,store@10.1.0.0/16 PIXL=echo,find,get@127.0.0.1',
     )
     .action(async (options: NodeCommandOptions) => {
       const { node } = await import('../commands/node.js');

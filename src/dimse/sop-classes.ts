@@ -10,20 +10,6 @@ export const PATIENT_ROOT_FIND = '1.2.840.10008.5.1.4.1.2.1.1';
 export const PATIENT_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.1.2';
 export const PATIENT_ROOT_GET = '1.2.840.10008.5.1.4.1.2.1.3';
 
-const QUERY_RETRIEVE: ReadonlySet<string> = new Set([
-  PATIENT_ROOT_FIND,
-  PATIENT_ROOT_MOVE,
-  PATIENT_ROOT_GET,
-  STUDY_ROOT_FIND,
-  STUDY_ROOT_MOVE,
-  STUDY_ROOT_GET,
-]);
-
-/** Of the Query/Retrieve service class, in the models that there are here (PS3.4 C.6). */
-export function isQueryRetrieve(sopClassUid: string): boolean {
-  return QUERY_RETRIEVE.has(sopClassUid);
-}
-
 /**
  * Of the Storage service class (PS3.4 B.5): the standard's, known or to come, and any that is not the standard's,
  * for there private classes are met most.

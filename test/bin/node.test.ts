@@ -11,6 +11,12 @@ describe('node', () => {
     ['an AE title of 17 characters', ['node', '--aet', 'A'.repeat(17), '--port', '0', '--dir', 'x'], /--aet/],
     ['a port that is none', ['node', '--aet', 'NODE', '--port', '70000', '--dir', 'x'], /--port: "70000"/],
     ['a peer without a port', [...base, '--peer', 'PACS=localhost'], /--peer: "PACS=localhost" is not/],
+    ['a right that is none', [...base, '--allow', 'VNA=echo,delete'], /--allow: "delete" is no right/],
+    [
+      'a caller from nowhere',
+      [...base, '--allow', 'VNA=echo@10.0.0.0/33'],
+      /--allow: "10\.0\.0\.0\/33" is no/,
+    ],
     ['a certificate without its key', [...base, '--tls-cert', 'x.pem'], /--tls-cert and --tls-key/],
     [
       'a certificate that is not there',

@@ -70,6 +70,8 @@ describe('The configuration', () => {
       ftps: null,
       embeddedDir: './pixl-data',
       embeddedStores: { raw: { host: '127.0.0.1', port: 11112 }, anon: { host: '127.0.0.1', port: 11113 } },
+      embeddedSenders: [],
+      embeddedTls: null,
       cliRetryMs: 300_000,
     });
   });
@@ -122,6 +124,20 @@ describe('The configuration', () => {
     expect(wrongNames({ SECONDARY_DICOM_SOURCE_AE_TITLE: 'PACS' })).to.deep.equal([
       'SECONDARY_DICOM_SOURCE_IP_ADDR',
       'SECONDARY_DICOM_SOURCE_PORT',
+    ]);
+  });
+
+  it('reads from where the embedded stores may be called, and wants a certificate with its key', () => {
+    const { embeddedSenders } = loadConfig(
+      { PIXL_EMBEDDED_SENDERS: '10.1.0.0/16, fd00::/8,vna.hospital.example' },
+      new Set(),
+    );
+    expect(embeddedSenders).to.deep.equal(['10.1.0.0/16', 'fd00::/8', 'vna.hospital.example']);
+    for (const wrong of ['10.1.0.0/33', '10.1.0.1:104', 'a b', '10.1.0.0/16,,'])
+      expect(wrongNames({ PIXL_EMBEDDED_SENDERS: wrong })).to.deep.equal(['PIXL_EMBEDDED_SENDERS']);
+    expect(wrongNames({ PIXL_EMBEDDED_TLS_CA: 'package.json' })).to.have.members([
+      'PIXL_EMBEDDED_TLS_CERT',
+      'PIXL_EMBEDDED_TLS_KEY',
     ]);
   });
 

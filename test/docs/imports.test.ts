@@ -54,7 +54,7 @@ const TABLE: readonly { readonly of: RegExp; readonly may: readonly RegExp[] }[]
       /^src\/core\/(errors|ids|log)\.ts$/,
     ],
   },
-  { of: /^src\/dimse\//, may: [/^src\/dimse\//, /^src\/core\/(errors|ids|log)\.ts$/] },
+  { of: /^src\/dimse\//, may: [/^src\/dimse\//, /^src\/core\/(addresses|errors|ids|log)\.ts$/] },
   { of: /^src\/queue\//, may: [/^src\/(queue|core)\//] },
   { of: /^src\/pipeline\//, may: [/^src\/(pipeline|core)\//, /^src\/dimse\/index\.ts$/] },
   { of: /^src\/api\//, may: [/^src\/(api|core)\//, /^src\/(pipeline|queue)\/index\.ts$/] },

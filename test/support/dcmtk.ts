@@ -201,6 +201,7 @@ export async function getscu(
   node: NodeAddress,
   folder: string,
   keys: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
 ): Promise<RunResult> {
   return run(
     'getscu',
@@ -214,6 +215,7 @@ export async function getscu(
       '-od',
       folder,
       '+B',
+      ...args,
       ...keyArguments(keys),
       node.host,
       `${node.port}`,

@@ -10,6 +10,15 @@ export interface TlsConfig {
   readonly keyFile: string | null;
   /** null = the host's name. */
   readonly servername: string | null;
+  /** caFile is the peer's own certificate, whoever signed it. */
+  readonly isPinned?: boolean;
+}
+
+/** The side of TLS that listens. PEM files; null = callers need no certificate. */
+export interface ServerTlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string | null;
 }
 
 /** A DICOM application entity. */
@@ -113,6 +122,10 @@ export interface Config {
   readonly embeddedDir: string;
   /** What the embedded stores listen on, where raw or anon is none that is configured. */
   readonly embeddedStores: { readonly raw: ListenAddress; readonly anon: ListenAddress };
+  /** Addresses, networks and host names from which the archives may call them, besides their own; `*` = any. */
+  readonly embeddedSenders: readonly string[];
+  /** null = they speak plain TCP. PEM files; with caFile callers must show a certificate. */
+  readonly embeddedTls: ServerTlsConfig | null;
   readonly cliRetryMs: number;
 }
 

@@ -6,6 +6,7 @@ export {
   type NodeConfig,
   type NodeName,
   type RabbitMqConfig,
+  type ServerTlsConfig,
   type TlsConfig,
 } from './config.js';
 export { ConfigurationError, type ConfigurationFault } from './configuration-error.js';

@@ -1,4 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { isNetwork } from '../addresses.js';
 import { aeTitle, type AeTitle } from '../ids.js';
 import { InvalidValueError } from '../errors.js';
 import { parseAllowedHours } from '../hours.js';
@@ -41,6 +42,18 @@ export const aeTitleKind: Kind<AeTitle> = {
 export const host: Kind<string> = {
   expected: 'a host name or IP address, without a port',
   parse: (text) => (/^[^\s/\\@]{1,255}$/.test(text) && text.split(':').length !== 2 ? text : undefined),
+};
+
+/** Where callers may be. */
+export const callerAddresses: Kind<readonly string[]> = {
+  expected: 'addresses, networks (10.1.0.0/16) and host names, joined by commas; * for any, or none',
+  parse: (text) => {
+    if (text.toLowerCase() === 'none') return [];
+    const entries = text.split(',').map((entry) => entry.trim());
+    const isRight = (entry: string): boolean =>
+      entry === '*' || isNetwork(entry) || host.parse(entry) !== undefined;
+    return entries.every(isRight) ? entries : undefined;
+  },
 };
 
 /** Milliseconds of a text in seconds. */

@@ -6,6 +6,7 @@ import type {
   NodeConfig,
   NodeName,
   RabbitMqConfig,
+  ServerTlsConfig,
   TlsConfig,
 } from './config.js';
 import { EnvironmentReader, type Environment } from './environment-reader.js';
@@ -75,6 +76,8 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
       raw: embeddedStoreOf(reader, 'raw'),
       anon: embeddedStoreOf(reader, 'anon'),
     },
+    embeddedSenders: reader.defaulted(variables.embeddedSenders),
+    embeddedTls: embeddedTlsOf(reader),
     cliRetryMs: reader.defaulted(variables.cliRetryMs),
   };
   reader.finish();
@@ -118,6 +121,17 @@ function embeddedStoreOf(reader: EnvironmentReader, name: 'raw' | 'anon'): Liste
     host: host === variables[name].host.defaultText ? '127.0.0.1' : host,
     port: String(port) === variables[name].port.defaultText ? EMBEDDED_PORTS[name] : port,
   };
+}
+
+function embeddedTlsOf(reader: EnvironmentReader): ServerTlsConfig | null {
+  const { cert, key, ca } = variables.embeddedTls;
+  const certFile = reader.optional(cert);
+  const keyFile = reader.optional(key);
+  const caFile = reader.optional(ca);
+  const isWanted = [cert, key, ca].some((variable: Variable<unknown>) => reader.isSet(variable));
+  if (isWanted && !reader.isSet(cert)) reader.missing(cert);
+  if (isWanted && !reader.isSet(key)) reader.missing(key);
+  return certFile === null || keyFile === null ? null : { certFile, keyFile, caFile };
 }
 
 function nodeTlsOf(reader: EnvironmentReader, tls: TlsVariables): TlsConfig | null {

@@ -261,6 +261,29 @@ export const variables = {
     './pixl-data',
     'Folder in which the embedded database, queue and stores keep their data; its whole path at most 88 bytes.',
   ),
+  embeddedSenders: embedded.defaulted(
+    'PIXL_EMBEDDED_SENDERS',
+    kinds.callerAddresses,
+    'none',
+    'From where the archives may store to the embedded raw, besides the hosts that they are asked at.',
+  ),
+  embeddedTls: {
+    cert: embedded.optional(
+      'PIXL_EMBEDDED_TLS_CERT',
+      kinds.readableFile,
+      'PEM file of the certificate of the embedded stores: they speak DICOM over TLS, and nothing else.',
+    ),
+    key: embedded.optional(
+      'PIXL_EMBEDDED_TLS_KEY',
+      kinds.readableFile,
+      'PEM file of the key to that certificate.',
+    ),
+    ca: embedded.optional(
+      'PIXL_EMBEDDED_TLS_CA',
+      kinds.readableFile,
+      'PEM file of the authorities that must have signed the certificate of whoever calls the embedded stores.',
+    ),
+  },
   cliRetryMs: general.defaulted(
     'CLI_RETRY_SECONDS',
     kinds.secondsToMs,

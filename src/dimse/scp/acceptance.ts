@@ -1,8 +1,18 @@
 import { OUR_MAXIMUM_LENGTH } from '../negotiation.js';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../upper-layer/implementation.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from '../message/identifier.js';
-import { isQueryRetrieve, isStorageClass, VERIFICATION } from '../sop-classes.js';
+import {
+  isStorageClass,
+  PATIENT_ROOT_FIND,
+  PATIENT_ROOT_GET,
+  PATIENT_ROOT_MOVE,
+  STUDY_ROOT_FIND,
+  STUDY_ROOT_GET,
+  STUDY_ROOT_MOVE,
+  VERIFICATION,
+} from '../sop-classes.js';
 import { PduError } from '../upper-layer/decode.js';
+import type { NodeRight } from './callers.js';
 import {
   APPLICATION_CONTEXT_NAME,
   type AssociateAcPdu,
@@ -16,28 +26,40 @@ import {
 /** Whom the node lets in, and in what. */
 export interface AcceptancePolicy {
   readonly aeTitle: string;
-  /** Calling AE titles; null lets everybody in. */
-  readonly allowed: ReadonlySet<string> | null;
   /** The transfer syntaxes in which the store holds instances of a class, the most frequent first. */
   readonly heldTransferSyntaxes: (sopClassUid: string) => readonly string[];
 }
 
+/** What is to be had in a context of each abstract syntax that is not for storage. */
+const RIGHT_TO: ReadonlyMap<string, NodeRight> = new Map([
+  [VERIFICATION, 'echo'],
+  [PATIENT_ROOT_FIND, 'find'],
+  [STUDY_ROOT_FIND, 'find'],
+  [PATIENT_ROOT_GET, 'get'],
+  [STUDY_ROOT_GET, 'get'],
+  [PATIENT_ROOT_MOVE, 'move'],
+  [STUDY_ROOT_MOVE, 'move'],
+]);
+
 /**
- * The answer to an A-ASSOCIATE-RQ (PS3.8 7.1.1, PS3.7 D.3).
+ * The answer to an A-ASSOCIATE-RQ (PS3.8 7.1.1, PS3.7 D.3). Who may do nothing here is not recognized; who may do something
+ * is refused the contexts of the rest (PS3.8 table 9-18: user-rejection).
  *
+ * @param rights what the requestor may
  * @param hasRoom one association more is within the node's limit
  * @throws PduError when two contexts have the same ID (PS3.8 9.3.2.2)
  */
 export function answerTo(
   rq: AssociateRqPdu,
   policy: AcceptancePolicy,
+  rights: ReadonlySet<NodeRight>,
   hasRoom: boolean,
 ): AssociateAcPdu | AssociateRjPdu {
-  const rejection = rejectionOf(rq, policy, hasRoom);
+  const rejection = rejectionOf(rq, policy, rights, hasRoom);
   if (rejection !== null) return rejection;
   const ids = new Set(rq.presentationContexts.map(({ id }) => id));
   if (ids.size < rq.presentationContexts.length) throw new PduError('two presentation contexts with one ID');
-  const roleSelections = rq.userInformation.roleSelections.flatMap(acceptedRole);
+  const roleSelections = rq.userInformation.roleSelections.flatMap((role) => acceptedRole(role, rights));
   const scpClasses = new Set(roleSelections.filter(({ scp }) => scp).map(({ sopClassUid }) => sopClassUid));
   return {
     type: 'A-ASSOCIATE-AC',
@@ -45,7 +67,7 @@ export function answerTo(
     callingAeTitle: rq.callingAeTitle,
     applicationContextName: APPLICATION_CONTEXT_NAME,
     presentationContexts: rq.presentationContexts.map((proposal) =>
-      reply(proposal, scpClasses.has(proposal.abstractSyntax) ? policy : null),
+      reply(proposal, rights, scpClasses.has(proposal.abstractSyntax) ? policy : null),
     ),
     userInformation: {
       maximumLength: OUR_MAXIMUM_LENGTH,
@@ -56,13 +78,17 @@ export function answerTo(
   };
 }
 
-function rejectionOf(rq: AssociateRqPdu, policy: AcceptancePolicy, hasRoom: boolean): AssociateRjPdu | null {
+function rejectionOf(
+  rq: AssociateRqPdu,
+  policy: AcceptancePolicy,
+  rights: ReadonlySet<NodeRight>,
+  hasRoom: boolean,
+): AssociateRjPdu | null {
   const byUser = { type: 'A-ASSOCIATE-RJ', result: 'rejected-permanent', source: 'service-user' } as const;
   if (rq.applicationContextName !== APPLICATION_CONTEXT_NAME)
     return { ...byUser, reason: 'application context name not supported' };
   if (rq.calledAeTitle !== policy.aeTitle) return { ...byUser, reason: 'called AE title not recognized' };
-  if (policy.allowed?.has(rq.callingAeTitle) === false)
-    return { ...byUser, reason: 'calling AE title not recognized' };
+  if (rights.size === 0) return { ...byUser, reason: 'calling AE title not recognized' };
   if (hasRoom) return null;
   return {
     type: 'A-ASSOCIATE-RJ',
@@ -73,26 +99,33 @@ function rejectionOf(rq: AssociateRqPdu, policy: AcceptancePolicy, hasRoom: bool
 }
 
 /** PS3.7 D.3.3.4: of what was proposed; the requestor can be SCP of storage classes alone, for C-GET. */
-function acceptedRole({ sopClassUid, scu, scp }: RoleSelection): RoleSelection[] {
-  if (isStorageClass(sopClassUid)) return [{ sopClassUid, scu, scp }];
-  return isQueryRetrieve(sopClassUid) || sopClassUid === VERIFICATION
-    ? [{ sopClassUid, scu, scp: false }]
-    : [];
+function acceptedRole(
+  { sopClassUid, scu, scp }: RoleSelection,
+  rights: ReadonlySet<NodeRight>,
+): RoleSelection[] {
+  if (isStorageClass(sopClassUid))
+    return [{ sopClassUid, scu: scu && rights.has('store'), scp: scp && rights.has('get') }];
+  return RIGHT_TO.has(sopClassUid) ? [{ sopClassUid, scu, scp: false }] : [];
 }
 
 /** @param toSend the requestor is SCP of the class and will be sent what the store holds, as it is held */
 function reply(
   proposal: ProposedPresentationContext,
+  rights: ReadonlySet<NodeRight>,
   toSend: AcceptancePolicy | null,
 ): PresentationContextReply {
   const { id, abstractSyntax, transferSyntaxes } = proposal;
   const [first = ''] = transferSyntaxes;
-  const control = abstractSyntax === VERIFICATION || isQueryRetrieve(abstractSyntax);
-  if (!control && !isStorageClass(abstractSyntax))
+  const right = RIGHT_TO.get(abstractSyntax);
+  if (right === undefined && !isStorageClass(abstractSyntax))
     return { id, result: 'abstract-syntax-not-supported', transferSyntax: first };
-  const chosen = control
-    ? transferSyntaxes.find((one) => IDENTIFIER_TRANSFER_SYNTAXES.includes(one))
-    : storageSyntax(transferSyntaxes, toSend?.heldTransferSyntaxes(abstractSyntax) ?? []);
+  // Who may not store is sent instances in such a context by C-GET, if it is SCP of them.
+  if (!rights.has(right ?? 'store') && toSend === null)
+    return { id, result: 'user-rejection', transferSyntax: first };
+  const chosen =
+    right !== undefined
+      ? transferSyntaxes.find((one) => IDENTIFIER_TRANSFER_SYNTAXES.includes(one))
+      : storageSyntax(transferSyntaxes, toSend?.heldTransferSyntaxes(abstractSyntax) ?? []);
   if (chosen === undefined) return { id, result: 'transfer-syntaxes-not-supported', transferSyntax: first };
   return { id, result: 'acceptance', transferSyntax: chosen };
 }

@@ -39,8 +39,12 @@ async function stored({
   context,
   request,
   callingAeTitle,
+  rights,
   parts,
 }: OperationOf<'C-STORE-RQ'>): Promise<Stored> {
+  // In a context that was accepted so that a C-GET can send in it.
+  if (!rights.has('store'))
+    return { status: Status.NotAuthorized, comment: 'may not store here', bytes: null };
   if (context.abstractSyntax !== request.affectedSopClassUid)
     return {
       status: Status.SopClassNotSupported,

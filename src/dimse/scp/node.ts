@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { describeError } from '../../core/errors.js';
 import { silentLogger, type Logger } from '../../core/log.js';
 import { Association } from '../association.js';
@@ -8,6 +8,7 @@ import type { DicomNode } from '../negotiation.js';
 import { AssociationEndedError, NodeStartError } from '../errors.js';
 import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from '../upper-layer/pdu.js';
 import { answerTo, type AcceptancePolicy } from './acceptance.js';
+import { ANYBODY, Callers, type NodeCaller, type NodeRight } from './callers.js';
 import { FileStore } from './file-store.js';
 import type { InstanceStore } from './instance-store.js';
 import type { NodeParts, NodeTimeouts } from './operation.js';
@@ -30,8 +31,8 @@ export interface NodeOptions {
   readonly folder: string;
   /** Move destinations. */
   readonly peers?: readonly DicomNode[];
-  /** Calling AE titles that are let in; default everybody. */
-  readonly allowed?: readonly string[];
+  /** Who is let in, and for what; default everybody for everything, those who are a peer from its host alone. */
+  readonly callers?: readonly NodeCaller[];
   /** Associations at a time; default 32. What is beyond is rejected for the time being. */
   readonly maxAssociations?: number;
   readonly tls?: NodeTls;
@@ -84,14 +85,14 @@ export async function serveStore(
   options: Omit<NodeOptions, 'folder'>,
   store: InstanceStore,
 ): Promise<RunningNode> {
-  const node = new Node(options, store);
   try {
+    const node = new Node(options, store);
     await node.listen();
+    return node;
   } catch (error) {
     await store.close();
     throw error;
   }
-  return node;
 }
 
 class Node implements RunningNode {
@@ -100,6 +101,7 @@ class Node implements RunningNode {
   readonly #options: Omit<NodeOptions, 'folder'>;
   readonly #parts: NodeParts;
   readonly #policy: AcceptancePolicy;
+  readonly #callers: Callers;
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
   /** Every connection until it is closed. */
@@ -112,7 +114,7 @@ class Node implements RunningNode {
   #open = 0;
 
   constructor(options: Omit<NodeOptions, 'folder'>, store: InstanceStore) {
-    const { aeTitle, allowed, peers = [], log = silentLogger, tls } = options;
+    const { aeTitle, callers = ANYBODY, peers = [], log = silentLogger, tls } = options;
     this.aeTitle = aeTitle;
     this.host = options.host ?? '127.0.0.1';
     this.#options = options;
@@ -125,19 +127,16 @@ class Node implements RunningNode {
     };
     this.#policy = {
       aeTitle,
-      allowed: allowed === undefined ? null : new Set(allowed),
       heldTransferSyntaxes: (sopClassUid) => store.index.transferSyntaxesOf(sopClassUid),
     };
+    this.#callers = new Callers(callers, peers, log);
     // Half open: a peer that closes its side still gets our A-ABORT.
     const transport = { allowHalfOpen: true, noDelay: true };
     const onConnection = (socket: Socket): void => this.#onConnection(socket);
     this.#server =
       tls === undefined
         ? createServer(transport, onConnection)
-        : createTlsServer(
-            { ...transport, ...serverTls(tls), handshakeTimeout: this.#parts.timeouts.acseMs },
-            onConnection,
-          );
+        : tlsServer(tls, { ...transport, handshakeTimeout: this.#parts.timeouts.acseMs }, onConnection);
     this.#server.maxConnections = this.#maxAssociations + SPARE_CONNECTIONS;
     this.#server.on('tlsClientError', (error: Error) =>
       log.warn({ reason: describeError(error) }, 'a TLS handshake failed'),
@@ -200,13 +199,15 @@ class Node implements RunningNode {
     const { timeouts, log } = this.#parts;
     const requestors: Requestor[] = [];
     const answer = (rq: AssociateRqPdu): AssociateAcPdu | AssociateRjPdu => {
-      const reply = answerTo(rq, this.#policy, this.#open < this.#maxAssociations);
-      if (reply.type === 'A-ASSOCIATE-AC') requestors.push(requestorOf(reply));
+      const rights = this.#rightsOf(rq.callingAeTitle, socket.remoteAddress ?? '');
+      const reply = answerTo(rq, this.#policy, rights, this.#open < this.#maxAssociations);
+      if (reply.type === 'A-ASSOCIATE-AC') requestors.push(requestorOf(reply, rights));
       this.#open += requestors.length;
       return reply;
     };
     this.#waiting.add(socket);
     try {
+      await this.#callers.current();
       const association = await Association.accept(socket, { timeouts, answer });
       this.#waiting.delete(socket);
       for (const requestor of requestors) await this.#run(association, requestor);
@@ -220,6 +221,16 @@ class Node implements RunningNode {
     }
   }
 
+  #rightsOf(callingAeTitle: string, address: string): ReadonlySet<NodeRight> {
+    const admission = this.#callers.admit(callingAeTitle, address);
+    if ('rights' in admission) return admission.rights;
+    this.#parts.log.warn(
+      { node: callingAeTitle, address, reason: admission.refused },
+      'a caller is not let in',
+    );
+    return new Set();
+  }
+
   async #run(association: Association, requestor: Requestor): Promise<void> {
     const session = new Session(association, requestor, this.#parts);
     this.#sessions.add(session);
@@ -231,19 +242,28 @@ class Node implements RunningNode {
   }
 }
 
-function requestorOf({ callingAeTitle, userInformation }: AssociateAcPdu): Requestor {
+function requestorOf(
+  { callingAeTitle, userInformation }: AssociateAcPdu,
+  rights: ReadonlySet<NodeRight>,
+): Requestor {
   const { roleSelections } = userInformation;
   return {
     callingAeTitle,
+    rights,
     scpClasses: new Set(roleSelections.filter(({ scp }) => scp).map(({ sopClassUid }) => sopClassUid)),
   };
 }
 
-function serverTls({ cert, key, ca }: NodeTls): object {
-  return {
-    cert,
-    key,
-    minVersion: 'TLSv1.2',
-    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
-  };
+/** @throws NodeStartError when the certificate and its key can't be used */
+function tlsServer(
+  { cert, key, ca }: NodeTls,
+  transport: TlsOptions,
+  onConnection: (socket: Socket) => void,
+): Server {
+  const verified = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  try {
+    return createTlsServer({ ...transport, cert, key, minVersion: 'TLSv1.2', ...verified }, onConnection);
+  } catch (error) {
+    throw new NodeStartError(`its certificate or key can't be used: ${describeError(error)}`, error);
+  }
 }

@@ -4,6 +4,7 @@ import type { AcceptedContext, AssociationTimeouts, DicomNode } from '../negotia
 import type { MessageEvent } from '../message/assembler.js';
 import type { CommandOf, CommandSet } from '../message/command-set.js';
 import { MAX_IDENTIFIER_LENGTH } from '../message/identifier.js';
+import type { NodeRight } from './callers.js';
 import type { InstanceStore } from './instance-store.js';
 
 /** All in milliseconds. */
@@ -34,6 +35,7 @@ export interface Operation<Rq extends Request> {
   readonly request: Rq;
   /** AE title of who asks. */
   readonly callingAeTitle: string;
+  readonly rights: ReadonlySet<NodeRight>;
   /** The classes of which the requestor is SCP on this association, so that it can be sent them by C-GET. */
   readonly scpClasses: ReadonlySet<string>;
   readonly parts: NodeParts;

@@ -13,6 +13,7 @@ import {
   STUDY_ROOT_MOVE,
   VERIFICATION,
 } from '../sop-classes.js';
+import type { NodeRight } from './callers.js';
 import { findScp } from './c-find-scp.js';
 import { getScp } from './c-get-scp.js';
 import { moveScp } from './c-move-scp.js';
@@ -22,6 +23,8 @@ import type { NodeParts, RequestType } from './operation.js';
 /** Who asks on an association, and what was negotiated with them. */
 export interface Requestor {
   readonly callingAeTitle: string;
+  /** What they may; contexts of what they may not were refused. */
+  readonly rights: ReadonlySet<NodeRight>;
   readonly scpClasses: ReadonlySet<string>;
 }
 

@@ -6,6 +6,8 @@ import { ConnectionError, TlsError } from '../errors.js';
 /** DICOM over TLS (PS3.15 B.1); certificates are PEM. The peer is verified unless `verify` is false. */
 export interface TlsSettings {
   readonly ca?: string | Buffer;
+  /** `ca` is the peer's own certificate, whoever signed it. */
+  readonly isPinned?: boolean;
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
   /** The name that the peer's certificate must be for; default the host. */
@@ -81,6 +83,7 @@ function tlsOptions(
     minVersion: 'TLSv1.2',
     ...(servername === undefined ? {} : { servername }),
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.isPinned === true ? { allowPartialTrustChain: true } : {}),
     ...(tls.cert === undefined ? {} : { cert: tls.cert }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
   };

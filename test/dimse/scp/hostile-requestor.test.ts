@@ -140,8 +140,24 @@ describe('a node, before there is an association,', () => {
           const { body } = await peer.expectPdu('A-ASSOCIATE-RJ');
           expect([...body.subarray(1)]).to.deep.equal(reason);
         },
-        { allowed: ['SCRIPTED', 'PIXL'] },
+        { callers: ['SCRIPTED', 'PIXL'].map((aeTitle) => ({ aeTitle, rights: ['echo'] as const })) },
       ));
+
+  it('answers 0x0124 to who may not store and does it in a context that is for its C-GET', () =>
+    withNode(
+      async (node) => {
+        const peer = await connectScriptedPeer(node);
+        const roles = [{ sopClass: SOP_CLASSES.CT, scu: true, scp: true }];
+        const ac = await peer.requestAssociation({ called: node.aeTitle, contexts: CONTEXTS, roles });
+        expect(ac.contexts.map(({ result }) => result)).to.deep.equal([0, 1, 0]);
+        await peer.sendMessage(STORE, STORE_RQ, encodeDataSet([]));
+        expect((await peer.receiveMessage()).command).to.include({ Status: 0x0124 });
+        await peer.release();
+        await peer.close();
+        expect(node.running.instances).to.equal(0);
+      },
+      { callers: [{ aeTitle: 'SCRIPTED', rights: ['echo', 'get'] }] },
+    ));
 
   it('rejects for the time being what is over its limit, and takes it when there is room', () =>
     withNode(

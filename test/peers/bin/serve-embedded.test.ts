@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodesEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
-import { echoscu } from '../../support/dcmtk.js';
+import { echoscu, findscu, storescu } from '../../support/dcmtk.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { makeEmbeddedFolder, seededIntegers } from '../../support/embedded.js';
@@ -84,6 +84,34 @@ describe('pixl-imaging serve --embedded', function () {
     return (found.json() as { sop_instance_uid: string }[]).map((row) => row.sop_instance_uid).sort();
   };
 
+  /** The archives send to raw and see nothing; in anon there are none but we. */
+  async function expectArchivesToSendAndNothingElse(study: MadeStudy): Promise<void> {
+    const raw = { aeTitle: 'PIXL_RAW', host: '127.0.0.1', port: ports.raw };
+    const anon = { aeTitle: 'PIXL_ANON', host: '127.0.0.1', port: ports.anon };
+    const everything = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '', PatientID: '' };
+    for (const store of [raw, anon]) {
+      await echoscu(store, 'PIXL');
+      const stranger = await echoscu(store, 'STRANGER').catch((error: unknown) => error);
+      expect(String(stranger)).to.contain('Calling AE Title Not Recognized');
+    }
+    for (const archive of ['VNA', 'PACS']) {
+      await echoscu(raw, archive);
+      await storescu(raw, study.files, { calling: archive });
+      const asked = await findscu(raw, everything, { args: ['-aet', archive] }).catch(
+        (error: unknown) => error,
+      );
+      expect(String(asked))
+        .to.match(/No (Acceptable )?Presentation Context/i)
+        .and.not.contain(study.mrn);
+      const stored = await storescu(anon, study.files, { calling: archive, allowFailure: true });
+      expect(stored.stdout + stored.stderr).to.contain('Calling AE Title Not Recognized');
+    }
+    const ours = await storescu(raw, study.files, { calling: 'PIXL', allowFailure: true });
+    expect(ours.stdout + ours.stderr, 'we store nothing to raw').to.contain(
+      'No Acceptable Presentation Contexts',
+    );
+  }
+
   const row = (study: MadeStudy): string =>
     `1,${study.mrn},${study.accession},${PROJECT},2023-12-07T14:08:58Z,2024-01-01,${study.studyInstanceUid},1`;
   const cohort = (folder: string, wanted: readonly MadeStudy[]): string => {
@@ -123,17 +151,7 @@ describe('pixl-imaging serve --embedded', function () {
           'CANARYA-E-3': 'primary',
         });
 
-        for (const [aeTitle, port] of [
-          ['PIXL_RAW', ports.raw] as const,
-          ['PIXL_ANON', ports.anon] as const,
-        ]) {
-          const store = { aeTitle, host: '127.0.0.1', port };
-          for (const known of ['PIXL', 'VNA', 'PACS']) await echoscu(store, known);
-          const stranger = await echoscu(store, 'STRANGER').catch((error: unknown) => error);
-          expect(String(stranger), 'a calling AE title that it does not know').to.contain(
-            'Calling AE Title Not Recognized',
-          );
-        }
+        await expectArchivesToSendAndNothingElse(wanted[0]!);
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
