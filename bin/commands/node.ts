@@ -19,6 +19,7 @@ export interface NodeCommandOptions {
   readonly peer: readonly string[];
   readonly allow: readonly string[];
   readonly maxAssociations: string;
+  readonly maxAssociationsPerAddress?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
@@ -47,6 +48,7 @@ export async function node(options: NodeCommandOptions): Promise<ExitCode> {
 
 function settingsOf(options: NodeCommandOptions): Parameters<typeof startNode>[0] {
   const tls = tlsOf(options);
+  const { maxAssociationsPerAddress: ofAnAddress } = options;
   if (!isLoopback(options.host) && options.allow.length === 0 && tls?.ca === undefined)
     throw new UsageError('--host is no loopback address: say with --allow or --tls-ca who is let in');
   return {
@@ -56,6 +58,11 @@ function settingsOf(options: NodeCommandOptions): Parameters<typeof startNode>[0
     folder: resolve(options.dir),
     peers: options.peer.map(peerOf),
     maxAssociations: wholeNumber('--max-associations', options.maxAssociations, 1, 10_000),
+    ...(ofAnAddress === undefined
+      ? {}
+      : {
+          maxAssociationsPerAddress: wholeNumber('--max-associations-per-address', ofAnAddress, 1, 10_000),
+        }),
     ...(options.allow.length === 0 ? {} : { callers: options.allow.map(callerOf) }),
     ...(tls === null ? {} : { tls }),
   };

@@ -20,7 +20,8 @@ export function addNodeCommand(program: Command, done: (code: ExitCode) => void)
       'who is let in, TITLE[=RIGHTS][@FROM]; default everybody for everything, on a loopback address alone',
       [],
     )
-    .option('--max-associations <number>', 'associations at a time', '32')
+    .option('--max-associations <number>', 'associations at a time; idle ones make room', '32')
+    .option('--max-associations-per-address <number>', 'of these with one address; default three quarters')
     .option('--tls-cert <file>', 'DICOM over TLS: its certificate, PEM')
     .option('--tls-key <file>', 'and the key of that')
     .option('--tls-ca <file>', 'peers must show a certificate that this authority has signed')

@@ -298,6 +298,11 @@ export class Association {
     await upperLayer.closed;
   }
 
+  /** Ends the association and its connection now, whatever the peer does: after an A-ABORT, if the peer reads. */
+  destroy(reason: PixlError): void {
+    this.#requireUpperLayer().destroy(reason);
+  }
+
   /** Aborts for what the peer did against PS3.7, and gives the error to throw. */
   protocolError(problem: string): ProtocolError {
     const error = new ProtocolError(this.peer, problem);

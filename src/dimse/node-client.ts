@@ -51,6 +51,14 @@ interface Waiting {
   readonly admit: (handedOn: Association | null) => void;
 }
 
+/** An association, or what will be one. */
+interface Held {
+  readonly giveUp: AbortController;
+  association: Association | null;
+}
+
+const CLOSE_GRACE_MS = 10_000;
+
 /** What queries and moves need; one association serves them all. */
 const QUERY_RETRIEVE_CONTEXTS: readonly ContextProposal[] = [
   VERIFICATION,
@@ -69,7 +77,9 @@ export class NodeClient {
   /** Idle associations with the timers that end them. */
   readonly #idle = new Map<Association, NodeJS.Timeout>();
   readonly #waiting: Waiting[] = [];
-  /** Work that nobody awaits: the release of associations. Ended by {@link close}. */
+  /** Every association that is open, being opened or being ended. */
+  readonly #associations = new Set<Held>();
+  /** Work that nobody awaits: the ending of associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
   /** Associations open, being opened or being ended, by what they are for. */
   readonly #count: Record<Use, number> = { query: 0, transfer: 0, spare: 0 };
@@ -155,11 +165,28 @@ export class NodeClient {
     return this.#waiting.some(({ use }) => use !== 'spare');
   }
 
-  /** Ends the idle associations and waits for them. Those lent out end with their work. */
-  async close(): Promise<void> {
+  /**
+   * Ends the idle associations; those lent out end with their work. Waits for all of them, and cuts off what is left when
+   * the time is up.
+   *
+   * @param graceMs default 10 s
+   */
+  async close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     this.#closed = true;
     for (const association of [...this.#idle.keys()]) this.#endIdle(association);
-    await Promise.all(this.#releases);
+    const grace = setTimeout(() => this.#cutAll(), graceMs);
+    try {
+      while (this.#releases.size > 0) await Promise.all(this.#releases);
+    } finally {
+      clearTimeout(grace);
+    }
+  }
+
+  #cutAll(): void {
+    for (const { giveUp, association } of this.#associations) {
+      giveUp.abort();
+      association?.destroy(new AssociationEndedError(this.name, 'cut off: closing'));
+    }
   }
 
   async #withPlace<T>(
@@ -205,15 +232,31 @@ export class NodeClient {
   /** In a slot that the caller has, and frees. */
   async #request(contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
     const { node, callingAeTitle, timeouts, observer } = this.#options;
+    const held: Held = { giveUp: new AbortController(), association: null };
+    const endOfSignal = whenAborted(signal, () => held.giveUp.abort());
     const options: AssociationOptions = {
       node,
       callingAeTitle,
       timeouts,
       contexts,
-      ...(signal === undefined ? {} : { signal }),
+      signal: held.giveUp.signal,
       ...(observer === undefined ? {} : { observer }),
     };
-    return Association.request(options);
+    const opening = Association.request(options);
+    this.#associations.add(held);
+    const over = (): void => {
+      endOfSignal();
+      this.#associations.delete(held);
+    };
+    this.#own(
+      opening
+        .then((association) => {
+          held.association = association;
+          return association.closed;
+        }, over)
+        .then(over),
+    );
+    return opening;
   }
 
   /**
@@ -323,7 +366,7 @@ export class NodeClient {
     this.#own(association.release().then(() => this.#freeSlot('query')));
   }
 
-  /** {@link close} waits for it. Releases don't fail. */
+  /** {@link close} waits for it. None of it fails. */
   #own(release: Promise<void>): void {
     const owned = release.finally(() => this.#releases.delete(owned));
     this.#releases.add(owned);

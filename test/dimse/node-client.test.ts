@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { CancelledError, TimeoutError } from '../../src/core/errors.js';
+import { CancelledError, PixlError, TimeoutError } from '../../src/core/errors.js';
 import {
   AssociationEndedError,
   AssociationRejectedError,
@@ -9,7 +9,7 @@ import {
   type NodeClientOptions,
 } from '../../src/dimse/index.js';
 import { eventually } from '../support/eventually.js';
-import type { ScriptedPeer, ScriptedServer } from '../support/scripted-peer.js';
+import type { Script, ScriptedPeer, ScriptedServer } from '../support/scripted-peer.js';
 import {
   abortSeenBy,
   echoUntilReleased,
@@ -229,12 +229,46 @@ describe('the associations to a node', () => {
       });
       const waiting = rejection(client.withQueryRetrieve(echo), AssociationEndedError);
       await eventually(() => expect(server.connections).to.equal(1));
-      await client.close();
+      const closing = client.close(PATIENCE);
       go.resolve();
       await lent;
       await waiting;
+      await closing;
       await server.finished(1);
       expect(server.connections).to.equal(1);
+    });
+  });
+
+  const hanging: readonly (readonly [string, Script])[] = [
+    ['does not answer', (peer) => peer.silence()],
+    [
+      'answers nothing more on an association',
+      async (peer) => {
+        await peer.acceptAssociation();
+        await peer.silence();
+      },
+    ],
+  ];
+  for (const [what, script] of hanging)
+    it(`are cut off when the time for closing is up and the node ${what}`, async () => {
+      await withClient(script, { maxAssociations: 1 }, async (client, server) => {
+        const lent = rejection(client.withQueryRetrieve(echo), PixlError);
+        await eventually(() => expect(server.connections).to.equal(1));
+        await client.close(50);
+        await lent;
+      });
+    });
+
+  it('that are idle are cut off when the node does not answer their release', async () => {
+    const script: Script = async (peer) => {
+      await peer.acceptAssociation();
+      const request = await peer.receiveMessage();
+      await peer.sendCommand(request.contextId, responseTo(request, 0));
+      await peer.silence();
+    };
+    await withClient(script, { maxAssociations: 1 }, async (client) => {
+      await client.withQueryRetrieve(echo);
+      await client.close(50);
     });
   });
 });

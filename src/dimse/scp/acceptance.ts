@@ -46,14 +46,14 @@ const RIGHT_TO: ReadonlyMap<string, NodeRight> = new Map([
  * is refused the contexts of the rest (PS3.8 table 9-18: user-rejection).
  *
  * @param rights what the requestor may
- * @param hasRoom one association more is within the node's limit
+ * @param hasRoom asked last: whether one association more is within the node's limits
  * @throws PduError when two contexts have the same ID (PS3.8 9.3.2.2)
  */
 export function answerTo(
   rq: AssociateRqPdu,
   policy: AcceptancePolicy,
   rights: ReadonlySet<NodeRight>,
-  hasRoom: boolean,
+  hasRoom: () => boolean,
 ): AssociateAcPdu | AssociateRjPdu {
   const rejection = rejectionOf(rq, policy, rights, hasRoom);
   if (rejection !== null) return rejection;
@@ -82,14 +82,14 @@ function rejectionOf(
   rq: AssociateRqPdu,
   policy: AcceptancePolicy,
   rights: ReadonlySet<NodeRight>,
-  hasRoom: boolean,
+  hasRoom: () => boolean,
 ): AssociateRjPdu | null {
   const byUser = { type: 'A-ASSOCIATE-RJ', result: 'rejected-permanent', source: 'service-user' } as const;
   if (rq.applicationContextName !== APPLICATION_CONTEXT_NAME)
     return { ...byUser, reason: 'application context name not supported' };
   if (rq.calledAeTitle !== policy.aeTitle) return { ...byUser, reason: 'called AE title not recognized' };
   if (rights.size === 0) return { ...byUser, reason: 'calling AE title not recognized' };
-  if (hasRoom) return null;
+  if (hasRoom()) return null;
   return {
     type: 'A-ASSOCIATE-RJ',
     result: 'rejected-transient',

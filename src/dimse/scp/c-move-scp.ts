@@ -1,5 +1,5 @@
 import { describeError } from '../../core/errors.js';
-import { withAssociation, type Association } from '../association.js';
+import { abortedOnFailure, Association } from '../association.js';
 import { MAX_PRESENTATION_CONTEXTS, type ContextProposal, type DicomNode } from '../negotiation.js';
 import { Status } from '../message/status.js';
 import { cStoreAll, type OutgoingInstance } from '../scu/c-store.js';
@@ -103,15 +103,23 @@ class MoveRun {
       callingAeTitle: parts.aeTitle,
       contexts: [...this.#group.contexts.values()],
       timeouts: parts.timeouts,
+      signal: parts.cut,
     };
-    await withAssociation(options, (association) =>
-      cStoreAll(association, this.#outgoing(association), {
-        silenceMs: parts.timeouts.silenceMs,
-        earlyCommand: true,
-        moveOriginator: { aeTitle: callingAeTitle, messageId: request.messageId },
-        onResponse: ({ sopInstanceUid }, status) => this.#ended(sopInstanceUid, status),
-      }),
-    );
+    const destination = await Association.request(options);
+    parts.destinations.add(destination);
+    try {
+      await abortedOnFailure(destination, (association) =>
+        cStoreAll(association, this.#outgoing(association), {
+          silenceMs: parts.timeouts.silenceMs,
+          earlyCommand: true,
+          moveOriginator: { aeTitle: callingAeTitle, messageId: request.messageId },
+          onResponse: ({ sopInstanceUid }, status) => this.#ended(sopInstanceUid, status),
+        }),
+      );
+      await destination.release();
+    } finally {
+      parts.destinations.delete(destination);
+    }
   }
 
   async *#outgoing(association: Association): AsyncGenerator<OutgoingInstance, void, undefined> {

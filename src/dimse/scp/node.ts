@@ -7,8 +7,10 @@ import { Association } from '../association.js';
 import type { DicomNode } from '../negotiation.js';
 import { AssociationEndedError, NodeStartError } from '../errors.js';
 import type { AssociateAcPdu, AssociateRjPdu, AssociateRqPdu } from '../upper-layer/pdu.js';
+import { plainAddress } from '../../core/addresses.js';
 import { answerTo, type AcceptancePolicy } from './acceptance.js';
 import { ANYBODY, Callers, type NodeCaller, type NodeRight } from './callers.js';
+import { Connections, type ConnectionLimits, type Place } from './connections.js';
 import { FileStore } from './file-store.js';
 import type { InstanceStore } from './instance-store.js';
 import type { NodeParts, NodeTimeouts } from './operation.js';
@@ -33,8 +35,13 @@ export interface NodeOptions {
   readonly peers?: readonly DicomNode[];
   /** Who is let in, and for what; default everybody for everything, those who are a peer from its host alone. */
   readonly callers?: readonly NodeCaller[];
-  /** Associations at a time; default 32. What is beyond is rejected for the time being. */
+  /**
+   * Associations at a time; default 32. One that is idle ends when another needs its place; what is beyond is rejected for
+   * the time being.
+   */
   readonly maxAssociations?: number;
+  /** Of these with one address; default three quarters, at least 4. */
+  readonly maxAssociationsPerAddress?: number;
   readonly tls?: NodeTls;
   readonly timeouts?: Partial<NodeTimeouts>;
   readonly log?: Logger;
@@ -61,10 +68,10 @@ const DEFAULT_TIMEOUTS: NodeTimeouts = {
   writeMs: 60_000,
   idleMs: 60_000,
   silenceMs: 60_000,
+  yieldMs: 500,
 };
 const MAX_ASSOCIATIONS = 32;
-/** Connections beyond the associations, which are there to be told that there is no room. */
-const SPARE_CONNECTIONS = 16;
+const MIN_ASSOCIATIONS_OF_AN_ADDRESS = 4;
 const STOP_GRACE_MS = 10_000;
 
 /**
@@ -104,14 +111,13 @@ class Node implements RunningNode {
   readonly #callers: Callers;
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
-  /** Every connection until it is closed. */
-  readonly #sockets = new Set<Socket>();
-  /** Connections without an association as yet. */
-  readonly #waiting = new Set<Socket>();
+  readonly #connections: Connections;
+  /** Every TCP connection until it is closed, by where it comes from. */
+  readonly #sockets = new Map<string, Socket>();
   /** The work on connections, which nobody else awaits. */
   readonly #work = new Set<Promise<void>>();
-  /** Associations that are open or were accepted a moment ago. */
-  #open = 0;
+  /** Ends what goes out when there is no time left. */
+  readonly #cut = new AbortController();
 
   constructor(options: Omit<NodeOptions, 'folder'>, store: InstanceStore) {
     const { aeTitle, callers = ANYBODY, peers = [], log = silentLogger, tls } = options;
@@ -124,7 +130,10 @@ class Node implements RunningNode {
       peers: new Map(peers.map((peer) => [peer.aeTitle, peer])),
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
       log,
+      cut: this.#cut.signal,
+      destinations: new Set(),
     };
+    this.#connections = new Connections({ ...limitsOf(options), yieldMs: this.#parts.timeouts.yieldMs });
     this.#policy = {
       aeTitle,
       heldTransferSyntaxes: (sopClassUid) => store.index.transferSyntaxesOf(sopClassUid),
@@ -137,13 +146,14 @@ class Node implements RunningNode {
       tls === undefined
         ? createServer(transport, onConnection)
         : tlsServer(tls, { ...transport, handshakeTimeout: this.#parts.timeouts.acseMs }, onConnection);
-    this.#server.maxConnections = this.#maxAssociations + SPARE_CONNECTIONS;
     this.#server.on('tlsClientError', (error: Error) =>
       log.warn({ reason: describeError(error) }, 'a TLS handshake failed'),
     );
     this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      const from = whereFrom(socket);
+      this.#sockets.set(from, socket);
+      this.#connections.arrived(socket);
+      socket.once('close', () => this.#sockets.delete(from));
     });
   }
 
@@ -171,11 +181,9 @@ class Node implements RunningNode {
 
   async close(graceMs = STOP_GRACE_MS): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const grace = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
-    }, graceMs);
+    const grace = setTimeout(() => this.#cutAll(), graceMs);
     try {
-      for (const socket of this.#waiting) socket.destroy();
+      this.#connections.endSilent();
       await Promise.all([...this.#sessions].map((session) => session.stop()));
       await Promise.all(this.#work);
       await closed;
@@ -185,8 +193,12 @@ class Node implements RunningNode {
     await this.#parts.store.close();
   }
 
-  get #maxAssociations(): number {
-    return this.#options.maxAssociations ?? MAX_ASSOCIATIONS;
+  /** Whatever is under way ends now: with those who asked for it, and with the destinations of their C-MOVEs. */
+  #cutAll(): void {
+    this.#cut.abort();
+    for (const socket of this.#sockets.values()) socket.destroy();
+    for (const association of this.#parts.destinations)
+      association.destroy(new AssociationEndedError(association.peer, 'cut off: the node stops'));
   }
 
   #onConnection(socket: Socket): void {
@@ -197,28 +209,48 @@ class Node implements RunningNode {
   /** Never throws: what becomes of a connection is logged. */
   async #serve(socket: Socket): Promise<void> {
     const { timeouts, log } = this.#parts;
-    const requestors: Requestor[] = [];
+    socket.on('error', () => undefined); // its close follows
+    let association: Association | null = null;
+    const accepted: { readonly requestor: Requestor; readonly place: Place }[] = [];
     const answer = (rq: AssociateRqPdu): AssociateAcPdu | AssociateRjPdu => {
-      const rights = this.#rightsOf(rq.callingAeTitle, socket.remoteAddress ?? '');
-      const reply = answerTo(rq, this.#policy, rights, this.#open < this.#maxAssociations);
-      if (reply.type === 'A-ASSOCIATE-AC') requestors.push(requestorOf(reply, rights));
-      this.#open += requestors.length;
+      const address = plainAddress(socket.remoteAddress ?? '');
+      const rights = this.#rightsOf(rq.callingAeTitle, address);
+      const reply = answerTo(rq, this.#policy, rights, () => this.#connections.makeRoom(address));
+      if (reply.type !== 'A-ASSOCIATE-AC') return reply;
+      const place = { address, idleSince: performance.now(), giveWay: () => this.#end(socket, association) };
+      this.#connections.take(place);
+      accepted.push({ requestor: requestorOf(reply, rights), place });
       return reply;
     };
-    this.#waiting.add(socket);
     try {
       await this.#callers.current();
-      const association = await Association.accept(socket, { timeouts, answer });
-      this.#waiting.delete(socket);
-      for (const requestor of requestors) await this.#run(association, requestor);
+      if (socket.destroyed) return;
+      association = await Association.accept(socket, { timeouts, answer });
+      this.#spoke(socket);
+      for (const { requestor, place } of accepted) await this.#run(association, requestor, place);
     } catch (error) {
       const reason = describeError(error);
       if (error instanceof AssociationEndedError) log.info({ reason }, 'no association');
       else log.warn({ reason }, 'no association');
     } finally {
-      this.#waiting.delete(socket);
-      this.#open -= requestors.length; // one, or none when it was rejected
+      this.#spoke(socket);
+      for (const { place } of accepted) this.#connections.free(place); // one, or none when it was rejected
     }
+  }
+
+  /** Its place is another's. */
+  #end(socket: Socket, association: Association | null): void {
+    if (association === null) {
+      socket.destroy();
+      return;
+    }
+    this.#parts.log.warn({ node: association.peer }, 'an idle association made room for another');
+    association.destroy(new AssociationEndedError(association.peer, 'ended: another needed its place'));
+  }
+
+  #spoke(socket: Socket): void {
+    const transport = this.#sockets.get(whereFrom(socket));
+    if (transport !== undefined) this.#connections.spoke(transport);
   }
 
   #rightsOf(callingAeTitle: string, address: string): ReadonlySet<NodeRight> {
@@ -231,8 +263,8 @@ class Node implements RunningNode {
     return new Set();
   }
 
-  async #run(association: Association, requestor: Requestor): Promise<void> {
-    const session = new Session(association, requestor, this.#parts);
+  async #run(association: Association, requestor: Requestor, place: Place): Promise<void> {
+    const session = new Session(association, requestor, place, this.#parts);
     this.#sessions.add(session);
     try {
       await session.run();
@@ -240,6 +272,17 @@ class Node implements RunningNode {
       this.#sessions.delete(session);
     }
   }
+}
+
+function limitsOf(options: Omit<NodeOptions, 'folder'>): Omit<ConnectionLimits, 'yieldMs'> {
+  const associations = options.maxAssociations ?? MAX_ASSOCIATIONS;
+  const most = Math.max(MIN_ASSOCIATIONS_OF_AN_ADDRESS, Math.floor((associations * 3) / 4));
+  return { associations, perAddress: options.maxAssociationsPerAddress ?? most };
+}
+
+/** What names a connection, on its TCP socket and on the TLS socket above that. */
+function whereFrom({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress ?? ''} ${remotePort ?? ''}`;
 }
 
 function requestorOf(

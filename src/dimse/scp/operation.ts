@@ -13,6 +13,8 @@ export interface NodeTimeouts extends AssociationTimeouts {
   readonly idleMs: number;
   /** The longest silence in the middle of a message or a sub-operation. */
   readonly silenceMs: number;
+  /** How long an association has been idle when it makes room for another, if there is no other room. */
+  readonly yieldMs: number;
 }
 
 /** What the operations of a node work with. */
@@ -23,6 +25,10 @@ export interface NodeParts {
   readonly peers: ReadonlyMap<string, DicomNode>;
   readonly timeouts: NodeTimeouts;
   readonly log: Logger;
+  /** Aborted when the node has no time left. */
+  readonly cut: AbortSignal;
+  /** The associations to move destinations that are open. */
+  readonly destinations: Set<Association>;
 }
 
 type Request = Extract<CommandSet, { affectedSopClassUid: string; messageId: number }>;

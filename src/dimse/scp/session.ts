@@ -14,6 +14,7 @@ import {
   VERIFICATION,
 } from '../sop-classes.js';
 import type { NodeRight } from './callers.js';
+import type { Place } from './connections.js';
 import { findScp } from './c-find-scp.js';
 import { getScp } from './c-get-scp.js';
 import { moveScp } from './c-move-scp.js';
@@ -43,15 +44,16 @@ type Request = Extract<MessageEvent, { kind: 'command' }>;
 export class Session {
   readonly #association: Association;
   readonly #requestor: Requestor;
+  readonly #place: Place;
   readonly #parts: NodeParts;
-  #isBusy = false;
   #isStopping = false;
   #images = 0;
   #bytes = 0;
 
-  constructor(association: Association, requestor: Requestor, parts: NodeParts) {
+  constructor(association: Association, requestor: Requestor, place: Place, parts: NodeParts) {
     this.#association = association;
     this.#requestor = requestor;
+    this.#place = place;
     this.#parts = parts;
   }
 
@@ -63,9 +65,9 @@ export class Session {
     try {
       while (!this.#isStopping) {
         const request = await this.#association.receiveCommand('request', timeouts.idleMs);
-        this.#isBusy = true;
+        this.#place.idleSince = null;
         await this.#perform(request);
-        this.#isBusy = false;
+        this.#place.idleSince = performance.now();
       }
     } catch (error) {
       if (!(error instanceof AssociationEndedError)) trouble = error;
@@ -84,7 +86,7 @@ export class Session {
   /** Ends the association when the request that is being worked on is done. Never throws. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    if (!this.#isBusy) await this.abort();
+    if (this.#place.idleSince !== null) await this.abort();
   }
 
   /** Ends the association now. Never throws. */

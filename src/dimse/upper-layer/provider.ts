@@ -55,6 +55,8 @@ export type UpperLayerRole =
 
 /** How long an aborted or released connection may take to close (PS3.8 9.1.5). */
 const ARTIM_MS = 5_000;
+/** How long the A-ABORT may take to leave when the connection is given up. */
+const LAST_WORDS_MS = 100;
 
 /**
  * One transport connection under the state machine of PS3.8 9.2. The bytes that come in take one synchronous path
@@ -153,6 +155,14 @@ export class UpperLayer {
   abort(reason: PixlError): void {
     this.#finish(reason);
     this.#handle('A-ABORT request');
+  }
+
+  /** A-ABORT request, and the connection closed without waiting for the peer to do it. */
+  destroy(reason: PixlError): void {
+    this.abort(reason);
+    if (this.#socket.destroyed) return;
+    this.#socket.destroySoon();
+    this.#startArtim(LAST_WORDS_MS);
   }
 
   #onData(chunk: Buffer): void {

@@ -175,7 +175,7 @@ describe('a node, before there is an association,', () => {
         await first.close();
         await eventually(() => expectServed(node));
       },
-      { maxAssociations: 1 },
+      { maxAssociations: 1, timeouts: { yieldMs: PATIENCE } },
     ));
 
   it('closes a connection on which no request comes', () =>
