@@ -52,9 +52,15 @@ export class ApiClient {
     return rate;
   }
 
-  /** null = all queues. @throws ApiRefusedError with `isUnknownQueue` when there is no such queue. */
-  async setRate(rate: Rate, queue: string | null): Promise<void> {
-    await this.#ask('/token-bucket-refresh-rate', queue === null ? { rate } : { rate, queue });
+  /**
+   * null = all queues.
+   *
+   * @returns what the daemon says of it
+   * @throws ApiRefusedError with `isUnknownQueue` when there is no such queue.
+   */
+  async setRate(rate: Rate, queue: string | null): Promise<string> {
+    const answer = await this.#ask('/token-bucket-refresh-rate', queue === null ? { rate } : { rate, queue });
+    return typeof answer === 'string' ? answer : '';
   }
 
   async status(): Promise<Status> {

@@ -10,7 +10,8 @@ export interface RateSet {
 }
 
 /**
- * Sets the rate of the queues, or of all of them. All names are looked up first, so that a wrong one changes nothing.
+ * Sets the rate of the queues, or of all of them, and prints what it lacks. All names are looked up first, so that a wrong
+ * one changes nothing.
  *
  * @throws ApiRefusedError with `isUnknownQueue`.
  */
@@ -21,7 +22,10 @@ export async function setRates(
 ): Promise<readonly RateSet[]> {
   for (const queue of queues ?? []) await client.rate(queue);
   const asked = queues ?? [null];
-  for (const queue of asked) await client.setRate(rate, queue);
+  for (const queue of asked) {
+    const remarks = /; (.*)$/s.exec(await client.setRate(rate, queue))?.[1];
+    if (remarks !== undefined) printRemark(`${queue ?? 'all queues'}: ${remarks}`);
+  }
   return asked.map((queue) => ({ queue, rate }));
 }
 

@@ -141,7 +141,8 @@ async function startDaemon(
   const limiters = new Map(
     archivesOf(config).map((name) => [config.queues[name], archiveOf(parts, name).limiter]),
   );
-  const rates = new Rates(config.rate.perSecond, limiters, books === null ? null : rateStore(books));
+  const rates = new Rates(limiters, books === null ? null : rateStore(books), log);
+  closers.add('rates', () => rates.close());
   await untilDatabase('rates', () => rates.restore(), { log, signal: stop });
 
   const connection = await backing.broker({ startTimeoutMs: Infinity, startSignal: stop });

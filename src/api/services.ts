@@ -3,21 +3,22 @@ import type { UploadResult } from '../core/exports/index.js';
 import type { StudyInstanceUid } from '../core/ids.js';
 import type { ArchiveName } from '../core/outcome.js';
 import type { Rate } from '../core/rate-limiter/index.js';
+import type { RateRemarks } from '../core/rates.js';
 import type { ExportedStudy, Step } from '../pipeline/index.js';
 import type { ConsumerState } from '../queue/index.js';
 
-export type { Rate };
+export type { Rate, RateRemarks };
 
 export interface RateService {
   /** The queues whose rates can be asked for and set, by their names at the broker. */
   readonly queues: readonly string[];
-  /** The rate of one of `queues`; null = the one that holds for every queue that was not set apart. */
+  /** The rate of one of `queues`; null = of those that were not set apart, or of the first one when all were. */
   get(queue: string | null): Rate;
   /**
    * Sets the rate of one of `queues`, or with null of all of them: afterwards none is set apart any more. Resolves
-   * when it is in force and kept for the next start.
+   * when it is in force, and says what it lacks. What rejects has changed nothing.
    */
-  set(rate: Rate, queue: string | null): Promise<void>;
+  set(rate: Rate, queue: string | null): Promise<RateRemarks>;
 }
 
 export interface QueueStatus {

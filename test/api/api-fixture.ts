@@ -52,7 +52,7 @@ export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
         set.push({ rate, queue });
         if (queue === null) apart.clear();
         apart.set(queue, rate);
-        return Promise.resolve();
+        return Promise.resolve({ unsaved: null, unshared: null });
       },
     },
     exportDicom: () => Promise.reject(new Error('no study is exported here')),

@@ -172,6 +172,7 @@ describe('requests of one connection', () => {
           most = Math.max(most, running);
           await new Promise((resolve) => setImmediate(resolve));
           running -= 1;
+          return { unsaved: null, unshared: null };
         },
       },
     });

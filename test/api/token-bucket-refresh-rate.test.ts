@@ -114,7 +114,7 @@ describe('/token-bucket-refresh-rate', () => {
       readonly retry = 'later';
     }
     const { rates } = fakeServices();
-    const set = (): Promise<void> => Promise.reject(new DatabaseAwayError('away'));
+    const set = (): Promise<never> => Promise.reject(new DatabaseAwayError('away'));
     const { url } = await api.start({ services: fakeServices({ rates: { ...rates, set } }) });
     expect((await ask(url + PATH, { body: { rate: 1 } })).status).to.equal(503);
   });

@@ -131,7 +131,7 @@ describe('the image rate of several daemons on one Redis', () => {
     expect(worstExcess(arrivals, 20, 20)).to.be.at.most(0);
   });
 
-  it('holds on while Redis is away, says so, and comes back by itself with the rate that was set last', async () => {
+  it('holds on while Redis is away, says so, takes no other rate but 0, and comes back by itself with the rate that it held', async () => {
     const [a, b] = [await daemon(), await daemon()];
     await ready(a, b);
     let told = 0;
@@ -153,17 +153,61 @@ describe('the image rate of several daemons on one Redis', () => {
     const failure = await a.setRate(20).catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(SharedLimiterError);
     expect((failure as SharedLimiterError).retry).to.equal('later');
+    expect(a.settings().rate).to.equal(30);
     await sleep(1_000);
     expect(archive.images).to.equal(before);
     // It comes back empty: neither Bottleneck's settings nor ours are in it.
     await redis.start();
     await ready(a, b);
-    await eventually(() => expect(b.settings().rate).to.equal(20));
+    for (const one of [a, b]) expect(one.settings().rate).to.equal(30);
     await eventually(() => expect(archive.images).to.be.at.least(before + 60));
     stop.abort();
     await work;
     expect(worstExcess(archive.arrivals, 30, 30)).to.be.at.most(0);
     expect(told).to.be.at.least(3);
+  });
+
+  it('stops while Redis is away, and what stood in Redis does not undo it', async () => {
+    const [a, b] = [await daemon({ redisUrl: redis.proxyUrl }), await daemon()];
+    await ready(a, b);
+    await b.setRate(30);
+    await eventually(() => expect(a.settings().rate).to.equal(30));
+    redis.proxy.freeze();
+    redis.proxy.cut();
+    await eventually(() => expect(a.state().reason).to.equal(AWAY), { timeoutMs: 10_000 });
+    const failure = await a.setRate(0).catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(SharedLimiterError);
+    expect(a.state()).to.include({ rate: 0, reason: `the rate is 0; ${AWAY}` });
+    redis.proxy.thaw();
+    await eventually(() => expect(b.state()).to.include({ rate: 0, reason: 'the rate is 0' }), {
+      timeoutMs: 10_000,
+    });
+    expect(a.state()).to.include({ rate: 0, reason: 'the rate is 0' });
+  });
+
+  it('of a daemon that starts is a default: one that was set stays, however late it starts', async () => {
+    const a = await daemon({ rate: 10 });
+    await ready(a);
+    await a.setRate(2);
+    const b = await daemon({ rate: 33 });
+    await eventually(() => expect(b.settings().rate).to.equal(2));
+    await ready(b);
+    expect(a.settings().rate).to.equal(2);
+  });
+
+  it('is filled by the rate that holds, also when a daemon died between saying it and filling by it', async () => {
+    const a = await daemon({ rate: 10 });
+    await ready(a);
+    const filling = (): Promise<(string | null)[]> =>
+      admin.hmget('b_pixl_rate_primary_settings', 'reservoirIncreaseInterval', 'reservoirIncreaseAmount');
+    const admin = new Redis(redis.url);
+    try {
+      const sound = await filling();
+      await admin.hset('b_pixl_rate_primary_settings', 'reservoirIncreaseAmount', '999999');
+      await eventually(async () => expect(await filling()).to.deep.equal(sound));
+    } finally {
+      admin.disconnect();
+    }
   });
 
   it('comes back after the connection was cut, and after it hung', async () => {

@@ -17,7 +17,8 @@ export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiSe
     {
       schema: {
         summary: 'The rate, per second',
-        description: 'Of one queue, or the one that holds for every queue that was not set apart.',
+        description:
+          'The one that is in force: of one queue, or of those that were not set apart (of the first when all were).',
         querystring: { type: 'object', properties: { queue: queueParameter } },
         response: {
           200: {
@@ -38,8 +39,8 @@ export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiSe
       schema: {
         summary: 'Set the rate, per second',
         description:
-          'Of one queue, or of all of them. In force within a second, also for a study that is half way; kept over ' +
-          'restarts. 0 pauses.',
+          'Of one queue, or of all of them. In force within a second, also for a study that is half way, and in the daemons ' +
+          'that share it; kept over restarts. 503: nothing is changed. 0 stops this daemon at once, whatever is away.',
         querystring: { type: 'object', properties: { queue: queueParameter } },
         body: {
           type: 'object',
@@ -48,16 +49,24 @@ export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiSe
           additionalProperties: false,
         },
         response: {
-          200: { description: 'It is set.', type: 'string', const: UPDATED },
+          200: {
+            description: `It is in force. Behind "${UPDATED}" may stand what it lacks.`,
+            type: 'string',
+            pattern: `^${UPDATED}`,
+          },
           ...errorResponses(400, 401, 403, 404, 406, 413, 415, 422, 503),
         },
       },
     },
     async (request, reply) => {
       const { rate, queue } = wish(request, rates);
-      await rates.set(rate, queue);
-      log.info({ operation: 'rate', queue, rate }, 'rate set over HTTP');
-      return reply.type('application/json').send(JSON.stringify(UPDATED));
+      const { unsaved, unshared } = await rates.set(rate, queue);
+      log.info({ operation: 'rate', queue, rate, unsaved, unshared }, 'rate set over HTTP');
+      const remarks = [
+        ...(unshared === null ? [] : [`other daemons follow when this passes: ${unshared}`]),
+        ...(unsaved === null ? [] : [`it is saved when this passes: ${unsaved}`]),
+      ];
+      return reply.type('application/json').send(JSON.stringify([UPDATED, ...remarks].join('; ')));
     },
   );
 }

@@ -45,4 +45,11 @@ export {
 } from './migrate.js';
 export { lackingPrivileges } from './privileges.js';
 export { requestedStudies } from './requested-studies.js';
-export { getSetting, removeSetting, setSetting, type JsonValue, type Setting } from './settings.js';
+export {
+  getSetting,
+  removeSetting,
+  setSetting,
+  updateSetting,
+  type JsonValue,
+  type Setting,
+} from './settings.js';

@@ -1,4 +1,4 @@
-import type { Queries } from './database.js';
+import type { Database, Queries } from './database.js';
 import { SCHEMA } from './migrations/migration.js';
 
 export type JsonValue =
@@ -29,6 +29,25 @@ export async function setSetting(queries: Queries, key: string, value: JsonValue
      ON CONFLICT (key) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at`,
     [key, JSON.stringify(value)],
   );
+}
+
+/**
+ * Changes it by what it is, so that no change of another process in between is lost.
+ *
+ * @param change gives the new value; undefined = it was never set
+ */
+export async function updateSetting(
+  database: Database,
+  key: string,
+  change: (setting: Setting | undefined) => JsonValue,
+): Promise<void> {
+  await database.transaction(async (queries) => {
+    // A row that is not there yet can't be locked.
+    await queries.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `${SCHEMA}.setting ${key}`,
+    ]);
+    await setSetting(queries, key, change(await getSetting(queries, key)));
+  });
 }
 
 /** Back to what holds without it. */

@@ -1,4 +1,5 @@
 import Bottleneck from 'bottleneck';
+import type { HeldRate } from './held-rate.js';
 import type { RateSettings } from './plan.js';
 
 /** Tokens that were taken; they count as in flight until they are released. */
@@ -22,7 +23,17 @@ export interface Bucket {
   tryTake(tokens: number): Promise<Ticket | null>;
   /** Puts tokens back (at most to the full reservoir); a negative number makes a debt. */
   add(tokens: number): Promise<void>;
-  apply(settings: RateSettings): Promise<void>;
+  /**
+   * A moment to set a rate at, in microseconds since 1970: later than `after` and than any that was given before.
+   * @throws SharedLimiterError
+   */
+  moment(after: number): Promise<number>;
+  /** About the same, without asking anybody. */
+  estimate(after: number): number;
+  /** Holds a rate whose time is an estimate; tells nobody now. */
+  keep(settings: RateSettings, held: HeldRate): void;
+  /** @throws SharedLimiterError when other daemons can't be told now */
+  apply(settings: RateSettings, held: HeldRate): Promise<void>;
   close(): Promise<void>;
 }
 

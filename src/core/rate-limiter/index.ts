@@ -1,10 +1,15 @@
 export type { Admission } from './batch.js';
 export { SharedLimiterError } from './errors.js';
-export { MAX_RATE, planFor, type Rate, type RatePlan, type RateSettings, type RateUnit } from './plan.js';
+export { isNewer, isSet, type HeldRate, type RateKeeper } from './held-rate.js';
 export {
-  createRateLimiter,
-  RateLimiter,
-  type RateLimiterOptions,
-  type RateLimiterState,
-} from './rate-limiter.js';
+  checkRate,
+  MAX_RATE,
+  planFor,
+  type Rate,
+  type RatePlan,
+  type RateSettings,
+  type RateUnit,
+} from './plan.js';
+export { createRateLimiter, RateLimiter, type RateLimiterOptions } from './rate-limiter.js';
+export type { RateLimiterState } from './state.js';
 export { tryRedis, type RedisFault } from './shared-redis.js';

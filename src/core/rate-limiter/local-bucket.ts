@@ -74,6 +74,19 @@ export class LocalBucket implements Bucket {
     });
   }
 
+  moment(after: number): Promise<number> {
+    return Promise.resolve(this.estimate(after));
+  }
+
+  estimate(after: number): number {
+    return Math.max(Date.now() * 1000, after + 1);
+  }
+
+  /** Nothing to do: at a rate of 0 the bucket is not asked. */
+  keep(): void {
+    return undefined;
+  }
+
   apply(settings: RateSettings): Promise<void> {
     return this.#turns.take(async () => {
       this.#fill();

@@ -103,7 +103,7 @@ export const MAX_RATE = 1_000_000;
 /** @throws InvalidValueError when it is no number of 0 or more */
 export function checkRate(rate: Rate): Rate {
   if (rate === 'unlimited') return rate;
-  if (!Number.isFinite(rate) || rate < 0)
+  if (typeof rate !== 'number' || !Number.isFinite(rate) || rate < 0)
     throw new InvalidValueError('rate', 'not a number of 0 or more, nor unlimited');
   if (rate > MAX_RATE) throw new InvalidValueError('rate', `more than ${MAX_RATE} per second`);
   return rate;

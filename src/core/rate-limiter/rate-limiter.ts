@@ -5,10 +5,12 @@ import type { Logger } from '../log.js';
 import { Batch, type Admission } from './batch.js';
 import type { Bucket, Ticket } from './bucket.js';
 import { SharedLimiterError } from './errors.js';
+import { isNewer, type HeldRate, type RateKeeper } from './held-rate.js';
 import { LocalBucket } from './local-bucket.js';
 import { checkRate, checkSettings, planFor, type Rate, type RatePlan, type RateSettings } from './plan.js';
 import { SharedBucket } from './shared-bucket.js';
 import { checkRedis } from './shared-redis.js';
+import { stateOf, type RateLimiterState } from './state.js';
 import { Spacing } from './spacing.js';
 import { WaitingLine, type Waiter } from './waiting-line.js';
 
@@ -20,25 +22,6 @@ export interface RateLimiterOptions extends RateSettings {
   /** Of a limiter on no Redis. Default: the system's. */
   readonly clock?: Clock;
   readonly log: Logger;
-}
-
-export interface RateLimiterState {
-  readonly rate: Rate;
-  /** What may come out of the archive at once; null = unlimited. */
-  readonly capacity: number | null;
-  readonly unit: RateSettings['unit'];
-  readonly paused: boolean;
-  /** Why nothing is admitted, when it is paused. */
-  readonly reason: string | null;
-  /** No message should be taken: it is paused, batches wait, or less than one token is there. */
-  readonly empty: boolean;
-  /** Batches and messages that wait. */
-  readonly waiting: number;
-  /** Tokens that could be taken now; negative = in debt; null = unlimited. */
-  readonly available: number | null;
-  /** null = any number of images can be admitted at once: a whole study is one C-MOVE. */
-  readonly largestBatch: number | null;
-  readonly shared: boolean;
 }
 
 /** How long a batch may take to end by itself after the rate was lowered. */
@@ -74,6 +57,8 @@ export class RateLimiter {
   readonly #underWay = new Set<Batch>();
   readonly #listeners = new Set<() => void>();
   #settings: RateSettings;
+  #held: HeldRate;
+  #keeper: RateKeeper | null = null;
   #plan: RatePlan;
   #isPumping = false;
   #pumping: Promise<void> = Promise.resolve();
@@ -88,6 +73,7 @@ export class RateLimiter {
     const { rate, capacity, unit } = options;
     this.#clock = options.clock ?? systemClock;
     this.#settings = { rate, capacity, unit };
+    this.#held = { rate, setAt: 0, by: 'configuration' };
     this.#plan = planFor(this.#settings);
     this.#spacing = new Spacing(this.#plan.spacingMs, this.#clock);
     this.#bucket =
@@ -97,12 +83,14 @@ export class RateLimiter {
             name: options.name,
             url: redisUrl,
             settings: this.#settings,
+            held: this.#held,
             log: options.log,
-            onSettings: (settings) => {
-              this.#adopt(settings);
+            onHeld: (held) => {
+              this.#adopt(held);
               this.#changed();
             },
             onTrouble: () => this.#changed(),
+            recall: async () => this.#keeper?.recall() ?? null,
           });
     this.#lastShown = this.#shown();
   }
@@ -143,25 +131,55 @@ export class RateLimiter {
   }
 
   /**
-   * In force at once for everybody, on a shared limiter for every daemon.
+   * Sets the rate: in force at once here, and on a shared limiter within a second in every daemon.
    *
-   * @throws InvalidValueError; SharedLimiterError when Redis is away: nothing is admitted here then, and the rate is
-   *   handed over as soon as Redis is back, but other daemons may go on at the old one until then
+   * @throws InvalidValueError; SharedLimiterError when Redis is away: nothing is changed then, but 0 holds here all the same
    */
   async setRate(rate: Rate): Promise<void> {
-    await this.change({ rate });
+    checkRate(rate);
+    if (rate === 0) this.stopHere('queue', this.estimatedMoment());
+    await this.hold({ rate, setAt: await this.nextMoment(), by: 'queue' });
   }
 
-  /** Like `setRate`, for all of the settings. */
-  async change(changes: Partial<RateSettings>): Promise<void> {
-    const settings = checkSettings({ ...this.#settings, ...changes });
-    checkRate(settings.rate);
-    this.#adopt(settings);
+  /** The rate that is in force, and since when. */
+  held(): HeldRate {
+    return this.#held;
+  }
+
+  /** A moment to set a rate at, later than `after`; on a shared limiter by Redis' clock. @throws SharedLimiterError */
+  nextMoment(after = 0): Promise<number> {
+    return this.#bucket.moment(Math.max(after, this.#held.setAt));
+  }
+
+  /** About the same, without asking Redis. */
+  estimatedMoment(after = 0): number {
+    return this.#bucket.estimate(Math.max(after, this.#held.setAt));
+  }
+
+  /**
+   * Puts a rate in force that was set at a moment of `nextMoment`, or saved before, unless a newer one is held.
+   * @throws SharedLimiterError when the other daemons can't be told now: they are when Redis is back
+   */
+  async hold(held: HeldRate): Promise<void> {
+    if (!isNewer(held, this.#held)) return;
+    this.#adopt(held);
     try {
-      await this.#bucket.apply(settings);
+      await this.#bucket.apply(this.#settings, held);
     } finally {
       this.#changed();
     }
+  }
+
+  /** Stops this daemon now, and the others as soon as Redis can be asked. Nobody is waited for. */
+  stopHere(by: 'all' | 'queue', setAt: number): void {
+    this.#adopt({ rate: 0, setAt, by });
+    this.#bucket.keep(this.#settings, this.#held);
+    this.#changed();
+  }
+
+  /** The keeper is asked when Redis has lost the rate, before the one that is held here is put there. */
+  keptBy(keeper: RateKeeper | null): void {
+    this.#keeper = keeper;
   }
 
   settings(): RateSettings {
@@ -174,22 +192,13 @@ export class RateLimiter {
   }
 
   state(): RateLimiterState {
-    const { rate, unit } = this.#settings;
-    const { capacity, largestBatch } = this.#plan;
-    const available = this.#bucket.knownLevel();
-    const reason = this.#reason();
-    return {
-      rate,
-      capacity: finiteOrNull(capacity),
-      unit,
-      paused: reason !== null,
-      reason,
-      empty: reason !== null || this.#line.images > 0 || available < 1,
+    return stateOf(this.#settings, this.#plan, {
+      reason: this.#reason(),
+      available: this.#bucket.knownLevel(),
       waiting: this.#line.size,
-      available: finiteOrNull(available),
-      largestBatch: finiteOrNull(largestBatch),
+      batchesWait: this.#line.images > 0,
       shared: this.#bucket instanceof SharedBucket,
-    };
+    });
   }
 
   /** Tells of changes of the rate, of being paused, and of the reason. Gives a function that ends it. */
@@ -212,7 +221,8 @@ export class RateLimiter {
   }
 
   #reason(): string | null {
-    return this.#bucket.trouble() ?? (this.#settings.rate === 0 ? 'the rate is 0' : null);
+    const reasons = [this.#settings.rate === 0 ? 'the rate is 0' : null, this.#bucket.trouble()];
+    return reasons.filter((reason) => reason !== null).join('; ') || null;
   }
 
   async #wait(wish: Pick<Waiter, 'kind' | 'wanted' | 'whole'>, signal: AbortSignal): Promise<Batch> {
@@ -346,9 +356,10 @@ export class RateLimiter {
     return 0;
   }
 
-  #adopt(settings: RateSettings): void {
-    this.#settings = settings;
-    this.#plan = planFor(settings);
+  #adopt(held: HeldRate): void {
+    this.#held = held;
+    this.#settings = { ...this.#settings, rate: held.rate };
+    this.#plan = planFor(this.#settings);
     this.#spacing.change(this.#plan.spacingMs);
     this.#line.forgetPlans();
     for (const batch of this.#underWay)
@@ -357,6 +368,7 @@ export class RateLimiter {
 
   #changed(): void {
     this.#wake();
+    this.#keeper?.changed();
     const shown = this.#shown();
     if (shown === this.#lastShown) return;
     this.#lastShown = shown;
@@ -385,8 +397,4 @@ export class RateLimiter {
     cancelTimer?.();
     this.#wakeUp = undefined;
   }
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }

@@ -12,9 +12,13 @@ import {
   type Ticket,
 } from './bucket.js';
 import { SharedLimiterError } from './errors.js';
-import { checkSettings, planFor, type RatePlan, type RateSettings } from './plan.js';
+import type { HeldRate } from './held-rate.js';
+import { planFor, type RatePlan, type RateSettings } from './plan.js';
+import type { SeenRate } from './rate-in-redis.js';
+import { RateForgottenError, SharedRate, type SharedRateOptions } from './shared-rate.js';
 import { openRedis, troubleOf, type RedisTrouble } from './shared-redis.js';
 import { Turns } from './turns.js';
+import { within } from './within.js';
 
 /** How often a daemon looks whether Redis is there, and whether another daemon has set the rate. */
 const LOOK_MS = 300;
@@ -25,22 +29,17 @@ const STUCK_MS = 2_500;
 /** Commands that time out in a row before the connection is taken for dead. */
 const MOST_TIMEOUTS = 2;
 
-export interface SharedSettings {
-  readonly settings: RateSettings;
-  /** The newest wins. */
-  readonly changedAt: number;
-}
-
-export interface SharedBucketOptions {
+export interface SharedBucketOptions extends Pick<SharedRateOptions, 'held' | 'onHeld' | 'recall'> {
   readonly name: string;
   readonly url: string;
   readonly settings: RateSettings;
   readonly log: Logger;
-  /** Another daemon set the rate. */
-  readonly onSettings: (settings: RateSettings) => void;
   /** `trouble()` has changed. */
   readonly onTrouble: () => void;
 }
+
+/** `forgotten`: Redis has lost the rate, and what was saved of it can't be read. */
+type Trouble = RedisTrouble | 'forgotten';
 
 /**
  * The tokens of several processes, in one Redis, by Bottleneck's clustering. The reservoir is filled by Bottleneck's
@@ -50,17 +49,18 @@ export interface SharedBucketOptions {
  * Times in Redis are those of the daemon that asks: their clocks must be together within a second or so (NTP). One
  * that runs ahead does not make the rate higher, it only leaves the others waiting for it.
  *
- * The rate stands beside Bottleneck's settings, with the time of its change: a daemon that was away for a while, or a
- * Redis that came back empty, gets the newest one.
+ * The rate stands beside Bottleneck's settings, with the time at which it was set (see shared-rate.ts): a daemon that was
+ * away for a while, or a Redis that came back empty, gets the newest one. Capacity and unit are each daemon's own.
  */
 export class SharedBucket implements Bucket {
   readonly #options: SharedBucketOptions;
   readonly #turns = new Turns();
   readonly #looking: NodeJS.Timeout;
+  readonly #rate: SharedRate;
   #link: Link;
-  #shared: SharedSettings;
+  #settings: RateSettings;
   #plan: RatePlan;
-  #trouble: RedisTrouble | null = 'away';
+  #trouble: Trouble | null = 'away';
   /** The settings in Redis are known to be ours. */
   #written = false;
   #timeouts = 0;
@@ -70,8 +70,15 @@ export class SharedBucket implements Bucket {
 
   constructor(options: SharedBucketOptions) {
     this.#options = options;
-    this.#shared = { settings: options.settings, changedAt: Date.now() };
+    this.#settings = options.settings;
     this.#plan = planFor(options.settings);
+    this.#rate = new SharedRate({
+      ...{ archive: options.name, limiterId: this.#key, held: options.held, recall: options.recall },
+      onHeld: (held) => {
+        this.#follow({ ...this.#settings, rate: held.rate });
+        options.onHeld(held);
+      },
+    });
     this.#link = this.#open();
     this.#looking = setInterval(() => void this.#look(), LOOK_MS);
     this.#looking.unref();
@@ -85,6 +92,8 @@ export class SharedBucket implements Bucket {
         return 'shared limiter: Redis is away';
       case 'refused':
         return 'shared limiter: Redis refuses the user name or password';
+      case 'forgotten':
+        return 'shared limiter: Redis has lost the rate, and the database is away';
     }
   }
 
@@ -125,11 +134,40 @@ export class SharedBucket implements Bucket {
     await this.#guarded(() => this.#link.limiter.incrementReservoir(units(Math.min(tokens, room))));
   }
 
-  /** @throws SharedLimiterError when Redis is away; the settings are written when it is back */
-  async apply(settings: RateSettings): Promise<void> {
-    const changedAt = Math.max(Date.now(), this.#shared.changedAt + 1);
-    this.#adopt({ settings, changedAt });
-    await this.#turns.take(() => this.#write());
+  /** @throws SharedLimiterError when Redis is away */
+  async moment(after: number): Promise<number> {
+    if (this.#link.client.status !== 'ready') throw this.#away(null);
+    try {
+      return await this.#rate.moment(this.#link.client, after);
+    } catch (error) {
+      this.#inTrouble(error);
+      throw this.#away(error);
+    }
+  }
+
+  estimate(after: number): number {
+    return this.#rate.estimate(after);
+  }
+
+  keep(settings: RateSettings, held: HeldRate): void {
+    this.#rate.keep(held, false);
+    this.#follow(settings);
+  }
+
+  /** @throws SharedLimiterError when Redis is away; the rate is handed over when it is back */
+  async apply(settings: RateSettings, held: HeldRate): Promise<void> {
+    this.#rate.keep(held, true);
+    this.#follow(settings);
+    await this.#turns.take(async () => {
+      try {
+        if (this.#link.client.status !== 'ready') throw this.#away(null);
+        await this.#rate.offer(this.#link.client);
+      } catch (error) {
+        this.#inTrouble(error);
+        throw this.#away(error);
+      }
+      await this.#write();
+    });
   }
 
   close(): Promise<void> {
@@ -187,34 +225,44 @@ export class SharedBucket implements Bucket {
     if (this.#closed || this.#link.client.status !== 'ready') return;
     await this.#turns
       .take(async () => {
-        const text = await this.#link.client.get(this.#key);
+        const seen = await this.#rate.look(this.#link.client);
         this.#timeouts = 0;
-        const there = sharedSettingsOf(text);
-        const newer = there !== null && there.changedAt > this.#shared.changedAt ? there : null;
-        if (newer !== null) {
-          this.#adopt(newer);
-          this.#options.onSettings(newer.settings);
-        }
-        const same = there !== null && there.changedAt === this.#shared.changedAt;
-        if (!this.#written || !same) await this.#write();
+        if (!this.#written || !this.#isFilledAsPlanned(seen)) await this.#write();
       })
       .catch((error: unknown) => {
         // `write` has told of its own trouble.
-        if (!(error instanceof SharedLimiterError)) this.#inTrouble(error);
+        if (error instanceof RateForgottenError) this.#say('forgotten');
+        else if (!(error instanceof SharedLimiterError)) this.#inTrouble(error);
       });
   }
 
-  #adopt(shared: SharedSettings): void {
-    this.#shared = shared;
-    this.#plan = planFor(shared.settings);
+  #follow(settings: RateSettings): void {
+    this.#settings = settings;
+    this.#plan = planFor(settings);
     this.#written = false;
+  }
+
+  /** Another daemon may have written Bottleneck's settings for an older rate and then have died. */
+  #isFilledAsPlanned({ interval, amount }: SeenRate): boolean {
+    const { reservoirIncreaseInterval, reservoirIncreaseAmount } = bottleneckSettings(this.#plan);
+    return (
+      (interval ?? '') === `${reservoirIncreaseInterval ?? ''}` &&
+      (amount ?? '') === `${reservoirIncreaseAmount ?? ''}`
+    );
+  }
+
+  #away(cause: unknown): SharedLimiterError {
+    if (cause instanceof SharedLimiterError) return cause;
+    return troubleOf(cause) === 'refused'
+      ? new SharedLimiterError('Redis refuses the user name or password', 'never', cause)
+      : new SharedLimiterError('Redis is away', 'later', cause);
   }
 
   /** Twice the same is no harm. */
   async #write(): Promise<void> {
-    const shared = this.#shared;
+    const { held } = this.#rate;
     try {
-      if (this.#link.client.status !== 'ready') throw new SharedLimiterError('Redis is away', 'later');
+      if (this.#link.client.status !== 'ready') throw this.#away(null);
       const { limiter } = this.#link;
       // Bottleneck tries once to get ready. When that fails, or Redis goes meanwhile, it never will be.
       const up = limiter.ready().then(
@@ -223,29 +271,23 @@ export class SharedBucket implements Bucket {
       );
       if ((await within(up, STUCK_MS)) !== 'up') {
         this.#renew();
-        throw new SharedLimiterError('Redis is away', 'later');
+        throw this.#away(null);
       }
-      const held = await limiter.currentReservoir();
-      const wasUnlimited = held === null;
+      const level = await limiter.currentReservoir();
+      const wasUnlimited = level === null;
       const { perSecond, reservoir } = this.#plan;
       await updateSettings(limiter, {
         ...bottleneckSettings(this.#plan),
         ...(perSecond === null ? { reservoir: null } : wasUnlimited ? { reservoir: 0 } : {}),
       });
       // By a difference and not by a value: what another daemon takes meanwhile stays taken.
-      if (perSecond !== null && held !== null && held > units(reservoir))
-        await limiter.incrementReservoir(units(reservoir) - held);
-      await this.#link.client.set(this.#key, JSON.stringify(shared));
+      if (perSecond !== null && level !== null && level > units(reservoir))
+        await limiter.incrementReservoir(units(reservoir) - level);
     } catch (error) {
       this.#inTrouble(error);
-      const refused = troubleOf(error) === 'refused';
-      throw new SharedLimiterError(
-        refused ? 'Redis refuses the user name or password' : 'Redis is away',
-        refused ? 'never' : 'later',
-        error,
-      );
+      throw this.#away(error);
     }
-    this.#written = shared === this.#shared;
+    this.#written = held === this.#rate.held;
     if (this.#trouble === null) return;
     this.#trouble = null;
     this.#options.log.info(
@@ -275,7 +317,12 @@ export class SharedBucket implements Bucket {
     const trouble = troubleOf(error);
     this.#written = false;
     // A connection that closes after a refusal closes because of it.
-    if (this.#trouble === trouble || (this.#trouble === 'refused' && error === null)) return;
+    if (this.#trouble === 'refused' && error === null) return;
+    this.#say(trouble);
+  }
+
+  #say(trouble: Trouble): void {
+    if (this.#trouble === trouble) return;
     this.#trouble = trouble;
     const reason = this.trouble() ?? '';
     this.#options.log.warn({ operation: 'rate', archive: this.#options.name, reason }, 'nothing is admitted');
@@ -325,29 +372,4 @@ export function refillOf(perSecond: number): {
     best = { interval, amount: Math.max(1, Math.floor(perSecond * interval + 1e-9)) };
   }
   return { reservoirIncreaseInterval: best.interval, reservoirIncreaseAmount: best.amount };
-}
-
-/** What another version or another program wrote is passed over. */
-function sharedSettingsOf(text: string | null): SharedSettings | null {
-  if (text === null) return null;
-  try {
-    const { settings, changedAt } = JSON.parse(text) as Partial<SharedSettings>;
-    if (settings === undefined || typeof changedAt !== 'number') return null;
-    const units: readonly string[] = ['image', 'study'];
-    return units.includes(settings.unit) ? { settings: checkSettings(settings), changedAt } : null;
-  } catch {
-    return null;
-  }
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -30,7 +30,7 @@ describe('the HTTP API before a broker', () => {
     broker.atEnd(() => publisher.close());
     const services = fakeServices({
       publishMessages: messagePublisher(connection, publisher, queue),
-      rates: { queues: [queue], get: () => 5, set: () => Promise.resolve() },
+      rates: { queues: [queue], get: () => 5, set: () => Promise.resolve({ unsaved: null, unshared: null }) },
     });
     return { queue, api: await api.start({ services, token: options.token ?? null }) };
   }
