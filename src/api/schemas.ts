@@ -50,10 +50,10 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'The broker, the database or the safe haven is away; come back later.',
 };
 
-/** The responses of a route for when it does not do what it is asked. 429 is every route's but the heart beat's. */
+/** The responses of a route for when it does not do what it is asked. 429 and 503 are every route’s but the heart beat’s. */
 export function errorResponses(...statuses: readonly number[]): Record<number, object> {
   return Object.fromEntries(
-    [...statuses, 429].map((status) => [
+    [...statuses, 429, 503].map((status) => [
       status,
       {
         description: REASONS[status] ?? 'Refused.',

@@ -135,7 +135,7 @@ export function storageCheck({ node, client, ours }: ExaminedNode): Check {
       if (usual.length > 0)
         return wrong(
           `takes no C-STORE of ${usual.join(', ')}`,
-          `allow C-STORE of every storage class at ${node.aeTitle} (Orthanc: DicomAlwaysAllowStore, UnknownSopClassAccepted)`,
+          `allow C-STORE of every storage class at ${node.aeTitle} (Orthanc: AllowStore in its DicomModalities, UnknownSopClassAccepted)`,
         );
       const syntaxes = await client.withAssociation(
         STORAGE_TRANSFER_SYNTAXES.map((syntax) => ({

@@ -34,7 +34,7 @@ export function nodeMend(node: NodeConfig, ours: string, service: string): (erro
     if (error instanceof TimeoutError)
       return `is it a DICOM node that listens at ${where}, with TLS where ${tls.on.name} says so? Else it is overloaded: look in its log`;
     if (error instanceof NoPresentationContextError || error instanceof AssociationAbortedError)
-      return `${allow} (Orthanc: its DicomModalities, or DicomAlwaysAllow…)`;
+      return `${allow} (Orthanc: in its DicomModalities)`;
     if (error instanceof DimseStatusError) return `look in the log of ${node.aeTitle}, or ${allow}`;
     return `look in the log of ${node.aeTitle}; is it a DICOM node that listens at ${where}?`;
   };

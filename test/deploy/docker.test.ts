@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Script } from 'node:vm';
-import { exists, page, variables } from '../docs/mentions.js';
+import { composeVariables, exists, page, variables } from '../docs/mentions.js';
 import { deployFile, deployYaml, mapping, texts } from './files.js';
 
 /** A plain name on Docker's own registry, with a tag: `node:20-bookworm-slim`, `jodogne/orthanc:1.12.1`. */
@@ -88,9 +88,10 @@ describe('deploy/compose.yaml', () => {
       if (name !== 'pixl-imaging') expect(mapping(service)['image'], name).to.match(PLAIN_IMAGE);
   });
 
-  it('sets and asks for variables of ours alone', () => {
-    const asked = [...deployFile('compose.yaml').matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name!);
-    const named = [...Object.keys(environment), ...asked];
+  it('sets and asks for variables of ours alone, and for the address of raw’s port', () => {
+    const named = [...Object.keys(environment), ...composeVariables()].filter(
+      (name) => name !== 'RAW_PUBLISHED_ADDRESS',
+    );
     expect(named).to.include.members(['RABBITMQ_HOST', 'PIXL_API_TOKEN', 'PIXL_DB_PASSWORD']);
     const ours = variables();
     expect(named.filter((name) => !ours.has(name))).to.deep.equal([]);
@@ -117,6 +118,27 @@ describe('deploy/compose.yaml', () => {
     expect(environment['PIXL_API_TOKEN']).to.match(/^\$\{PIXL_API_TOKEN:\?/);
     for (const name of ['rabbitmq', 'postgres', 'orthanc-anon'])
       expect(mapping(services[name])['ports'], name).to.equal(undefined);
+  });
+
+  it('opens raw to the archives on one address, which has to be named', () => {
+    const [port, ...further] = texts(mapping(services['orthanc-raw'])['ports']);
+    expect([port, further]).to.deep.equal([
+      '${RAW_PUBLISHED_ADDRESS:?the address of this machine to which the archives send}:4242:4242',
+      [],
+    ]);
+  });
+
+  it('has the stores know the daemon by its address, and the archives by theirs', () => {
+    const address = mapping(mapping(own['networks'])['stores'])['ipv4_address'];
+    for (const store of ['raw', 'anon']) {
+      const service = mapping(services[`orthanc-${store}`]);
+      const given = mapping(service['environment']);
+      expect(texts(service['networks'])).to.deep.equal(['stores']);
+      expect(given['PIXL_ADDRESS']).to.equal(address);
+      const asked = [...deployFile(`orthanc-${store}.json`).matchAll(/\$\{([A-Z_]+)/g)];
+      expect(asked.length).to.be.above(1);
+      for (const [, name] of asked) expect(Object.keys(given), name).to.include(name);
+    }
   });
 
   it('gives the daemon longer to stop than it may take', () => {

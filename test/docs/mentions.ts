@@ -34,6 +34,11 @@ export function variables(): Set<string> {
   return new Set([...page('.env.sample').matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => name!));
 }
 
+/** Every variable that deploy/compose.yaml asks for, which may be Docker's alone. */
+export function composeVariables(): Set<string> {
+  return new Set([...page('deploy/compose.yaml').matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name!));
+}
+
 /** Every code of docs/errors.md and of docs/http-api.md. */
 export function errorCodes(): Set<string> {
   const rows = page('docs/errors.md') + page('docs/http-api.md');

@@ -3,6 +3,7 @@ import { BAD_CERTIFICATES } from '../support/authority.js';
 import {
   anchorsOf,
   capitalsNamed,
+  composeVariables,
   errorCodes,
   exists,
   filesNamed,
@@ -35,7 +36,7 @@ describe('The pages of the documentation', () => {
   for (const path of HELD)
     it(`name only codes and variables that there are (${path})`, () => {
       const tls = BAD_CERTIFICATES.map(({ code }) => code);
-      const known = new Set([...errorCodes(), ...variables(), ...tls]);
+      const known = new Set([...errorCodes(), ...variables(), ...composeVariables(), ...tls]);
       const named = capitalsNamed(page(path));
       expect(named).not.to.deep.equal([]);
       expect(named.filter((word) => !known.has(word) && !OTHERS.test(word))).to.deep.equal([]);
