@@ -25,7 +25,7 @@ export interface StudyReport {
     readonly delivered: number;
   };
   /** Listed by the archive, not held by raw. */
-  readonly missing: readonly SopInstanceUid[];
+  readonly missing: readonly string[];
   readonly refused: readonly RefusedInstance[];
   /** Acknowledged with a warning status (PS3.4 B.2.3). */
   readonly warnings: number;

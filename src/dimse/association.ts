@@ -50,6 +50,7 @@ export class Association {
   #ended: PixlError | null = null;
   #maxDataLength = SHORTEST_PDATA_SENT;
   #lastMessageId = 0;
+  #heard = 0;
   /** The data set of the command that was received last has not been read to its end. */
   #dataSetLeft = false;
 
@@ -118,6 +119,11 @@ export class Association {
   /** Open for messages: neither released nor aborted by either side. */
   get isOpen(): boolean {
     return this.#ended === null && this.#upperLayer?.state === 'Sta6';
+  }
+
+  /** Counts the pieces of messages that have come: nothing has come between two looks that give the same. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** Resolves when the socket is closed. */
@@ -390,6 +396,7 @@ export class Association {
       throw new PduError(
         `PDV in presentation context ${piece.presentationContextId}, which was not accepted`,
       );
+    this.#heard += 1;
     const event = this.#assembler.accept(piece);
     if (event === null) return;
     if (event.kind !== 'command-begins') this.#inbox.put(event);

@@ -1,5 +1,11 @@
 import { CancelledError } from '../core/errors.js';
-import { AssociationEndedError, DimseStatusError } from './errors.js';
+import {
+  AssociationAbortedError,
+  AssociationEndedError,
+  ConnectionError,
+  DimseStatusError,
+} from './errors.js';
+import { FairSemaphore } from './fair-semaphore.js';
 import { Association, abortedOnFailure } from './association.js';
 import {
   nodeName,
@@ -26,10 +32,10 @@ export interface NodeClientOptions {
 }
 
 /**
- * C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. A spare one is for more of the
- * same transfer, and may take the room that is kept for queries as long as nobody waits for it.
+ * C-ECHO, C-FIND and C-MOVE share associations; C-GET and C-STORE have each their own. Those of `extra` lanes are for more of the same
+ * transfer: they may take the room that is kept for queries, and are taken only while nobody waits.
  */
-type Use = 'query' | 'transfer' | 'spare';
+type Use = 'query' | 'transfer' | 'extra';
 
 /** Room for one association under the cap; taken until the work that it was given to ends. */
 export interface TransferPlace {
@@ -42,13 +48,6 @@ export interface TransferPlace {
     work: (association: Association) => Promise<T>,
     signal?: AbortSignal,
   ) => Promise<T>;
-}
-
-/** Somebody who waits for room under the cap. */
-interface Waiting {
-  readonly use: Use;
-  /** With an association that another query or move is done with, or with the room for a new one. */
-  readonly admit: (handedOn: Association | null) => void;
 }
 
 /** An association, or what will be one. */
@@ -76,45 +75,53 @@ export class NodeClient {
   readonly #options: NodeClientOptions;
   /** Idle associations with the timers that end them. */
   readonly #idle = new Map<Association, NodeJS.Timeout>();
-  readonly #waiting: Waiting[] = [];
   /** Every association that is open, being opened or being ended. */
   readonly #associations = new Set<Held>();
   /** Work that nobody awaits: the ending of associations. Ended by {@link close}. */
   readonly #releases = new Set<Promise<void>>();
-  /** Associations open, being opened or being ended, by what they are for. */
-  readonly #count: Record<Use, number> = { query: 0, transfer: 0, spare: 0 };
+  /** A place for each association that is open, being opened or being ended. */
+  readonly #places: FairSemaphore<Use, Association>;
   #closed = false;
 
   constructor(options: NodeClientOptions) {
     this.#options = options;
     this.node = options.node;
     this.name = nodeName(options.node);
+    const { maxAssociations: places, keptForQueries = 0 } = options;
+    this.#places = new FairSemaphore({ places, most: { transfer: places - keptForQueries } });
   }
 
   /**
-   * Lends an association for C-ECHO, C-FIND and C-MOVE.
+   * Lends an association for C-ECHO and C-FIND, which may be asked twice: when the association is one that was open already and turns
+   * out to have ended before anything came, `work` is done once more on another one.
    *
-   * @param signal ends the work with an A-ABORT. A C-MOVE has better ways to be cancelled, so it goes without.
+   * @param signal ends the work with an A-ABORT
    * @throws what Association.request throws, and what `work` throws; CancelledError
    */
   async withQueryRetrieve<T>(
     work: (association: Association) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const association = this.#takeIdle() ?? (await this.#openPooled(signal));
-    // abort never rejects; what waits on the association gets the reason
-    const endOfWork = whenAborted(signal, () => void association.abort(new CancelledError('query')));
+    const lent = await this.#lend(signal);
+    const heard = lent.association.heard;
     try {
-      return await work(association);
+      return await this.#use(lent.association, work, signal);
     } catch (error) {
-      // A final response with a bad status leaves the association in order; after anything else what the peer
-      // still sends would be taken for answers to the next request.
-      if (!(error instanceof DimseStatusError)) await association.abort();
-      throw error;
-    } finally {
-      endOfWork();
-      await this.#giveBack(association);
+      const wasDead = lent.wasOpen && lent.association.heard === heard && hasEnded(error);
+      if (!wasDead || signal?.aborted === true) throw error;
     }
+    return this.#use((await this.#lend(signal)).association, work, signal);
+  }
+
+  /**
+   * Lends an association for a C-MOVE, which has better ways to be cancelled than an A-ABORT and must not be asked twice.
+   *
+   * @param signal ends the wait for the association, and nothing after it
+   * @throws as {@link withQueryRetrieve}
+   */
+  async withMove<T>(work: (association: Association) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { association } = await this.#lend(signal);
+    return this.#use(association, work);
   }
 
   /** Lends an association of its own, for C-GET and C-STORE; it is released at the end, or aborted when `work` throws. */
@@ -141,11 +148,11 @@ export class NodeClient {
    *
    * @returns null when there is none; `work` is not run then
    */
-  async withSparePlace<T>(
+  async withExtraPlace<T>(
     work: (place: TransferPlace) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T | null> {
-    return this.hasSpareRoom ? this.#withPlace('spare', work, signal) : null;
+    return this.hasRoom ? this.#withPlace('extra', work, signal) : null;
   }
 
   /** How many associations the node may have at once. */
@@ -153,16 +160,14 @@ export class NodeClient {
     return this.#options.maxAssociations;
   }
 
-  /** Whether a spare place is to be had now, if need be by ending an association that nobody uses. */
-  get hasSpareRoom(): boolean {
-    const { query, transfer, spare } = this.#count;
-    const used = query + transfer + spare - this.#idle.size;
-    return !this.#closed && this.#waiting.length === 0 && used < this.#options.maxAssociations;
+  /** Whether there is room that nobody else wants, if need be after ending an association that nobody uses. */
+  get hasRoom(): boolean {
+    return !this.#closed && this.#places.canTake('extra', this.#idle.size);
   }
 
-  /** Whether somebody waits for an association who has more right to it than a spare transfer. */
-  get isWaitedFor(): boolean {
-    return this.#waiting.some(({ use }) => use !== 'spare');
+  /** Whether somebody waits whom the end of an association of this use would let in. */
+  isWaitedFor(use: 'query' | 'extra'): boolean {
+    return this.#places.nextAfter(use) !== null;
   }
 
   /**
@@ -190,11 +195,11 @@ export class NodeClient {
   }
 
   async #withPlace<T>(
-    use: 'transfer' | 'spare',
+    use: 'transfer' | 'extra',
     work: (place: TransferPlace) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    await this.#slot(use, signal);
+    await this.#acquire(use, signal);
     // What was done on the association is done before its release is answered, for which some peers take 40 ms.
     let release: Promise<void> = Promise.resolve();
     try {
@@ -209,27 +214,55 @@ export class NodeClient {
         },
       });
     } finally {
-      this.#own(release.then(() => this.#freeSlot(use)));
+      this.#own(release.then(() => this.#places.release(use)));
     }
   }
 
-  /** The association outlives the work that it is opened for, so it must not be tied to that work's signal. */
+  async #lend(signal: AbortSignal | undefined): Promise<{ association: Association; wasOpen: boolean }> {
+    if (signal?.aborted === true) throw new CancelledError('association');
+    const idle = this.#takeIdle();
+    if (idle !== null) return { association: idle, wasOpen: true };
+    const handedOn = await this.#acquire('query', signal);
+    if (handedOn !== null) return { association: handedOn, wasOpen: true };
+    return { association: await this.#openPooled(signal), wasOpen: false };
+  }
+
+  async #use<T>(
+    association: Association,
+    work: (association: Association) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    // abort never rejects; what waits on the association gets the reason
+    const endOfWork = whenAborted(signal, () => void association.abort(new CancelledError('query')));
+    try {
+      return await work(association);
+    } catch (error) {
+      // A final response with a bad status leaves the association in order; after anything else what the peer
+      // still sends would be taken for answers to the next request.
+      if (!(error instanceof DimseStatusError || error instanceof CancelledError) || signal?.aborted === true)
+        await association.abort();
+      throw error;
+    } finally {
+      endOfWork();
+      this.#giveBack(association);
+    }
+  }
+
+  /** In a place that the caller has. The association outlives the work that it is opened for, so it must not be tied to that work's signal. */
   async #openPooled(signal: AbortSignal | undefined): Promise<Association> {
     const opening = new AbortController();
     const endOfOpening = whenAborted(signal, () => opening.abort());
     try {
-      const handedOn = await this.#slot('query', opening.signal);
-      if (handedOn !== null) return handedOn;
-      return await this.#request(QUERY_RETRIEVE_CONTEXTS, opening.signal).catch((error: unknown) => {
-        this.#freeSlot('query');
-        throw error;
-      });
+      return await this.#request(QUERY_RETRIEVE_CONTEXTS, opening.signal);
+    } catch (error) {
+      this.#places.release('query');
+      throw error;
     } finally {
       endOfOpening();
     }
   }
 
-  /** In a slot that the caller has, and frees. */
+  /** In a place that the caller has, and gives back. */
   async #request(contexts: readonly ContextProposal[], signal?: AbortSignal): Promise<Association> {
     const { node, callingAeTitle, timeouts, observer } = this.#options;
     const held: Held = { giveUp: new AbortController(), association: null };
@@ -260,77 +293,29 @@ export class NodeClient {
   }
 
   /**
-   * Waits for room under the cap, in the order of asking. Needs no timeout of its own: whoever holds a slot is under
-   * timeouts itself, and nobody who holds one of this node's waits for another of it.
+   * Waits for room under the cap, in the order of asking. Needs no timeout of its own: whoever has a place is under
+   * timeouts itself, and nobody who has one of this node's waits for another of it.
    *
-   * @returns an open association in the slot, for queries and moves; null = the slot is empty
+   * @returns an open association in the place, for queries and moves; null = the place is empty
    */
-  async #slot(use: Use, signal?: AbortSignal): Promise<Association | null> {
+  async #acquire(use: Use, signal?: AbortSignal): Promise<Association | null> {
     this.#requireOpen();
-    if (this.#hasRoom(use)) {
-      this.#count[use] += 1;
-      return null;
-    }
+    const admission = this.#places.acquire(use, 'association', signal);
     const [idle] = this.#idle.keys();
-    if (idle !== undefined) this.#endIdle(idle);
-    const handedOn = await this.#admission(use, signal);
+    if (idle !== undefined && this.#places.nextAfter('query') !== null) this.#endIdle(idle);
+    const handedOn = await admission;
     try {
       this.#requireOpen();
     } catch (error) {
       await handedOn?.release();
-      this.#freeSlot(use);
+      this.#places.release(use);
       throw error;
     }
     return handedOn;
   }
 
-  #admission(use: Use, signal?: AbortSignal): Promise<Association | null> {
-    return new Promise((resolve, reject) => {
-      const waiting = {
-        use,
-        admit: (handedOn: Association | null) => {
-          endOfWait();
-          resolve(handedOn);
-        },
-      };
-      this.#waiting.push(waiting);
-      const endOfWait = whenAborted(signal, () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(new CancelledError('association'));
-      });
-    });
-  }
-
   #requireOpen(): void {
     if (this.#closed) throw new AssociationEndedError(this.name, 'not opened: closing');
-  }
-
-  #hasRoom(use: Use): boolean {
-    const { query, transfer, spare } = this.#count;
-    const { maxAssociations, keptForQueries = 0 } = this.#options;
-    if (query + transfer + spare >= maxAssociations) return false;
-    return use !== 'transfer' || transfer < Math.max(1, maxAssociations - keptForQueries);
-  }
-
-  #freeSlot(use: Use): void {
-    this.#count[use] -= 1;
-    const next = this.#waiting.find((waiting) => this.#hasRoom(waiting.use));
-    if (next === undefined) return;
-    this.#count[next.use] += 1;
-    this.#admit(next, null);
-  }
-
-  #admit(waiting: Waiting, handedOn: Association | null): void {
-    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-    waiting.admit(handedOn);
-  }
-
-  /** Who is next when a query is done: a transfer needs an association of its own. */
-  #nextQuery(): Waiting | null {
-    this.#count.query -= 1;
-    const next = this.#waiting.find((waiting) => this.#hasRoom(waiting.use));
-    this.#count.query += 1;
-    return next?.use === 'query' ? next : null;
   }
 
   #takeIdle(): Association | null {
@@ -343,27 +328,22 @@ export class NodeClient {
     return null;
   }
 
-  async #giveBack(association: Association): Promise<void> {
-    const next = association.isOpen && !this.#closed ? this.#nextQuery() : null;
-    if (next !== null) {
-      this.#admit(next, association);
+  /** Kept, handed on, or ended; whoever is done with it waits for none of that. */
+  #giveBack(association: Association): void {
+    const isUsable = association.isOpen && !this.#closed;
+    if (isUsable && this.#places.handOn('query', association)) return;
+    if (isUsable && this.#places.nextAfter('query') === null) {
+      const timer = setTimeout(() => this.#endIdle(association), this.#options.idleMs);
+      this.#idle.set(association, timer);
       return;
     }
-    if (association.isOpen && this.#waiting.length === 0 && !this.#closed) {
-      this.#idle.set(
-        association,
-        setTimeout(() => this.#endIdle(association), this.#options.idleMs),
-      );
-      return;
-    }
-    await association.release();
-    this.#freeSlot('query');
+    this.#own(association.release().then(() => this.#places.release('query')));
   }
 
   #endIdle(association: Association): void {
     clearTimeout(this.#idle.get(association));
     this.#idle.delete(association);
-    this.#own(association.release().then(() => this.#freeSlot('query')));
+    this.#own(association.release().then(() => this.#places.release('query')));
   }
 
   /** {@link close} waits for it. None of it fails. */
@@ -371,6 +351,15 @@ export class NodeClient {
     const owned = release.finally(() => this.#releases.delete(owned));
     this.#releases.add(owned);
   }
+}
+
+/** Errors of an association that is no more; an association that ends while it is opened is another matter. */
+function hasEnded(error: unknown): boolean {
+  return (
+    error instanceof AssociationAbortedError ||
+    error instanceof AssociationEndedError ||
+    (error instanceof ConnectionError && !error.whileConnecting)
+  );
 }
 
 /** @returns a function that ends the subscription */

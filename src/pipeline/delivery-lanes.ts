@@ -69,8 +69,8 @@ export class Lane {
     signal: AbortSignal,
   ): Promise<void> {
     if (this.#isSpare)
-      await this.#raw.withSparePlace(
-        (raw) => this.#anon.withSparePlace((anon) => work(raw, anon), signal),
+      await this.#raw.withExtraPlace(
+        (raw) => this.#anon.withExtraPlace((anon) => work(raw, anon), signal),
         signal,
       );
     else
@@ -95,7 +95,7 @@ export class Lane {
 
   /** Whether another lane has something to do, and room. */
   get wantsHelp(): boolean {
-    return !this.#portions.isEmpty && this.#raw.hasSpareRoom && this.#anon.hasSpareRoom;
+    return !this.#portions.isEmpty && this.#raw.hasRoom && this.#anon.hasRoom;
   }
 
   /** The C-GET of a portion, or of a part of it, has ended. */
@@ -104,6 +104,6 @@ export class Lane {
   }
 
   #isInTheWay(): boolean {
-    return this.#isSpare && (this.#raw.isWaitedFor || this.#anon.isWaitedFor);
+    return this.#isSpare && (this.#raw.isWaitedFor('extra') || this.#anon.isWaitedFor('extra'));
   }
 }

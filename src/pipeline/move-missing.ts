@@ -88,7 +88,7 @@ class MoveRun {
   async #openSpare(): Promise<number> {
     const { lanes } = this.#request;
     const { client } = this.#archive;
-    if (lanes === 1 || !client.hasSpareRoom) return 0;
+    if (lanes === 1 || !client.hasRoom) return 0;
     const { queryTimeoutMs } = this.#parts.settings;
     const echo = (): Promise<void> =>
       client.withQueryRetrieve((association) => cEcho(association, queryTimeoutMs), this.#signal);
@@ -119,7 +119,7 @@ class MoveRun {
   async #lane(lane: number): Promise<void> {
     try {
       while (!this.#batches.isEmpty && !this.#stopped) {
-        if (lane > 0 && this.#archive.client.isWaitedFor) return;
+        if (lane > 0 && this.#archive.client.isWaitedFor('query')) return;
         throwIfCancelled(this.#signal, 'C-MOVE');
         await this.#archive.limiter.admitImages(
           this.#batches.nextSize,
@@ -172,7 +172,7 @@ async function moveBatch(
   signal: AbortSignal,
 ): Promise<RetrieveResult | 'revoked'> {
   const move = (either: AbortSignal): Promise<RetrieveResult> =>
-    archive.client.withQueryRetrieve(async (association) => {
+    archive.client.withMove(async (association) => {
       const responses = cMove(association, {
         selection,
         moveDestination: parts.raw.node.aeTitle,
@@ -185,7 +185,7 @@ async function moveBatch(
         if (step.done === true) return step.value;
         request.onMoved(step.value.completed ?? 0);
       }
-    });
+    }, either);
   try {
     const result = await withEither(signal, admission.revoked, move);
     if (refusesLevel(result.status)) admission.giveBack(admission.images);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { CancelledError, PixlError, TimeoutError } from '../../src/core/errors.js';
 import {
+  AssociationAbortedError,
   AssociationEndedError,
   AssociationRejectedError,
   cEcho,
@@ -128,6 +129,91 @@ describe('the associations to a node', () => {
         await first!.closed;
         await client.withQueryRetrieve(echo);
         expect(server.connections).to.equal(2);
+      },
+    );
+  });
+
+  it('that turn out to be dead before a byte came are replaced, once, and the query is asked on another one', async () => {
+    for (const dead of [1, 2]) {
+      const asked: number[] = [];
+      await withClient(
+        async (peer, connection) => {
+          if (connection > dead) return echoes(peer);
+          await peer.acceptAssociation();
+          if (connection === 1) {
+            const request = await peer.receiveMessage();
+            await peer.sendMessage(request.contextId, responseTo(request, 0));
+          }
+          await peer.receiveMessage();
+          await peer.abort();
+        },
+        { maxAssociations: 1 },
+        async (client) => {
+          const query = async (association: Association): Promise<void> => {
+            asked.push(1);
+            await echo(association);
+          };
+          await client.withQueryRetrieve(query);
+          if (dead === 1) await client.withQueryRetrieve(query);
+          else await rejection(client.withQueryRetrieve(query), AssociationAbortedError);
+          expect(asked).to.have.length(3);
+        },
+      );
+    }
+  });
+
+  it('for a move are waited for only as long as the move is wanted, which is never begun after', async () => {
+    await withClient(echoes, { maxAssociations: 1 }, async (client) => {
+      const [go, cancel] = [signal(), new AbortController()];
+      const query = client.withQueryRetrieve(() => go.promise);
+      let moves = 0;
+      const move = (): Promise<void> => {
+        moves += 1;
+        return Promise.resolve();
+      };
+      const waiting = rejection(client.withMove(move, cancel.signal), CancelledError);
+      cancel.abort();
+      await waiting;
+      go.resolve();
+      await query;
+      await rejection(client.withMove(move, cancel.signal), CancelledError);
+      expect(moves).to.equal(0);
+    });
+  });
+
+  it('are kept when who waits would not be helped by their end', async () => {
+    const options = { maxAssociations: 2, keptForQueries: 1 };
+    await withClient(echoes, options, async (client, server) => {
+      const go = signal();
+      const transfer = client.withAssociation(QUERY_RETRIEVE, () => go.promise);
+      await client.withQueryRetrieve(echo);
+      const second = client.withAssociation(QUERY_RETRIEVE, echo); // waits for the first transfer alone
+      for (let use = 1; use <= 3; use += 1) await client.withQueryRetrieve(echo);
+      expect(server.connections).to.equal(2);
+      go.resolve();
+      await Promise.all([transfer, second]);
+    });
+  });
+
+  it('end without the work that was done on them waiting for it', async () => {
+    const answered = signal();
+    await withClient(
+      async (peer, connection) => {
+        if (connection > 1) return echoes(peer);
+        await peer.acceptAssociation();
+        const request = await peer.receiveMessage();
+        await peer.sendMessage(request.contextId, responseTo(request, 0));
+        expect((await peer.next()).kind).to.equal('release');
+        await answered.promise; // the answer to the A-RELEASE-RQ comes only when the query's caller has gone on
+        await peer.answerRelease();
+      },
+      { maxAssociations: 1 },
+      async (client) => {
+        const query = client.withQueryRetrieve(echo);
+        const transfer = client.withAssociation(QUERY_RETRIEVE, echo);
+        await query;
+        answered.resolve();
+        await transfer;
       },
     );
   });
