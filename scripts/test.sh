@@ -1,23 +1,21 @@
 #!/usr/bin/env bash
-# npm test: everything that must hold, from a fresh checkout on Debian: packages, dependencies, build, lint, unit tests,
-# tests against the real peers, and some of these again on the newest LTS of Node.js. Arguments go to mocha
-# (npm test -- --grep 'C-MOVE'); test files among them are run alone (npm test -- dist/test/peers/exports/ftps.test.js).
-# npm run test:node -- MAJOR [arguments]: the tests alone, on another Node.js, for example 24.
+# npm test: everything that must hold, once, on the Node.js that is there, from a fresh checkout on Debian: packages,
+# dependencies, build, lint, unit tests, tests against the real peers. Arguments go to mocha (npm test -- --grep 'C-MOVE'); test
+# files among them are run alone (npm test -- dist/test/peers/exports/ftps.test.js).
+# npm run test:node -- MAJOR [arguments]: the tests alone, on another Node.js, for example 26.
+# test.sh --lts [arguments]: those against peers alone, as they were built, on the newest LTS of Node.js.
 # The last line is always "N passed, N failed, N skipped", over all mocha runs; a build, lint or mocha run that breaks off
 # counts as one failed. Exit: 0 all passed, 1 something failed or no test ran, 2 packages are missing.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+self=$(readlink -f "${BASH_SOURCE[0]}")
+cd "$(dirname "$self")/.." || exit 1
 export LC_ALL=C.UTF-8 LANG=C.UTF-8
+. scripts/run.sh
+lead_run "$@"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/pixl-npm-test-XXXXXX")
+work=$(mktemp -d)
 policy=
-cleanup() {
-  rm -rf "$work"
-  if [ -n "$policy" ]; then rm -f "$policy"; fi
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'if [ -n "$policy" ]; then rm -f "$policy"; fi' EXIT
 
 say() { echo "test: $*" >&2; }
 
@@ -67,10 +65,13 @@ if [ ${#lacking[@]} -gt 0 ]; then
   exit 2
 fi
 
-only_node=
+other_node= # the major of the Node.js that the tests are to run on, or lts
 if [ "${1:-}" = --node ]; then
-  only_node=${2:?--node needs a major version, for example 24}
+  other_node=${2:?--node needs a major version, for example 26}
   shift 2
+elif [ "${1:-}" = --lts ]; then
+  other_node=lts
+  shift
 fi
 
 passed=0 failed=0 skipped=0
@@ -82,7 +83,7 @@ finish() {
 step() { # what command...: says what failed and counts it
   local what=$1
   shift
-  "$@" && return 0
+  interruptible "$@" && return 0
   say "$what failed"
   failed=$((failed + 1))
   return 1
@@ -99,11 +100,17 @@ elif [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
 fi
 
 # ---- build from nothing, so that no test of a file that is gone is run; the compiler is the type check
-rm -rf dist
-step 'the build' npm run --silent build || finish
+if [ "$other_node" != lts ]; then
+  rm -rf dist
+  step 'the build' npm run --silent build || finish
+fi
 
-# ---- tests. Most of them wait for a peer most of the time, so there are more lanes than processors.
-newest_lts=24
+# ---- tests. How long waits may take follows from how slow this machine is: measured once, before it is busy.
+patience=$(node -e 'import("./dist/test/support/patience.js").then(({ slowness }) => console.log(slowness().toFixed(2)))')
+export PIXL_TEST_PATIENCE=$patience
+say "waits have $patience times the patience of a quick machine"
+
+# Most tests wait for a peer most of the time, so there are more lanes than processors.
 # The folders of test/peers as mocha runs, the longest first, so that all lanes end at about the same time; "others" is what is
 # in none of them.
 groups=(faults journeys 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
@@ -121,9 +128,19 @@ run_mocha() { # name mocha's arguments...: its output with the name before each 
   shift
   say "$name tests"
   # A run that does not end is a failure too, and not one to wait for.
-  PIXL_TEST_SUMMARY=$work/$name.json timeout -k 30 1200 node node_modules/mocha/bin/mocha.js \
-    --reporter dist/test/support/summary-reporter.js "$@" 2>&1 | sed -u "s/^/$name: /"
-  echo "${PIPESTATUS[0]}" >"$work/$name.status"
+  measured "$name" env PIXL_TEST_SUMMARY="$work/$name.json" timeout -k 30 3600 node node_modules/mocha/bin/mocha.js \
+    --reporter dist/test/support/summary-reporter.js "$@"
+}
+
+measured() { # name command...: its output with the name before each line; its status and what it took go to files of that name
+  local name=$1 status stat from=$SECONDS
+  shift
+  "$@" 2>&1 | sed -u "s/^/$name: /"
+  status=${PIPESTATUS[0]}
+  # proc(5): processor time of those children that have ended, and of theirs, in hundredths of a second
+  read -ra stat <"/proc/$BASHPID/stat"
+  echo "$(((stat[15] + stat[16]) / 100)) s of processor time, $((SECONDS - from)) s" >"$work/$name.took"
+  echo "$status" >"$work/$name.status"
 }
 
 peers() { # name group mocha's arguments...: what is in that group of folders
@@ -140,10 +157,9 @@ peers() { # name group mocha's arguments...: what is in that group of folders
 
 lint() { # name: counted as a mocha run is, one failed or nothing
   local name=$1 failed=0
-  npm run --silent lint 2>&1 | sed -u "s/^/$name: /"
-  if [ "${PIPESTATUS[0]}" != 0 ]; then failed=1; fi
+  measured "$name" npm run --silent lint
+  if [ "$(cat "$work/$name.status")" != 0 ]; then failed=1; fi
   echo "{\"passed\":0,\"failed\":$failed,\"skipped\":0}" >"$work/$name.json"
-  echo "$failed" >"$work/$name.status"
 }
 
 count() { # name: adds up what the run of that name counted
@@ -155,26 +171,23 @@ count() { # name: adds up what the run of that name counted
     # forbidPending: mocha's status is not 0 although no test failed
     if [ "$status" != 0 ] && [ "${BASH_REMATCH[2]}" = 0 ]; then failed=$((failed + 1)); fi
     failed=$((failed + BASH_REMATCH[2]))
+    say "$1: ${BASH_REMATCH[1]} passed, ${BASH_REMATCH[2]} failed; $(cat "$work/$1.took")"
   else
     say "the $1 run broke off (exit ${status:-unknown})"
     failed=$((failed + 1))
   fi
 }
 
-whole() { # folder-of-another-node-or-nothing mocha's arguments...: all tests, and those against peers on that one again
-  local other=$1 group name
-  shift
-  launch run_mocha unit --config .mocharc.unit.json "$@"
-  for group in "${groups[@]}"; do
-    name=${group//|/-}
-    launch peers "$name" "$group" "$@"
-    if [ -n "$other" ]; then PATH=$other:$PATH launch peers "$name-node-$newest_lts" "$group" "$@"; fi
-  done
+all_peers() { # mocha's arguments...: all groups
+  local group
+  for group in "${groups[@]}"; do launch peers "${group//|/-}" "$group" "$@"; done
 }
 
-fetched= # the folder of the Node.js that was fetched last
-fetch_node() { # major
-  fetched=$(bash scripts/fetch-node.sh "$1") && say "Node.js $("$fetched/node" -p process.versions.node) is there"
+use_node() { # major
+  local folder
+  folder=$(bash scripts/fetch-node.sh "$1") || return 1
+  PATH=$folder:$PATH
+  say "on Node.js $(node -p process.versions.node)"
 }
 
 files=0
@@ -183,19 +196,20 @@ for argument in "$@"; do
 done
 set -o noglob # patterns are mocha's to read
 
-if [ -n "$only_node" ]; then
-  step "fetching Node.js $only_node" fetch_node "$only_node" || finish
-  PATH=$fetched:$PATH
+node_major=$other_node
+if [ "$other_node" = lts ]; then
+  node_major=$(npm view "node-linux-$(node -p process.arch)" time --json | node scripts/newest-lts.mjs)
+fi
+if [ -n "$other_node" ]; then
+  use_node "$node_major" || { say "fetching Node.js $node_major failed"; failed=1; finish; }
 else
   launch lint lint
 fi
 if [ "$files" = 1 ]; then # a configuration would add its own files
-  launch run_mocha files --no-config --require dist/test/support/leak-check.js --timeout 120000 --forbid-only --forbid-pending "$@"
-elif [ -n "$only_node" ]; then
-  whole '' "$@"
+  launch run_mocha files --no-config --require dist/test/support/leak-check.js --forbid-only --forbid-pending "$@"
 else
-  step "fetching Node.js $newest_lts" fetch_node "$newest_lts" || fetched=
-  whole "$fetched" "$@"
+  if [ "$other_node" != lts ]; then launch run_mocha unit --config .mocharc.unit.json "$@"; fi
+  all_peers "$@"
 fi
 wait
 for name in "${names[@]}"; do count "$name"; done

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expectNoCanary } from './canary.js';
 import { projectRoot } from './fixtures.js';
 import { patience } from './patience.js';
+import { runMark } from './supervisor.js';
 import { tempDir } from './temp-dir.js';
 
 /** The built program, as `npm install` would link it. */
@@ -61,6 +62,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     env: {
       PATH: process.env['PATH'] ?? '',
       LOG_LEVEL: 'debug',
+      ...runMark(),
       ...(tty ? { SHELL: '/bin/sh' } : {}),
       ...options.env,
     },

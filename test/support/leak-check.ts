@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { allowedHandles, closeLongLived } from './long-lived.js';
 import { slowness, Wait } from './patience.js';
 import { runningProcesses } from './processes.js';
+import { superviseRun } from './supervisor.js';
 import { discardTempDir, openTempDirs } from './temp-dir.js';
 
 /**
@@ -20,6 +21,8 @@ interface Open {
   readonly processes: ReadonlySet<string>;
   readonly tempDirs: ReadonlySet<string>;
 }
+
+superviseRun();
 
 /** How long a test's things may take to be gone: a socket that was closed is still there for a moment. */
 const PATIENCE_MS = Number(process.env['PIXL_TEST_LEAK_MS'] ?? 5_000);

@@ -239,7 +239,7 @@ let postgresIds: { readonly uid: number; readonly gid: number } | undefined;
 /** PostgreSQL refuses to run as root. With setpriv the server itself is our child, no shell or runuser in between. */
 function asPostgres(command: string, args: readonly string[]): [string, readonly string[]] {
   if (!isRoot) return [command, args];
-  const user = ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups', '--pdeathsig', 'KILL'];
+  const user = ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups'];
   return ['/usr/bin/setpriv', [...user, command, ...args]];
 }
 

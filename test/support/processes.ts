@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from './eventually.js';
 import { longLivedScope } from './long-lived.js';
 import { patience, Wait } from './patience.js';
+import { runMark, writeDownStarted } from './supervisor.js';
 import { tempDir } from './temp-dir.js';
 
 /** How a process ended. */
@@ -58,7 +59,7 @@ export function runningProcesses(): ManagedProcess[] {
   return [...running];
 }
 
-/** A clean environment for peers: nothing of the caller's locale or settings reaches them. */
+/** A clean environment for peers: nothing of the caller's locale or settings reaches them, but whose they are. */
 export function peerEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env: Record<string, string> = {
     PATH: `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin`,
@@ -66,6 +67,7 @@ export function peerEnv(extra: Readonly<Record<string, string>> = {}): Record<st
     LANG: 'C.UTF-8',
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',
+    ...runMark(),
   };
   for (const name of ['TMPDIR', 'PIXL_TEST_PATIENCE']) {
     const value = process.env[name];
@@ -97,13 +99,6 @@ function signalGroup(leader: number, signal: NodeJS.Signals): void {
   }
 }
 
-const SETPRIV = '/usr/bin/setpriv';
-
-/** With setpriv the kernel ends a child whose parent was killed, when no handler of ours can run any more. */
-function withParentDeathSignal(command: string, args: readonly string[]): [string, string[]] {
-  return existsSync(SETPRIV) ? [SETPRIV, ['--pdeathsig', 'KILL', command, ...args]] : [command, [...args]];
-}
-
 function lastLines(file: string, count: number): string {
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n');
 }
@@ -117,10 +112,9 @@ export async function startProcess(options: StartOptions): Promise<ManagedProces
   const logFile = options.logFile ?? join(logDir!.path, `${options.name}.log`);
   mkdirSync(dirname(logFile), { recursive: true });
   const fd = openSync(logFile, 'a');
-  const [command, args] = withParentDeathSignal(options.command, options.args ?? []);
   let child: ChildProcess;
   try {
-    child = spawn(command, args, {
+    child = spawn(options.command, options.args ?? [], {
       cwd: options.cwd,
       env: peerEnv(options.env),
       stdio: ['ignore', fd, fd],
@@ -197,6 +191,7 @@ async function manage(
     },
   };
   running.add(managed);
+  if (status === undefined) writeDownStarted(pid);
   child.unref();
   return managed;
 }

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
 import { closeAtEnd, openLongLived } from './long-lived.js';
 import { patience } from './patience.js';
+import { runMark } from './supervisor.js';
 
 const BIN = '/usr/lib/rabbitmq/bin';
 const READY_TIMEOUT_MS = 90_000;
@@ -169,6 +170,7 @@ async function prepare(
   await writeFile(join(dir, 'rabbitmq.conf'), `${settings.join('\n')}\n`);
   return {
     PATH: process.env['PATH'],
+    ...runMark(),
     LANG: 'C.UTF-8',
     HOME: dir,
     RUNNING_UNDER_SYSTEMD: 'true',
