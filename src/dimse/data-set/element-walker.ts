@@ -1,5 +1,5 @@
 import { DataSetHeadError } from '../errors.js';
-import { IMPLICIT_LE, readUInt16, readUInt32, type Encoding } from './encoding.js';
+import { IMPLICIT_LE, readUInt16, readUInt32, SHORT_FORM_VRS, type Encoding } from './encoding.js';
 import type { HeldBytes } from './held-bytes.js';
 
 /**
@@ -10,12 +10,12 @@ import type { HeldBytes } from './held-bytes.js';
 export const MAX_HEAD_LENGTH = 8 * 1024 * 1024;
 
 /** The standard sets no limit; real data sets stay below ten (structured reports). */
-const MAX_SEQUENCE_DEPTH = 64;
+export const MAX_SEQUENCE_DEPTH = 64;
 
-const UNDEFINED_LENGTH = 0xffffffff;
-const ITEM = 0xfffee000;
-const ITEM_DELIMITATION = 0xfffee00d;
-const SEQUENCE_DELIMITATION = 0xfffee0dd;
+export const UNDEFINED_LENGTH = 0xffffffff;
+export const ITEM = 0xfffee000;
+export const ITEM_DELIMITATION = 0xfffee00d;
+export const SEQUENCE_DELIMITATION = 0xfffee0dd;
 
 /**
  * A walk over held bytes. Each `yield` asks for more of them, or for the word that there are no more; it goes on
@@ -36,11 +36,7 @@ export interface ElementHeader {
 
 const vrCode = (vr: string): number => (vr.charCodeAt(0) << 8) | vr.charCodeAt(1);
 
-/** VRs with a 16-bit length (PS3.5 table 7.1-2). All others have 32 bits, and so will those to come. */
-const SHORT_FORM: ReadonlySet<number> = new Set(
-  // `??` is no VR, but systems send it, in the short form.
-  'AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ??'.split(' ').map(vrCode),
-);
+const SHORT_FORM: ReadonlySet<number> = new Set([...SHORT_FORM_VRS].map(vrCode));
 const SQ = vrCode('SQ');
 const UN = vrCode('UN');
 /** Other VRs whose length may be undefined (PS3.5 7.1.2): their values are in fragments then (A.4). */
@@ -128,7 +124,8 @@ function checkPlace(inner: ElementHeader, level: Level): void {
     throw new DataSetHeadError('a fragment of undefined length');
 }
 
-function* headerAt(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader> {
+/** The header of whatever begins at `at`: an element, an item or a delimiter. @throws DataSetHeadError (while walking) */
+export function* headerAt(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader> {
   const bytes = yield* bytesAt(held, at, 8);
   const tag = readUInt16(bytes, 0, encoding) * 0x10000 + readUInt16(bytes, 2, encoding);
   if (!encoding.explicit || tag >>> 16 === 0xfffe)
@@ -138,6 +135,24 @@ function* headerAt(held: HeldBytes, at: number, encoding: Encoding): Walk<Elemen
   if (!isLetter(vr >>> 8) || !isLetter(vr & 0xff)) throw new DataSetHeadError('a VR that is none');
   const length = readUInt32(yield* bytesAt(held, at + 8, 4), 0, encoding);
   return { tag, vr, valueAt: at + 12, length };
+}
+
+/** The two letters of a header's VR; empty where it has none, in implicit VR. */
+export function vrText({ vr }: ElementHeader): string {
+  return vr === 0 ? '' : String.fromCharCode(vr >>> 8, vr & 0xff);
+}
+
+/** Whether a value of undefined length in this VR is made of fragments (PS3.5 A.4). */
+export function isFragmented({ vr }: ElementHeader): boolean {
+  return FRAGMENTED.has(vr);
+}
+
+/** Where something ends that begins at `from`. @throws DataSetHeadError when that is behind the end of what it is in */
+export function checkedEnd(from: number, length: number, outer: number | null): number {
+  const end = from + length;
+  if (outer !== null && end > outer)
+    throw new DataSetHeadError('an element that is longer than what it is in');
+  return end;
 }
 
 const isLetter = (code: number): boolean => code >= 0x41 && code <= 0x5a;

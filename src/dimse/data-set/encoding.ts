@@ -36,6 +36,12 @@ export function readUInt32(bytes: Buffer, at: number, { bigEndian }: Encoding): 
   return bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);
 }
 
+/** VRs with a 16-bit length (PS3.5 table 7.1-2). All others have 32 bits, and so will those to come. */
+export const SHORT_FORM_VRS: ReadonlySet<string> = new Set(
+  // `??` is no VR, but systems send it, in the short form.
+  'AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ??'.split(' '),
+);
+
 /** The longest value of a VR with a 16-bit length (PS3.5 7.1.2); lengths are even. */
 export const MAX_SHORT_FORM_LENGTH = 0xfffe;
 
@@ -45,28 +51,34 @@ export function padded(text: Buffer, vr: string): Buffer {
 }
 
 /**
- * Encodes an element whose VR has a 16-bit length (PS3.5 7.1.2, 7.1.3).
+ * Encodes the header of an element, an item or a delimiter (PS3.5 7.1.2, 7.1.3, 7.5).
  *
  * @param tag group and element in one number: 0x000d0010 is (000D,0010)
+ * @param vr empty for items and delimiters, which have none
+ */
+export function encodeHeader(tag: number, vr: string, length: number, encoding: Encoding): Buffer {
+  const withVr = encoding.explicit && vr !== '';
+  const long = withVr && !SHORT_FORM_VRS.has(vr);
+  const bytes = Buffer.alloc(long ? 12 : 8);
+  writeUInt16(bytes, 0, tag >>> 16, encoding);
+  writeUInt16(bytes, 2, tag & 0xffff, encoding);
+  if (withVr) bytes.write(vr, 4, 'latin1');
+  if (withVr && !long) writeUInt16(bytes, 6, length, encoding);
+  else if (encoding.bigEndian) bytes.writeUInt32BE(length, bytes.length - 4);
+  else bytes.writeUInt32LE(length, bytes.length - 4);
+  return bytes;
+}
+
+/**
+ * Encodes an element whose VR has a 16-bit length (PS3.5 7.1.2, 7.1.3).
+ *
  * @param value of even length, {@link MAX_SHORT_FORM_LENGTH} bytes at most
  */
 export function encodeElement(tag: number, vr: string, value: Buffer, encoding: Encoding): Buffer {
-  const bytes = Buffer.allocUnsafe(8 + value.length);
-  const group = tag >>> 16;
-  const element = tag & 0xffff;
-  if (encoding.bigEndian) {
-    bytes.writeUInt16BE(group, 0);
-    bytes.writeUInt16BE(element, 2);
-  } else {
-    bytes.writeUInt16LE(group, 0);
-    bytes.writeUInt16LE(element, 2);
-  }
-  if (!encoding.explicit) bytes.writeUInt32LE(value.length, 4);
-  else {
-    bytes.write(vr, 4, 'latin1');
-    if (encoding.bigEndian) bytes.writeUInt16BE(value.length, 6);
-    else bytes.writeUInt16LE(value.length, 6);
-  }
-  value.copy(bytes, 8);
-  return bytes;
+  return Buffer.concat([encodeHeader(tag, vr, value.length, encoding), value]);
+}
+
+function writeUInt16(bytes: Buffer, at: number, value: number, { bigEndian }: Encoding): void {
+  if (bigEndian) bytes.writeUInt16BE(value, at);
+  else bytes.writeUInt16LE(value, at);
 }

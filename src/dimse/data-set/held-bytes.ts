@@ -84,6 +84,13 @@ export class HeldBytes {
     return bytes;
   }
 
+  /** What is held between two positions, as views. */
+  range(from: number, to: number): Buffer[] {
+    const parts: Buffer[] = [];
+    this.#addRange(parts, from, to);
+    return parts;
+  }
+
   /** All that is held, with the edits made, which don't overlap: views of the pieces with the inserted bytes between. */
   withEdits(edits: readonly Edit[]): Buffer[] {
     const parts: Buffer[] = [];

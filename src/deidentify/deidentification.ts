@@ -1,0 +1,276 @@
+import { encodeText } from '../dimse/data-set/character-set.js';
+import { decodeText } from '../dimse/data-set/decode-text.js';
+import { deflated, inflated } from '../dimse/data-set/deflated.js';
+import type { Walk } from '../dimse/data-set/element-walker.js';
+import { encodingOf, isDeflated, padded, type Encoding } from '../dimse/data-set/encoding.js';
+import { HeldBytes } from '../dimse/data-set/held-bytes.js';
+import { DataSetHeadError } from '../dimse/errors.js';
+import { InstanceExcludedError } from './errors.js';
+import { identityIn, type Identity } from './identity.js';
+import { marksOf, type Mark } from './marks.js';
+import type { ElementPlace, Profile } from './profile.js';
+import type { Pseudonym } from './pseudonyms.js';
+import { ResidualCheck } from './residual.js';
+import { dummyValue, shiftedDates } from './values.js';
+import { walkDataSet, type Course, type Visitor } from './walk.js';
+
+/** How data sets are de-identified. */
+export interface Deidentifier {
+  readonly profile: Profile;
+  /** Who stands for whom; asked once for each instance. */
+  pseudonymOf(identity: Identity): Pseudonym | Promise<Pseudonym>;
+}
+
+/** An instance as it goes on. */
+export interface DeidentifiedInstance {
+  readonly sopInstanceUid: string;
+  readonly studyInstanceUid: string;
+  /** The data set, in the transfer syntax in which it came. */
+  readonly dataSet: AsyncGenerator<Buffer, void, undefined>;
+  /** How often one of the patient's values was found in an element that was to be kept; complete when the data set is. */
+  readonly residuals: ReadonlyMap<number, number>;
+}
+
+/**
+ * De-identifies an instance as it goes by: reads who it is about, and gives the rest out piece by piece. Nothing of it
+ * is given out before Series Instance UID was read, at most 8 MiB of it are held, and pixel data goes by byte for byte.
+ *
+ * @param dataSet as DIMSE carries it: no preamble, no File Meta Information
+ * @throws DataSetHeadError when it can't be read: what can't be read can't be told to identify nobody. From `dataSet` too.
+ * @throws InstanceExcludedError when it must not be passed on. From `dataSet` too.
+ */
+export async function deidentify(
+  dataSet: AsyncIterable<Buffer>,
+  transferSyntax: string,
+  deidentifier: Deidentifier,
+): Promise<DeidentifiedInstance> {
+  const encoding = encodingOf(transferSyntax);
+  const deflates = isDeflated(transferSyntax);
+  const source = (deflates ? inflated(dataSet) : dataSet)[Symbol.asyncIterator]();
+  const held = new HeldBytes();
+  try {
+    const identity = await driven(identityIn(held, encoding), held, source);
+    if (identity.sopInstanceUid === '' || identity.studyInstanceUid === '')
+      throw new DataSetHeadError('it has no SOP Instance UID or no Study Instance UID');
+    const pseudonym = await deidentifier.pseudonymOf(identity);
+    const rewriter = new Rewriter(deidentifier.profile, identity, pseudonym);
+    const rewritten = rewrittenPieces(rewriter, held, source, encoding);
+    const uid = (original: string): string => rewriter.uid(original);
+    return {
+      sopInstanceUid: uid(identity.sopInstanceUid),
+      studyInstanceUid: uid(identity.studyInstanceUid),
+      dataSet: deflates ? deflated(rewritten) : rewritten,
+      residuals: rewriter.residuals,
+    };
+  } catch (error) {
+    await source.return?.();
+    throw error;
+  }
+}
+
+/** Feeds a walk with what comes until it has what it wants. */
+async function driven<Result>(
+  walk: Walk<Result>,
+  held: HeldBytes,
+  source: AsyncIterator<Buffer, unknown>,
+): Promise<Result> {
+  for (;;) {
+    const step = walk.next();
+    if (step.done === true) return step.value;
+    if (held.ended) throw new DataSetHeadError('it ends inside an element');
+    const { value, done } = await source.next();
+    if (done === true) held.end();
+    else held.push(value);
+  }
+}
+
+async function* rewrittenPieces(
+  rewriter: Rewriter,
+  held: HeldBytes,
+  source: AsyncIterator<Buffer, unknown>,
+  encoding: Encoding,
+): AsyncGenerator<Buffer, void, undefined> {
+  const out = new Pieces();
+  const walk = walkDataSet(held, encoding, rewriter, (bytes) => out.add(bytes), { release: true });
+  try {
+    for (;;) {
+      const isOver = walk.next().done === true;
+      yield* out.take();
+      if (isOver) return;
+      if (held.ended) throw new DataSetHeadError('it ends inside an element');
+      const { value, done } = await source.next();
+      if (done === true) held.end();
+      else held.push(value);
+    }
+  } finally {
+    await source.return?.();
+  }
+}
+
+/** Bytes below this size are put together: hundreds of small writes cost more than their bytes. */
+const SMALL = 4096;
+
+/** What was given out since it was last taken. */
+class Pieces {
+  #pieces: Buffer[] = [];
+  #small: Buffer[] = [];
+
+  add(bytes: Buffer): void {
+    if (bytes.length < SMALL) this.#small.push(bytes);
+    else {
+      this.#join();
+      this.#pieces.push(bytes);
+    }
+  }
+
+  take(): Buffer[] {
+    this.#join();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    return pieces;
+  }
+
+  #join(): void {
+    if (this.#small.length > 0) this.#pieces.push(Buffer.concat(this.#small));
+    this.#small = [];
+  }
+}
+
+const SPECIFIC_CHARACTER_SET = 0x00080005;
+const PATIENT_ID = 0x00100020;
+const BURNED_IN_ANNOTATION = 0x00280301;
+const IMAGE_TYPE = 0x00080008;
+/** Bulk data: larger values of these are never looked into. */
+const BULK: ReadonlySet<string | undefined> = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'ox', 'lt']);
+const PIXEL_GROUP = 0x7fe0;
+
+/** VRs in which a word can be replaced by another (PS3.5 6.2). */
+const FREE_TEXT: ReadonlySet<string | undefined> = new Set(['LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UR', 'UT']);
+/** Numbers and dates: a patient's number may stand in them by chance, in parts of them. */
+const NUMERIC_TEXT: ReadonlySet<string | undefined> = new Set(['AS', 'DA', 'DS', 'DT', 'IS', 'TM']);
+/** Binary numbers, and UIDs, which are kept only where the profile says so by name. */
+const NOT_TEXT: ReadonlySet<string | undefined> = new Set(
+  'AT FD FL OD OF OL OV SL SS SV UI UL US UV xs'.split(' '),
+);
+
+class Rewriter implements Visitor {
+  readonly residuals = new Map<number, number>();
+  readonly #profile: Profile;
+  readonly #pseudonym: Pseudonym;
+  readonly #check: ResidualCheck;
+  readonly #marks: Mark[];
+
+  constructor(profile: Profile, identity: Identity, pseudonym: Pseudonym) {
+    this.#profile = profile;
+    this.#pseudonym = pseudonym;
+    this.#check = new ResidualCheck(identity);
+    this.#marks = marksOf(profile);
+  }
+
+  /** What a UID of the head becomes by the profile. */
+  uid(original: string): string {
+    const { kind } = this.#profile.actionOf({ tag: 0x00080018, vr: 'UI', depth: 0, creator: null });
+    return kind === 'uid' ? this.#pseudonym.uid(original) : original;
+  }
+
+  course(place: ElementPlace, isSequence: boolean): Course {
+    if (place.depth === 0 && this.#isMarked(place.tag)) return 'remove';
+    const { kind } = this.#profile.actionOf(place);
+    if (kind === 'remove') return 'remove';
+    if (isSequence) return kind === 'empty' ? 'value' : 'descend';
+    const passes = kind === 'keep' && (place.tag >>> 16 === PIXEL_GROUP || BULK.has(place.vr));
+    return passes ? 'pass' : 'value';
+  }
+
+  value(place: ElementPlace, bytes: Buffer, characterSet: string): Buffer | null {
+    const { tag, vr = 'UN' } = place;
+    this.#refuse(place, bytes);
+    const action = this.#profile.actionOf(place);
+    switch (action.kind) {
+      case 'remove':
+        return null;
+      case 'empty':
+        return Buffer.alloc(0);
+      case 'uid':
+        return this.#mapped(bytes);
+      case 'dummy':
+        return this.#dummy(tag, vr, bytes);
+      case 'value':
+        return encodeText('value', action.value, characterSet);
+      case 'shift-date':
+        return this.#shifted(vr, bytes);
+      case 'keep':
+        return this.#kept(place, bytes, characterSet);
+    }
+  }
+
+  insertedBefore(tag: number, encoding: Encoding): readonly Buffer[] {
+    if (this.#marks.length === 0) return [];
+    const due = this.#marks.findIndex((mark) => mark.tag > tag);
+    return this.#marks.splice(0, due < 0 ? this.#marks.length : due).map((mark) => mark.encode(encoding));
+  }
+
+  #isMarked(tag: number): boolean {
+    return tag === 0x00120062 || tag === 0x00120063 || tag === 0x00120064 || tag === 0x00280303;
+  }
+
+  /** What says of itself that it shows more than the patient's body is not passed on. */
+  #refuse({ tag, depth }: ElementPlace, bytes: Buffer): void {
+    if (depth > 0) return;
+    const text = (): string => bytes.toString('latin1').toUpperCase();
+    if (tag === BURNED_IN_ANNOTATION && text().trim().startsWith('YES'))
+      throw new InstanceExcludedError('burned-in annotation');
+    if (tag === IMAGE_TYPE && /SCREEN[ _]?SAVE/.test(text())) throw new InstanceExcludedError('screen save');
+  }
+
+  #mapped(bytes: Buffer): Buffer {
+    const mapped = bytes
+      .toString('latin1')
+      .split('\\')
+      .map((one) => one.replace(/[\0 ]+$/, '').trimStart())
+      .map((one) => (one === '' ? '' : this.#pseudonym.uid(one)));
+    return padded(Buffer.from(mapped.join('\\'), 'latin1'), 'UI');
+  }
+
+  #dummy(tag: number, vr: string, bytes: Buffer): Buffer {
+    if (bytes.length === 0) return bytes;
+    if (tag === PATIENT_ID) return padded(Buffer.from(this.#pseudonym.patientId, 'latin1'), 'LO');
+    if (vr === 'UI') return this.#mapped(bytes);
+    return padded(dummyValue(vr), vr);
+  }
+
+  #shifted(vr: string, bytes: Buffer): Buffer {
+    const shifted = shiftedDates(decodeText(bytes, vr, ''), this.#pseudonym.shiftDays);
+    return padded(shifted === null ? dummyValue(vr) : Buffer.from(shifted, 'latin1'), vr);
+  }
+
+  /** @throws InstanceExcludedError when one of the patient's values is in it and can't be replaced */
+  #kept({ tag, vr }: ElementPlace, bytes: Buffer, characterSet: string): Buffer {
+    if (bytes.length === 0 || NOT_TEXT.has(vr) || tag === SPECIFIC_CHARACTER_SET) return bytes;
+    const text = decodeText(bytes, vr ?? 'UN', characterSet);
+    if (NUMERIC_TEXT.has(vr)) {
+      if (!isDate(vr) && text.split('\\').some((one) => this.#check.equals(one))) this.#found(tag, 'refused');
+      return bytes;
+    }
+    if (!FREE_TEXT.has(vr)) {
+      if (this.#check.finds(text)) this.#found(tag, 'refused');
+      return bytes;
+    }
+    const replaced = this.#check.replaced(text);
+    if (replaced === null) return bytes;
+    this.#found(tag, 'replaced');
+    return encodeText('value', replaced, characterSet);
+  }
+
+  #found(tag: number, what: 'replaced' | 'refused'): void {
+    this.residuals.set(tag, (this.residuals.get(tag) ?? 0) + 1);
+    if (what === 'refused') throw new InstanceExcludedError(`residual identifier in ${tagText(tag)}`);
+  }
+}
+
+const isDate = (vr: string | undefined): boolean => vr === 'DA' || vr === 'DT' || vr === 'TM' || vr === 'AS';
+
+function tagText(tag: number): string {
+  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
+  return `(${hex.slice(0, 4)},${hex.slice(4)})`;
+}

@@ -1,0 +1,98 @@
+import { decodeText } from '../dimse/data-set/decode-text.js';
+import type { Walk } from '../dimse/data-set/element-walker.js';
+import type { Encoding } from '../dimse/data-set/encoding.js';
+import type { HeldBytes } from '../dimse/data-set/held-bytes.js';
+import type { ElementPlace } from './profile.js';
+import { walkDataSet, type Course, type Visitor } from './walk.js';
+
+/** Who and what an instance says that it is about. Empty texts where it says nothing. */
+export interface Identity {
+  readonly patientId: string;
+  readonly accessionNumber: string;
+  readonly studyInstanceUid: string;
+  readonly seriesInstanceUid: string;
+  readonly sopInstanceUid: string;
+  readonly sopClassUid: string;
+  readonly modality: string;
+  /** All that tells the patient apart, as it is written: names, numbers, UIDs, from sequences too. */
+  readonly names: readonly string[];
+  readonly numbers: readonly string[];
+  readonly birthDates: readonly string[];
+}
+
+const STUDY_INSTANCE_UID = 0x0020000d;
+const SERIES_INSTANCE_UID = 0x0020000e;
+
+/** Single values, at the top level alone. */
+const FIELDS: ReadonlyMap<number, keyof Identity> = new Map<number, keyof Identity>([
+  [0x00080016, 'sopClassUid'],
+  [0x00080018, 'sopInstanceUid'],
+  [0x00080050, 'accessionNumber'],
+  [0x00080060, 'modality'],
+  [0x00100020, 'patientId'],
+  [STUDY_INSTANCE_UID, 'studyInstanceUid'],
+  [SERIES_INSTANCE_UID, 'seriesInstanceUid'],
+]);
+
+/** Names of the patient and of those who stand for them: current, other, at birth, of the mother, responsible person. */
+const NAMES: ReadonlySet<number> = new Set([0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297]);
+/** Accession numbers, patient IDs, other IDs, and the numbers of insurance and military service. */
+const NUMBERS: ReadonlySet<number> = new Set([
+  0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00102154, 0x00380010,
+]);
+const BIRTH_DATE = 0x00100030;
+
+const ALL: ReadonlySet<number> = new Set([...FIELDS.keys(), ...NAMES, ...NUMBERS, BIRTH_DATE]);
+
+/**
+ * Reads who an instance is about, as far as Series Instance UID; all that was read stays held.
+ *
+ * @throws DataSetHeadError (while walking) when that can't be read or held
+ */
+export function* identityIn(held: HeldBytes, encoding: Encoding): Walk<Identity> {
+  const collector = new Collector();
+  yield* walkDataSet(held, encoding, collector, () => undefined, {
+    until: SERIES_INSTANCE_UID,
+    release: false,
+  });
+  return collector.identity();
+}
+
+class Collector implements Visitor {
+  readonly #fields = new Map<keyof Identity, string>();
+  readonly #names: string[] = [];
+  readonly #numbers: string[] = [];
+  readonly #birthDates: string[] = [];
+
+  course({ tag }: ElementPlace, isSequence: boolean): Course {
+    if (isSequence) return tag >>> 16 === 0x0010 || tag >>> 16 === 0x0008 ? 'descend' : 'remove';
+    return ALL.has(tag) || tag === 0x00080005 ? 'value' : 'remove';
+  }
+
+  value({ tag, vr, depth }: ElementPlace, bytes: Buffer, characterSet: string): null {
+    if (!ALL.has(tag)) return null;
+    const text = decodeText(bytes, vr ?? 'LO', characterSet);
+    const field = FIELDS.get(tag);
+    if (field !== undefined && depth === 0) this.#fields.set(field, text);
+    if (NAMES.has(tag)) this.#names.push(...text.split('\\'));
+    if (NUMBERS.has(tag)) this.#numbers.push(...text.split('\\'));
+    if (tag === BIRTH_DATE) this.#birthDates.push(text);
+    return null;
+  }
+
+  identity(): Identity {
+    const text = (field: keyof Identity): string => this.#fields.get(field) ?? '';
+    return {
+      patientId: text('patientId'),
+      accessionNumber: text('accessionNumber'),
+      studyInstanceUid: text('studyInstanceUid'),
+      seriesInstanceUid: text('seriesInstanceUid'),
+      sopInstanceUid: text('sopInstanceUid'),
+      sopClassUid: text('sopClassUid'),
+      modality: text('modality'),
+      names: this.#names,
+      numbers: this.#numbers,
+      birthDates: this.#birthDates,
+    };
+  }
+}
