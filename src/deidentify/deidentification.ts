@@ -16,7 +16,8 @@ import { walkDataSet, type Course, type Visitor } from './walk.js';
 
 /** How data sets are de-identified. */
 export interface Deidentifier {
-  readonly profile: Profile;
+  /** The rules for an instance; PIXL's depend on the manufacturer. */
+  profileFor(identity: Identity): Profile;
   /** Who stands for whom; asked once for each instance. */
   pseudonymOf(identity: Identity): Pseudonym | Promise<Pseudonym>;
 }
@@ -53,7 +54,7 @@ export async function deidentify(
     if (identity.sopInstanceUid === '' || identity.studyInstanceUid === '')
       throw new DataSetHeadError('it has no SOP Instance UID or no Study Instance UID');
     const pseudonym = await deidentifier.pseudonymOf(identity);
-    const rewriter = new Rewriter(deidentifier.profile, identity, pseudonym);
+    const rewriter = new Rewriter(deidentifier.profileFor(identity), identity, pseudonym);
     const rewritten = rewrittenPieces(rewriter, held, source, encoding);
     const uid = (original: string): string => rewriter.uid(original);
     return {
@@ -199,6 +200,8 @@ class Rewriter implements Visitor {
         return encodeText('value', action.value, characterSet);
       case 'shift-date':
         return this.#shifted(vr, bytes);
+      case 'hash':
+        return this.#hashed(tag, vr, bytes, characterSet);
       case 'keep':
         return this.#kept(place, bytes, characterSet);
     }
@@ -237,6 +240,15 @@ class Rewriter implements Visitor {
     if (tag === PATIENT_ID) return padded(Buffer.from(this.#pseudonym.patientId, 'latin1'), 'LO');
     if (vr === 'UI') return this.#mapped(bytes);
     return padded(dummyValue(vr), vr);
+  }
+
+  /** PIXL gives an SH 16 of the hash's digits, which is all that it can hold (PS3.5 6.2). */
+  #hashed(tag: number, vr: string, bytes: Buffer, characterSet: string): Buffer {
+    if (tag === PATIENT_ID || bytes.length === 0) return this.#dummy(tag, vr, bytes);
+    if (vr === 'UI') return this.#mapped(bytes);
+    if (!FREE_TEXT.has(vr)) return padded(dummyValue(vr), vr);
+    const hash = this.#pseudonym.hash(decodeText(bytes, vr, characterSet));
+    return padded(Buffer.from(vr === 'SH' ? hash.slice(0, 16) : hash, 'latin1'), vr);
   }
 
   #shifted(vr: string, bytes: Buffer): Buffer {

@@ -14,6 +14,7 @@ export interface Identity {
   readonly sopInstanceUid: string;
   readonly sopClassUid: string;
   readonly modality: string;
+  readonly manufacturer: string;
   /** All that tells the patient apart, as it is written: names, numbers, UIDs, from sequences too. */
   readonly names: readonly string[];
   readonly numbers: readonly string[];
@@ -29,6 +30,7 @@ const FIELDS: ReadonlyMap<number, keyof Identity> = new Map<number, keyof Identi
   [0x00080018, 'sopInstanceUid'],
   [0x00080050, 'accessionNumber'],
   [0x00080060, 'modality'],
+  [0x00080070, 'manufacturer'],
   [0x00100020, 'patientId'],
   [STUDY_INSTANCE_UID, 'studyInstanceUid'],
   [SERIES_INSTANCE_UID, 'seriesInstanceUid'],
@@ -90,6 +92,7 @@ class Collector implements Visitor {
       sopInstanceUid: text('sopInstanceUid'),
       sopClassUid: text('sopClassUid'),
       modality: text('modality'),
+      manufacturer: text('manufacturer'),
       names: this.#names,
       numbers: this.#numbers,
       birthDates: this.#birthDates,

@@ -4,7 +4,7 @@
  * `keep` its value is passed on, as far as the residual check lets it; of a sequence its items are rewritten.
  * `remove` it goes, with all that is in it. `empty` its value goes. `dummy` its value gives way to one that says nothing; of a
  * sequence the items are rewritten. `uid` each UID in it is mapped. `shift-date` dates are moved into the past.
- * `value` its value is this text.
+ * `value` its value is this text. `hash` each value gives way to a keyed hash of it, the patient's ID to their pseudonym.
  */
 export type Action =
   | { readonly kind: 'keep' }
@@ -13,6 +13,7 @@ export type Action =
   | { readonly kind: 'dummy' }
   | { readonly kind: 'uid' }
   | { readonly kind: 'shift-date' }
+  | { readonly kind: 'hash' }
   | { readonly kind: 'value'; readonly value: string };
 
 /** An element as a profile judges it, wherever it stands. */

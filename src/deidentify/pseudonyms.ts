@@ -9,6 +9,8 @@ export interface Pseudonym {
   readonly shiftDays: number;
   /** What stands for a UID: always the same for the same one. */
   uid(original: string): string;
+  /** What stands for any other value, in 64 hex digits. */
+  hash(original: string): string;
 }
 
 /** The shortest secret that is taken: as long as the hash that it keys (RFC 2104, 3). */
@@ -62,6 +64,7 @@ export class ProjectPseudonyms {
         .slice(0, 32),
       shiftDays: 1 + (number % this.#maxShiftDays),
       uid: (original) => (original === studyInstanceUid ? study : this.uid(original)),
+      hash: (original) => this.#mac('value', original).toString('hex'),
     };
   }
 

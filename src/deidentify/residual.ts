@@ -10,6 +10,9 @@ interface Needle {
 
 /** Shorter values are found as whole words alone. */
 const MIN_SUBSTRING = 4;
+/** Scripts that put no spaces between words, and say much in two characters. */
+const WITHOUT_SPACES =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]/u;
 /** A single letter, an initial say, tells nobody. */
 const MIN_LENGTH = 2;
 
@@ -31,7 +34,10 @@ export class ResidualCheck {
       .filter((value) => value.length >= MIN_LENGTH);
     this.#needles = [...new Set(folded)]
       .sort((one, other) => other.length - one.length)
-      .map((value) => ({ folded: value, wholeWord: value.length < MIN_SUBSTRING }));
+      .map((value) => ({
+        folded: value,
+        wholeWord: value.length < MIN_SUBSTRING && !WITHOUT_SPACES.test(value),
+      }));
   }
 
   /** Whether one of the values is in the text. */

@@ -58,7 +58,10 @@ export async function deidentified(
   profile: Profile,
   pieceLength = 65_536,
 ): Promise<Buffer> {
-  const deidentifier: Deidentifier = { profile, pseudonymOf: (identity) => pseudonyms.of(identity) };
+  const deidentifier: Deidentifier = {
+    profileFor: () => profile,
+    pseudonymOf: (identity) => pseudonyms.of(identity),
+  };
   const instance = await deidentify(streamOf(chunksOf(dataSet, pieceLength)), transferSyntax, deidentifier);
   const parts: Buffer[] = [];
   for await (const part of instance.dataSet) parts.push(part);

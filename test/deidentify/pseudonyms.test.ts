@@ -1,0 +1,88 @@
+import { expect } from 'chai';
+import { InvalidValueError } from '../../src/core/errors.js';
+import type { Identity } from '../../src/deidentify/identity.js';
+import { ProjectPseudonyms } from '../../src/deidentify/pseudonyms.js';
+
+const SECRET = Buffer.from('0123456789abcdef0123456789abcdef');
+const of = (facts: Partial<Identity>): Identity => ({
+  patientId: '',
+  accessionNumber: '',
+  studyInstanceUid: '1.2.3',
+  seriesInstanceUid: '1.2.3.4',
+  sopInstanceUid: '1.2.3.4.5',
+  sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
+  modality: 'CT',
+  manufacturer: '',
+  names: [],
+  numbers: [],
+  birthDates: [],
+  ...facts,
+});
+
+describe('Pseudonyms', () => {
+  const one = new ProjectPseudonyms(SECRET, 'one', 365);
+
+  it('are the same whenever and wherever they are made with one secret', () => {
+    // Worked out by Python's hmac and hashlib from RFC 5869 and RFC 2104, not by this code.
+    expect(one.uid('1.2.3')).to.equal('2.25.303572370969904058197422563916740879503');
+    expect(one.of(of({ patientId: 'M1', accessionNumber: 'A1' })).uid('1.2.3')).to.equal(
+      '2.25.336174474147244548773754349753577328498',
+    );
+  });
+
+  it('are UIDs of the root for UUIDs, of 64 characters at most, without leading zeros (PS3.5 B.2)', () => {
+    for (let number = 0; number < 500; number += 1)
+      expect(one.uid(`1.2.3.${number}`)).to.match(/^2\.25\.(0|[1-9]\d{0,38})$/);
+  });
+
+  it('leave UIDs of the standard as they are', () => {
+    expect(one.uid('1.2.840.10008.1.2.1')).to.equal('1.2.840.10008.1.2.1');
+    expect(one.uid('1.2.840.100081.1')).to.match(/^2\.25\./);
+  });
+
+  it('differ from project to project and from secret to secret', () => {
+    const other = new ProjectPseudonyms(SECRET, 'two', 365);
+    const keyed = new ProjectPseudonyms(Buffer.alloc(32, 9), 'one', 365);
+    expect(new Set([one, other, keyed].map((each) => each.uid('1.2.3'))).size).to.equal(3);
+    expect(new Set([one, other, keyed].map((each) => each.checkValue)).size).to.equal(3);
+  });
+
+  it('make one study of those that share MRN and accession number', () => {
+    const first = one.of(of({ patientId: 'M1', accessionNumber: 'A1', studyInstanceUid: '1.1' }));
+    const second = one.of(of({ patientId: 'M1', accessionNumber: 'A1', studyInstanceUid: '1.2' }));
+    const third = one.of(of({ patientId: 'M1', accessionNumber: 'A2', studyInstanceUid: '1.3' }));
+    expect(first.uid('1.1')).to.equal(second.uid('1.2'));
+    expect(third.uid('1.3')).not.to.equal(first.uid('1.1'));
+    expect(first.uid('1.1.7')).to.equal(second.uid('1.1.7'));
+  });
+
+  it('keep studies without an accession number apart', () => {
+    const first = one.of(of({ patientId: 'M1', studyInstanceUid: '1.1' }));
+    const second = one.of(of({ patientId: 'M1', studyInstanceUid: '1.2' }));
+    expect(first.uid('1.1')).not.to.equal(second.uid('1.2'));
+    expect(first.patientId).to.equal(second.patientId);
+  });
+
+  it('do not mix up where one value ends and the next begins', () => {
+    const first = one.of(of({ patientId: '12', accessionNumber: '3', studyInstanceUid: '1.1' }));
+    const second = one.of(of({ patientId: '1', accessionNumber: '23', studyInstanceUid: '1.1' }));
+    expect(first.uid('1.1')).not.to.equal(second.uid('1.1'));
+  });
+
+  it('shift the dates of one patient alike, by 1 to so many days', () => {
+    const shifts = new Set<number>();
+    for (let number = 0; number < 400; number += 1) {
+      const { shiftDays } = new ProjectPseudonyms(SECRET, 'one', 30).of(of({ patientId: `M${number}` }));
+      expect(shiftDays).to.be.within(1, 30);
+      shifts.add(shiftDays);
+    }
+    expect(shifts.size).to.equal(30);
+    expect(one.of(of({ patientId: 'M1' })).shiftDays).to.equal(
+      one.of(of({ patientId: 'M1', studyInstanceUid: '9' })).shiftDays,
+    );
+  });
+
+  it('want a secret that nobody can guess', () => {
+    expect(() => new ProjectPseudonyms(Buffer.alloc(31), 'one', 365)).to.throw(InvalidValueError);
+  });
+});
