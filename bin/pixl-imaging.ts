@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './program/check-env.js';
+import { addDeidentifyCommand } from './program/deidentify.js';
 import { addDoctorCommand } from './program/doctor.js';
 import { addEchoCommand } from './program/echo.js';
 import { addEstimateCommand } from './program/estimate.js';
@@ -63,6 +64,7 @@ async function main(): Promise<ExitCode> {
     addMigrateCommand,
     addCheckEnvCommand,
     addNodeCommand,
+    addDeidentifyCommand,
     addDemoCommand,
   ])
     add(program, done);
