@@ -47,6 +47,11 @@ export default tseslint.config(
     ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'core/(?!(addresses|errors|ids|log)\\.js)'],
     "dimse stands on core's addresses, errors, ids and log alone",
   ),
+  forbid(
+    'src/deidentify',
+    ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'dimse/(?!(data-set/|errors\\.js))'],
+    "deidentify stands on core and on dimse's data sets",
+  ),
   forbid('src/queue', ['dimse/', 'pipeline/', 'api/', 'bin/', 'doctor/'], 'queue stands on core alone'),
   forbid(
     'src/pipeline',

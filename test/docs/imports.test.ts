@@ -62,6 +62,7 @@ const TABLE: readonly { readonly of: RegExp; readonly may: readonly RegExp[] }[]
     of: /^src\/doctor\//,
     may: [/^src\/(doctor|core)\//, /^src\/(dimse|pipeline|queue)\/index\.ts$/],
   },
+  { of: /^src\/deidentify\//, may: [/^src\/(deidentify|core)\//, /^src\/dimse\/(data-set\/|errors\.ts)/] },
   { of: /^bin\//, may: [/^(src|bin)\//] },
 ];
 
