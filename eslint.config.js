@@ -52,6 +52,11 @@ export default tseslint.config(
     ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'dimse/(?!(data-set/|errors\\.js))'],
     "deidentify stands on core and on dimse's data sets",
   ),
+  forbid(
+    'src/projects',
+    ['queue/', 'pipeline/', 'api/', 'bin/', 'doctor/', 'dimse/', 'deidentify/(?!index\\.js)'],
+    'projects stand on core and deidentify',
+  ),
   forbid('src/queue', ['dimse/', 'pipeline/', 'api/', 'bin/', 'doctor/'], 'queue stands on core alone'),
   forbid(
     'src/pipeline',

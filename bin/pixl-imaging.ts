@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/core/config/index.js';
 import { describeError } from '../src/core/errors.js';
 import { addCheckEnvCommand } from './program/check-env.js';
+import { addCheckProjectCommand } from './program/check-project.js';
 import { addDeidentifyCommand } from './program/deidentify.js';
 import { addDoctorCommand } from './program/doctor.js';
 import { addEchoCommand } from './program/echo.js';
@@ -65,6 +66,7 @@ async function main(): Promise<ExitCode> {
     addCheckEnvCommand,
     addNodeCommand,
     addDeidentifyCommand,
+    addCheckProjectCommand,
     addDemoCommand,
   ])
     add(program, done);

@@ -3,6 +3,7 @@ import { lstat, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
 import {
+  allowListProfile,
   basicProfile,
   deidentify as deidentified,
   InstanceExcludedError,
@@ -12,6 +13,7 @@ import {
   type ProfileOption,
 } from '../../src/deidentify/index.js';
 import { DataSetDeflateError, DataSetHeadError, DicomFile, encodeFileMeta } from '../../src/dimse/index.js';
+import { loadProject } from '../../src/projects/index.js';
 import { readSecret } from '../deidentify-key.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
@@ -23,6 +25,7 @@ export interface DeidentifyOptions {
   readonly project: string;
   readonly option: readonly string[];
   readonly shiftDays: string;
+  readonly projectFile?: string;
   readonly json?: true;
 }
 
@@ -44,14 +47,14 @@ export async function deidentify(
 ): Promise<ExitCode> {
   const [from, to] = [resolve(input), resolve(output)];
   if (to === from || to.startsWith(from + sep)) throw new UsageError('OUT is IN, or a folder in it');
-  const profile = basicProfile({ options: options.option.map(profileOption) });
+  const profileFor = await profilesOf(options);
   const pseudonyms = new ProjectPseudonyms(
     readSecret(options.keyFile),
     options.project,
     days(options.shiftDays),
   );
   const deidentifier: Deidentifier = {
-    profileFor: () => profile,
+    profileFor,
     pseudonymOf: (identity) => pseudonyms.of(identity),
   };
   const counts: Counts = { written: 0, excluded: new Map(), unreadable: 0, residuals: new Map() };
@@ -72,6 +75,18 @@ export async function deidentify(
   if (stopped) return Exit.Failed;
   if (counts.written === 0) return Exit.NotFound;
   return counts.excluded.size > 0 || counts.unreadable > 0 ? Exit.Incomplete : Exit.Done;
+}
+
+/** The rules: of a project's file where one is given, else the Basic Profile's. */
+async function profilesOf(options: DeidentifyOptions): Promise<Deidentifier['profileFor']> {
+  if (options.projectFile === undefined) {
+    const profile = basicProfile({ options: options.option.map(profileOption) });
+    return () => profile;
+  }
+  if (options.option.length > 0)
+    throw new UsageError("--option is the Basic Profile's, and --project-file has another");
+  const { allowList } = await loadProject(options.projectFile);
+  return ({ manufacturer }) => allowListProfile(allowList, manufacturer);
 }
 
 async function oneFile(path: string, to: string, deidentifier: Deidentifier, counts: Counts): Promise<void> {

@@ -13,6 +13,10 @@ export function addDeidentifyCommand(program: Command, done: (code: ExitCode) =>
       'the secret for pseudonyms: 32 bytes or more, readable by its owner alone',
     )
     .option('--project <name>', 'whose pseudonyms; those of two projects can not be joined', 'default')
+    .option(
+      '--project-file <file>',
+      "a project's YAML file: its allow list of attributes instead of the profile",
+    )
     .option('--option <name...>', "options of the profile, such as 'retain-device-identity'", [])
     .option(
       '--shift-days <days>',

@@ -63,6 +63,7 @@ const TABLE: readonly { readonly of: RegExp; readonly may: readonly RegExp[] }[]
     may: [/^src\/(doctor|core)\//, /^src\/(dimse|pipeline|queue)\/index\.ts$/],
   },
   { of: /^src\/deidentify\//, may: [/^src\/(deidentify|core)\//, /^src\/dimse\/(data-set\/|errors\.ts)/] },
+  { of: /^src\/projects\//, may: [/^src\/(projects|core)\//, /^src\/deidentify\/index\.ts$/] },
   { of: /^bin\//, may: [/^(src|bin)\//] },
 ];
 
