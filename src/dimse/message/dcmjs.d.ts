@@ -15,7 +15,9 @@ declare module 'dcmjs' {
       readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
       readonly DicomMetaDictionary: {
         readonly dictionary: Readonly<Record<string, { readonly vr: string } | undefined>>;
-        readonly nameMap: Readonly<Record<string, { readonly tag: string; readonly vr: string; readonly name: string }>>;
+        readonly nameMap: Readonly<
+          Record<string, { readonly tag: string; readonly vr: string; readonly name: string }>
+        >;
         naturalizeDataset(dict: object): object;
         denaturalizeDataset(dataSet: object): object;
       };
