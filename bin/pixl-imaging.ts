@@ -25,7 +25,14 @@ import { addStopCommand } from './program/stop.js';
 import { addUpdateCommand } from './program/update.js';
 import { addUploadStudyCommand } from './program/upload-study.js';
 import { Exit, type ExitCode } from './exit-codes.js';
-import { OutputClosedError } from './output.js';
+import {
+  OutputClosedError,
+  OutputFailedError,
+  outputFailure,
+  printRemark,
+  printText,
+  remarkText,
+} from './output.js';
 import { UsageError } from './usage-error.js';
 import { version } from './version.js';
 
@@ -39,7 +46,12 @@ async function main(): Promise<ExitCode> {
     .version(version())
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
-    .configureOutput({ outputError: (text, write) => write(withoutOptionValue(text)) })
+    .configureOutput({
+      writeOut: (text) => printText(text),
+      writeErr: (text) => remarkText(text),
+      // Arguments are quoted in errors: they may be names of files.
+      outputError: (text, write) => write(withoutOptionValue(text)),
+    })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 incomplete.' +
@@ -76,10 +88,19 @@ async function main(): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Done : Exit.Usage; // it has said why
     if (error instanceof OutputClosedError) return code;
+    if (error instanceof OutputFailedError) return Exit.Failed; // said at the end
     const wrongUsage = error instanceof UsageError || error instanceof ConfigurationError;
-    process.stderr.write(`error: ${error instanceof UsageError ? error.message : describeError(error)}\n`);
+    printRemark(`error: ${error instanceof UsageError ? error.message : describeError(error)}`);
     return wrongUsage ? Exit.Usage : Exit.Failed;
   }
+}
+
+/** What is on standard output is taken for all that there is: where something is missing, the command has failed. */
+async function whenWritten(code: ExitCode): Promise<ExitCode> {
+  const failure = await outputFailure();
+  if (failure === null) return code;
+  printRemark(`error: ${failure.message}`);
+  return code === Exit.Done ? Exit.Failed : code;
 }
 
 /** Of a mistyped `--mrm=12345` commander would show the value too; it may be a patient's. */
@@ -87,4 +108,4 @@ function withoutOptionValue(text: string): string {
   return text.replace(/^(error: unknown option '-[^=']*)=.*'/s, "$1'");
 }
 
-process.exitCode = await main();
+process.exitCode = await whenWritten(await main());

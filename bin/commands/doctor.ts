@@ -19,7 +19,7 @@ import { broker } from '../broker.js';
 import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { plain, printJson, printTable } from '../output.js';
+import { printJson, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { UsageError } from '../usage-error.js';
 import { nodeClient } from '../wiring.js';
@@ -124,8 +124,8 @@ function printExamined(examined: readonly Examined[]): void {
   printTable(
     ['', 'check', 'detail'],
     examined.flatMap((line) => [
-      [WORDS[line.kind], line.check, plain(line.detail)],
-      ...(line.kind === 'wrong' ? [['', '', `mend: ${plain(line.mend)}`]] : []),
+      [WORDS[line.kind], line.check, line.detail],
+      ...(line.kind === 'wrong' ? [['', '', `mend: ${line.mend}`]] : []),
     ]),
   );
 }

@@ -4,7 +4,7 @@ import { Closers } from '../../src/core/closers.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { plain, printJson, printLine, printRemark, printTable } from '../output.js';
+import { clearScreen, printJson, printLine, printRemark, printTable } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { rateText } from './rate-command.js';
 
@@ -14,9 +14,6 @@ export interface StatusOptions {
   readonly every: number;
   readonly json?: true;
 }
-
-/** To the top left corner, and nothing below. */
-const CLEAR_SCREEN = '\x1b[H\x1b[J';
 
 export async function status(options: StatusOptions): Promise<ExitCode> {
   const client = new ApiClient(readConfig().api);
@@ -56,7 +53,9 @@ async function showOnce(client: ApiClient, { queues, json }: StatusOptions): Pro
   }
   if (json === true) printLine(JSON.stringify(shown));
   else {
-    printLine(process.stdout.isTTY ? `${CLEAR_SCREEN}${timeNow()}` : `\n${timeNow()}`);
+    if (process.stdout.isTTY) clearScreen();
+    else printLine('');
+    printLine(timeNow());
     printStatus(shown);
   }
   return true;
@@ -68,7 +67,7 @@ function narrowed(all: Status, names: readonly string[] | undefined): Status | u
   const unknown = names.filter((name) => !all.queues.some((queue) => queue.name === name));
   if (unknown.length > 0) {
     const known = all.queues.map((queue) => queue.name).join(', ');
-    printRemark(`error: the daemon has no queue ${unknown.join(', ')}; it has: ${plain(known)}`);
+    printRemark(`error: the daemon has no queue ${unknown.join(', ')}; it has: ${known}`);
     return undefined;
   }
   return { ...all, queues: all.queues.filter((queue) => names.includes(queue.name)) };
@@ -78,13 +77,13 @@ function printStatus({ queues, studies, outcomes }: Status): void {
   printTable(
     ['queue', 'waiting', 'in flight', 'consumers', 'rate', 'state', 'reason'],
     queues.map((queue) => [
-      plain(queue.name),
+      queue.name,
       queue.depth ?? 'unknown',
       queue.in_flight,
       queue.consumers ?? 'unknown',
       rateText(queue.rate),
       queue.state,
-      queue.reason === null ? '' : plain(queue.reason),
+      queue.reason ?? '',
     ]),
   );
   if (studies.length > 0) {
@@ -92,7 +91,7 @@ function printStatus({ queues, studies, outcomes }: Status): void {
     printTable(
       ['study', 'archive', 'step', 'images'],
       studies.map((study) => [
-        plain(study.study),
+        study.study,
         study.archive,
         study.step,
         `${study.images_done} of ${study.images_expected}`,

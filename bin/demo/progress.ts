@@ -2,6 +2,7 @@ import { MultiBar, Presets, type SingleBar } from 'cli-progress';
 import type { Status } from '../../src/api/index.js';
 import { hashedNames } from '../../src/core/log.js';
 import { printLine } from '../output.js';
+import { printable } from '../printable.js';
 import type { DemoStudy, Story } from './studies.js';
 
 interface Row {
@@ -40,7 +41,7 @@ export class StudyProgress {
     for (const { study, step, archive, images_done: done } of studies) {
       const row = this.#rows.get(study);
       if (row === undefined) continue;
-      const text = step === 'retrieve' ? `retrieve from ${archive}` : step;
+      const text = printable(step === 'retrieve' ? `retrieve from ${archive}` : step);
       row.bar?.update(done, { step: text });
       if (row.bar === null && row.step !== text) printLine(`  ${row.label}  ${text}`);
       row.step = text;
@@ -59,5 +60,5 @@ export class StudyProgress {
 }
 
 function labelOf({ name }: DemoStudy, what: string): string {
-  return `${name} (${what})`;
+  return printable(`${name} (${what})`);
 }

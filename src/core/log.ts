@@ -46,8 +46,18 @@ export function createLogger(options: { level: LogLevel; destination?: Destinati
       // pino would write the text and stack of any error; those of others may quote data.
       serializers: { err: describeIfError, error: describeIfError },
     },
-    options.destination ?? pino.destination({ fd: 2, sync: true }),
+    options.destination ?? standardError(),
   );
+}
+
+/** Kept until there is room again; what is more is dropped. */
+const MOST_UNWRITTEN = 4 * 1024 * 1024;
+
+/** A full disk under the log is no reason to end the service, which the error would, were it nobody's. */
+function standardError(): DestinationStream {
+  const destination = pino.destination({ fd: 2, sync: true, maxLength: MOST_UNWRITTEN });
+  destination.on('error', () => undefined);
+  return destination;
 }
 
 /** Says nothing; for tests and for callers that want no log. */
