@@ -83,6 +83,6 @@ function quoted(text: string): string {
 }
 
 /** What was found, else what was asked for. */
-function studiesText({ foundStudyUids, studyUid }: Transfer): string | null {
+export function studiesText({ foundStudyUids, studyUid }: Transfer): string | null {
   return foundStudyUids.length > 0 ? foundStudyUids.join('\\') : studyUid;
 }

@@ -11,11 +11,14 @@ export function addReportCommand(program: Command, done: (code: ExitCode) => voi
     .option('--project <name>', 'only messages of this project')
     .addOption(new Option('--outcome <outcomes...>', 'only messages that ended so, or so').choices(ENDINGS))
     .option('--json', 'print JSON')
+    .option('--wide', 'the table with study UIDs and all counts, a row on one line however wide')
     .option('--csv', 'print CSV, a cohort that populate takes')
     .option(...EMBEDDED_OPTION)
     .addHelpText(
       'after',
-      '\nExample:\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
+      '\nThe table counts images as delivered of expected.' +
+        '\n\nExamples:\n  $ pixl-imaging report --project "My Project" --wide' +
+        '\n  $ pixl-imaging report --outcome missing incomplete failed --csv > again.csv',
     )
     .action(async (options: ReportOptions) => {
       const { report } = await import('../commands/report.js');

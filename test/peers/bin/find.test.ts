@@ -107,6 +107,33 @@ describe('pixl-imaging find', () => {
     expect(json()).to.have.deep.members(expected);
   });
 
+  it('shows what an archive sends, and lets no terminal obey it', async () => {
+    const hostile = 'CANARYM\x07\x9b2J\x1b[31m';
+    const bidi = 'CANARYA\u202e\u200b';
+    const made = await makeStudy(dir.path, {
+      ...{ uidRoot: FIND_ROOT, study: 9, instances: 1, characterSet: 'ISO_IR 192' },
+      ...{ mrn: hostile, accession: bidi },
+    });
+    await lab.vna.load(made.files);
+    const args = ['find', '--study-uid', made.studyInstanceUid];
+    const { stdout, stderr } = await runCli(args, { env: env() });
+    expect(stdout + stderr).not.to.match(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    expect(stdout).to.contain('CANARYM\\x07');
+    const found = (await runCli([...args, '--json'], { env: env() })).json() as {
+      accession_number: string;
+    }[];
+    expect(found[0]?.accession_number).to.equal(bidi);
+  });
+
+  for (const level of ['study', 'series', 'image'])
+    it(`prints ${level}s in lines of at most 100 columns`, async () => {
+      const { stdout } = await runCli([...byUid(), '--level', level], { env: env() });
+      for (const line of stdout.split('\n')) expect(line.length).to.be.at.most(100);
+      expect(stdout).to.contain(
+        study.series[0]!.instances[0]!.sopInstanceUid.slice(0, level === 'image' ? 99 : 9),
+      );
+    });
+
   it('prints a table for people', async () => {
     const { code, stdout } = await runCli([...byUid(), '--level', 'series'], { env: env() });
     expect(code).to.equal(0);

@@ -191,21 +191,62 @@ describe('pixl-imaging report', function () {
   it('gives a table with its totals', async () => {
     await filled(async (address) => {
       const { code, stdout } = await pixl(address, 'report');
+      const lines = stdout.trimEnd().split('\n');
+      expect(code).to.equal(0);
+      expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +images +tries +seconds$/);
+      expect(lines[1]).to.match(/^Test project +CANARYM1 +CANARYA1 +delivered +primary +3 of 3 +1 +5\.0$/);
+      expect(lines.at(-1)).to.equal('1 delivered, 1 missing, 1 incomplete, 1 rejected');
+    });
+  });
+
+  it('gives a wide table with study UIDs, all counts and the reason on one line', async () => {
+    await filled(async (address) => {
+      const { stdout } = await pixl(address, 'report', '--wide');
       const lines = stdout.split('\n');
-      expect([code, lines.length]).to.deep.equal([0, 8]);
-      expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +expected/);
+      expect(lines).to.have.length(8);
+      expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +study uid +expected +in raw/);
       expect(lines[1]).to.match(
-        /^Test project +CANARYM1 +CANARYA1 +delivered +primary +3 +0 +3 +3 +1 +5\.0 +-$/,
+        /^Test project +CANARYM1 +CANARYA1 +delivered +primary +1\.2\.3\.1 +3 +0 +3 +3 +1 +5\.0 +-$/,
       );
-      expect(lines[6]).to.equal('1 delivered, 1 missing, 1 incomplete, 1 rejected');
+      expect((await pixl(address, 'report', '--wide', '--csv')).code).to.equal(2);
+    });
+  });
+
+  it('fits 100 columns, and shows what a terminal would obey, whatever the ledger holds', async () => {
+    await withDatabase(async (database, address) => {
+      await migrateUp(database, silentLogger);
+      const message = messageNumbered(1, {
+        mrn: 'CANARYM'.repeat(9),
+        project_name: 'p\u202e \u200b'.repeat(9),
+      });
+      await new Ledger(database).record(missingEntry(message));
+      await database.query("UPDATE pixl_pipeline.transfer SET reason = repeat(U&'no \\001b[31m such ', 30)");
+      const { code, stdout } = await pixl(address, 'report');
+      expect(code).to.equal(0);
+      for (const line of stdout.split('\n')) expect(line.length).to.be.at.most(100);
+      expect(stdout).not.to.match(/(?!\n)[\p{Cc}\p{Cf}]/u);
+      expect((await pixl(address, 'report', '--wide')).stdout).not.to.match(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    });
+  });
+
+  it('is no cohort and no success when the disk is full', async () => {
+    await filled(async (address) => {
+      for (const format of ['--csv', '--json', '--wide'])
+        await withTempDir(async (cwd) => {
+          const script = `"${process.execPath}" "${PROGRAM}" report ${format} > /dev/full; echo $?`;
+          const { stdout, stderr } = await run('bash', ['-c', script], { cwd, env: databaseEnv(address) });
+          expect(stdout).to.equal('1\n');
+          expect(stderr).to.match(/standard output can't be written \(ENOSPC\)/);
+        });
     });
   });
 
   it('gives an empty result of a ledger without rows, and says when there is no ledger', async () => {
     await withDatabase(async (database, address) => {
       const none = await pixl(address, 'report');
-      expect([none.code, none.stderr]).to.deep.equal([
+      expect([none.code, none.stdout, none.stderr]).to.deep.equal([
         1,
+        '',
         'error: database: a table is not there; `pixl-imaging migrate status` shows what is pending (SQLSTATE 42P01)\n',
       ]);
       await migrateUp(database, silentLogger);
