@@ -20,6 +20,7 @@ async function open(url: string): Promise<{ socket: Socket; text: () => string; 
 }
 let sockets: Socket[] = [];
 
+const HOUR = 3_600_000;
 const quick = { headersTimeoutMs: 200, requestTimeoutMs: 400, keepAliveMs: 300, checkEveryMs: 50 };
 
 describe('connections to the API', () => {
@@ -83,24 +84,20 @@ describe('connections to the API', () => {
       'POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
     );
     // and one that says nothing at all
-    const startedAt = performance.now();
     await Promise.all(slow.map(({ ended }) => ended));
-    expect(performance.now() - startedAt).to.be.lessThan(2_000);
     expect(slow[0].text()).to.contain('408 Request Timeout').and.to.contain('REQUEST_TIMEOUT');
     expect(slow[1].text()).to.contain('408 Request Timeout');
     expect((await ask(`${url}/heart-beat`)).status).to.equal(200);
   });
 
   it('that nobody uses are ended at close', async () => {
-    const started = await api.start({ limits: { keepAliveMs: 60_000 } });
+    const started = await api.start({ limits: { keepAliveMs: HOUR, closeGraceMs: HOUR } });
     const used = await open(started.url);
     const silent = await open(started.url);
     used.socket.write('GET /heart-beat HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(used.socket, 'data');
-    const startedAt = performance.now();
     await started.close();
     await Promise.all([used.ended, silent.ended]);
-    expect(performance.now() - startedAt).to.be.lessThan(1_000);
     expect(await ask(started.url).catch((error: unknown) => (error as NodeJS.ErrnoException).code)).to.equal(
       'ECONNREFUSED',
     );
@@ -135,13 +132,18 @@ describe('connections to the API', () => {
   });
 
   it('with a request that does not come to its end are cut after the grace', async () => {
-    const services = fakeServices({ publishMessages: () => new Promise<never>(() => undefined) });
+    let begun = (): void => undefined;
+    const publishing = new Promise<void>((resolve) => (begun = resolve));
+    const services = fakeServices({
+      publishMessages: () => {
+        begun();
+        return new Promise<never>(() => undefined);
+      },
+    });
     const started = await api.start({ services, limits: { closeGraceMs: 200 } });
     const stuck = ask(`${started.url}/messages`, { body: soundMessage }).catch((error: unknown) => error);
-    await sleep(100);
-    const startedAt = performance.now();
+    await publishing;
     await started.close();
-    expect(performance.now() - startedAt).to.be.within(150, 1_500);
     expect(await stuck).to.be.instanceOf(Error);
   });
 });

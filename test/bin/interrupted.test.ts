@@ -7,8 +7,6 @@ import { startScriptedPeer, type Script, type ScriptedServer } from '../support/
 import { NO_STUDY } from '../support/canary.js';
 
 const STUDY = ['--study-uid', NO_STUDY];
-/** Far less than the timeouts of a query (10 s), of an answer to an association (30 s) or of a transfer (240 s). */
-const SOON_MS = 3_000;
 
 /** One silent peer for all nodes. */
 function silentEnv(server: ScriptedServer): Record<string, string> {
@@ -30,14 +28,13 @@ describe('A pull that hangs', () => {
   ];
   for (const [what, script] of silences)
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      it(`ends soon on ${signal} although the peer never answers ${what}`, async () => {
+      it(`ends on ${signal}, and by it, although the peer never answers ${what}`, async () => {
         const server = await startScriptedPeer(script);
         const running = startCli(['pull', ...STUDY], { env: silentEnv(server) });
         await eventually(() => expect(server.connections).to.equal(1));
-        const signalledAt = performance.now();
         running.kill(signal);
         const { code, stdout, stderr } = await running.ended;
-        expect(performance.now() - signalledAt).to.be.below(SOON_MS);
+        // Not what it says when a timeout is over.
         expect({ code, stdout, stderr }).to.deep.equal({
           code: 1,
           stdout: '',
@@ -119,13 +116,12 @@ describe('A broker that is away', () => {
     anon: { aeTitle: 'ANON', port: 9 },
   });
 
-  it('is told by retry soon, with its address', async () => {
+  it('is told by retry, with its address', async () => {
     const port = await freePort();
-    const { code, stdout, stderr, ms } = await runCli(['retry'], { env: brokerEnv({ port }) });
+    const { code, stdout, stderr } = await runCli(['retry'], { env: brokerEnv({ port }) });
     expect(code).to.equal(1);
     expect(stdout).to.equal('');
     expect(stderr).to.contain(`error: broker 127.0.0.1:${port}: connect: ECONNREFUSED\n`);
-    expect(ms).to.be.below(10_000);
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -133,10 +129,8 @@ describe('A broker that is away', () => {
       const env = { ...nodes, ...brokerEnv({ port: await freePort() }) };
       const running = startCli(['serve'], { env });
       await eventually(() => expect(running.stderr()).to.contain('no broker yet'));
-      const signalledAt = performance.now();
       running.kill(signal);
       const { code, stdout, stderr } = await running.ended;
-      expect(performance.now() - signalledAt).to.be.below(SOON_MS);
       expect(code).to.equal(0);
       expect(stdout).to.equal('');
       for (const line of stderr.trimEnd().split('\n')) expect(JSON.parse(line), line).to.have.property('msg');
@@ -146,10 +140,10 @@ describe('A broker that is away', () => {
     const broker = await startScriptedPeer((peer) => peer.silence());
     const running = startCli(['serve'], { env: { ...nodes, ...brokerEnv(broker) } });
     await eventually(() => expect(broker.connections).to.equal(1));
-    const signalledAt = performance.now();
     running.kill('SIGTERM');
-    expect((await running.ended).code).to.equal(0);
-    expect(performance.now() - signalledAt).to.be.below(SOON_MS);
+    const { code, stderr } = await running.ended;
+    expect(code).to.equal(0);
+    expect(stderr, 'the end of the wait for it').not.to.contain('no broker yet');
     await broker.close();
   });
 });

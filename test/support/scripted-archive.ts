@@ -154,7 +154,8 @@ export interface ArchiveRecord {
   /** Accepted ones. */
   readonly associations: number;
   readonly maxSimultaneous: number;
-  readonly rejected: number;
+  /** When associations were rejected. */
+  readonly rejectedAt: readonly number[];
   /** SOP instance UIDs in the order in which destinations confirmed them, with the time. */
   readonly sent: readonly { readonly sopInstanceUid: string; readonly at: number }[];
   /** What the standard forbids: a second request on an association before the first was answered, say. */
@@ -288,7 +289,7 @@ interface State {
     requests: ArchiveRequest[];
     associations: number;
     maxSimultaneous: number;
-    rejected: number;
+    rejectedAt: number[];
     sent: { sopInstanceUid: string; at: number }[];
     violations: string[];
   };
@@ -302,7 +303,7 @@ interface State {
 }
 
 function emptyRecord(): State['record'] {
-  return { requests: [], associations: 0, maxSimultaneous: 0, rejected: 0, sent: [], violations: [] };
+  return { requests: [], associations: 0, maxSimultaneous: 0, rejectedAt: [], sent: [], violations: [] };
 }
 
 /** One association of the archive. */
@@ -731,7 +732,7 @@ async function serve(peer: ScriptedPeer, state: State): Promise<void> {
   const { called } = await peer.receiveAssociateRq();
   const { maxAssociations = Infinity, rejectFirst = 0 } = state.quirks;
   const reject = async (result: number, source: number, reason: number): Promise<void> => {
-    state.record.rejected += 1;
+    state.record.rejectedAt.push(Date.now());
     await peer.reject(result, source, reason);
   };
   if (called !== state.aeTitle) return reject(1, 1, 7); // called AE title not recognized

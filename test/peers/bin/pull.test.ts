@@ -33,7 +33,7 @@ function pulled({ json, stdout, stderr }: CliResult): Pulled {
       ...['study_uid', 'images', 'missing_uids', 'refused_uids', 'bytes_delivered', 'duration_ms'],
     );
     expect(study.images).to.have.all.keys('expected', 'already_in_raw', 'retrieved', 'delivered');
-    expect(study.duration_ms).to.be.a('number').within(1, 60_000);
+    expect(study.duration_ms).to.be.a('number').at.least(1);
   }
   return document;
 }

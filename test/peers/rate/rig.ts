@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Rate, Status } from '../../../src/api/index.js';
+import { planFor } from '../../../src/core/rate-limiter/index.js';
 import { runCli } from '../../support/cli.js';
 import type { Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
@@ -178,10 +179,14 @@ export function expectWithin(times: readonly number[], rate: number): void {
   expect(images, window).to.be.at.most(allowed);
 }
 
-/** Lets time pass. */
-export async function pass(ms: number): Promise<number> {
+/** How many images the archive may still send when the rate is set to 0. */
+export function mayBeUnderWay(rate: number): number {
+  return planFor({ rate, capacity: null, unit: 'image' }).inFlight;
+}
+
+/** Lets time pass, in which something must not happen. */
+export async function pass(ms: number): Promise<void> {
   await sleep(ms);
-  return Date.now();
 }
 
 /** How many messages the broker has delivered a second time since it started, to anybody. */

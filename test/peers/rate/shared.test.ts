@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { eventually } from '../../support/eventually.js';
 import { startRedis, type RedisServer } from '../../support/redis.js';
 import { wishFor } from '../journeys/deployment.js';
-import { expectWithin, pass, sent, useRig } from './rig.js';
+import { expectWithin, mayBeUnderWay, pass, sent, useRig } from './rig.js';
 
 describe('The image rate of two daemons on one Redis', () => {
   const rig = useRig();
@@ -29,9 +29,7 @@ describe('The image rate of two daemons on one Redis', () => {
     const begin = Date.now();
     await Promise.all([first.publish([wishFor(rig.big)]), second.publish(studies)]);
     await eventually(() => expect(vna.movedInstances()).to.be.greaterThan(0));
-    const running = Date.now();
-    const stopping = await pass(4_000);
-    expect(sent(vna, running, stopping).length / 4, 'together').to.be.greaterThan(0.5 * 20);
+    await eventually(() => expect(vna.movedInstances()).to.be.at.least(60));
 
     await redis.stop();
     const away = Date.now();
@@ -40,18 +38,16 @@ describe('The image rate of two daemons on one Redis', () => {
         daemons.map(() => ({ state: 'paused', reason: 'shared limiter: Redis is away' })),
       ),
     );
-    const back = await pass(4_000);
-    expect(sent(vna, away + 1_000, back), 'images sent without Redis').to.deep.equal([]);
+    await pass(2_000);
+    const without = sent(vna, away).length;
+    expect(without, 'images sent without Redis').to.be.at.most(mayBeUnderWay(20));
 
     await redis.start();
-    await eventually(() => expect(sent(vna, back).length).to.be.greaterThan(0));
-    const again = Date.now();
     await eventually(async () =>
       expect(await states()).to.deep.equal(daemons.map(() => ({ state: 'running', reason: null }))),
     );
-    const to = await pass(5_000);
-    expect(sent(vna, again, to).length / 5, 'together, afterwards').to.be.greaterThan(0.5 * 20);
-    expectWithin(sent(vna, begin, to), 20);
+    await eventually(() => expect(sent(vna, away)).to.have.length.of.at.least(without + 60));
+    expectWithin(sent(vna, begin, Date.now()), 20);
 
     await first.setRate('unlimited'); // for both
     const lines = [...(await first.ended(1)), ...(await second.ended(studies.length))];

@@ -45,7 +45,8 @@ describe('the scripted archive', () => {
     });
     expect(wrong.stdout + wrong.stderr).to.contain('Called AE Title Not Recognized');
     expect(archive.requests('C-ECHO')).to.have.length(1);
-    expect(archive.record).to.include({ associations: 1, rejected: 1, maxSimultaneous: 1 });
+    expect(archive.record).to.include({ associations: 1, maxSimultaneous: 1 });
+    expect(archive.record.rejectedAt).to.have.length(1);
   });
 
   it('finds studies, series and images', async () => {

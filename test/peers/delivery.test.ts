@@ -24,31 +24,24 @@ describe('Delivery between two Orthancs as they come', () => {
 
   after('end them', () => delivery.close());
 
-  it('does not take the 44 ms per image that DCMTK and a delayed acknowledgement cost', async () => {
-    const startedAt = performance.now();
-    await deliver();
-    const perImage = (performance.now() - startedAt) / IMAGES;
-    // 7 ms on an idle machine; the stall alone would be 44 ms for each.
-    expect(perImage, 'ms per image').to.be.below(25);
-  });
-
-  it('leaves both of them a thread for others: a C-ECHO takes less than a second all the while', async () => {
+  it('leaves both of them a thread for others: C-ECHOs are answered all the while', async () => {
     const state = { running: true };
     const delivered = deliver().finally(() => (state.running = false));
-    const times: number[] = [];
+    let answered = 0;
     const echoes = async (): Promise<void> => {
       while (state.running)
-        for (const node of [delivery.raw, delivery.anon]) times.push(await echoTime(node));
+        for (const node of [delivery.raw, delivery.anon]) {
+          await echo(node);
+          answered += 1;
+        }
     };
     await Promise.all([delivered, echoes()]);
-    expect(times.length, 'C-ECHOs').to.be.above(4);
-    expect(Math.max(...times), 'ms').to.be.below(1000);
+    expect(answered, 'C-ECHOs that began while it ran').to.be.above(4);
   });
 });
 
 /** On an association of its own, which is what needs a thread. */
-async function echoTime({ aeTitle, host, port }: NodeAddress): Promise<number> {
-  const startedAt = performance.now();
+async function echo({ aeTitle, host, port }: NodeAddress): Promise<void> {
   await withAssociation(
     {
       node: { aeTitle, host, port },
@@ -58,5 +51,4 @@ async function echoTime({ aeTitle, host, port }: NodeAddress): Promise<number> {
     },
     (association) => cEcho(association, 10_000),
   );
-  return performance.now() - startedAt;
 }
