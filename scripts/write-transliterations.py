@@ -1,7 +1,7 @@
 """
 Writes src/core/slug/transliterations.ts from Debian's python3-text-unidecode:
 
-    python3 scripts/write-transliterations.py && npx prettier --write src/core/slug/transliterations.ts
+    python3 scripts/write-transliterations.py && npx --no-install prettier --write src/core/slug/transliterations.ts
 """
 
 import base64
