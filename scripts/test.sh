@@ -89,15 +89,8 @@ step() { # what command...: says what failed and counts it
   return 1
 }
 
-# ---- dependencies: again when the lock file is another than the one that was installed
-stamp=node_modules/.pixl-lock-sha256
-lock=$(sha256sum package-lock.json | cut -d' ' -f1)
-if [ -L node_modules ]; then
-  say 'node_modules is a link: left as it is'
-elif [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
-  step 'npm ci' npm ci --no-audit --no-fund --loglevel=error || finish
-  echo "$lock" >"$stamp"
-fi
+# ---- dependencies: where others are installed than the lock file says
+step 'npm ci' node scripts/ready.mjs --packages || finish
 
 # ---- build from nothing, so that no test of a file that is gone is run; the compiler is the type check
 if [ "$other_node" != lts ]; then

@@ -4,13 +4,15 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../src/api/index.js';
 import { throwIfCancelled } from '../../src/core/cancel.js';
 import { Closers } from '../../src/core/closers.js';
 import { startNode, type RunningNode } from '../../src/dimse/index.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
 import { writeExtract } from '../demo/extract.js';
 import { writePicture } from '../demo/picture-file.js';
-import { DemoCommandError, Program, type RunningDaemon } from '../demo/program.js';
+import { Patience } from '../demo/patience.js';
+import { Program } from '../demo/program.js';
 import { StudyProgress } from '../demo/progress.js';
 import { makeStories, type Story } from '../demo/studies.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
@@ -27,8 +29,6 @@ interface LedgerRow {
 const PROJECT = 'PIXL Demo';
 /** Images per second from each archive: slow enough to be seen. */
 const RATE = 5;
-const READY_TIMEOUT_MS = 30_000;
-const WORK_TIMEOUT_MS = 120_000;
 const POLL_MS = 150;
 
 export async function runDemo(dir: string | undefined): Promise<ExitCode> {
@@ -92,14 +92,15 @@ class Demo {
       TMPDIR: temporary,
     };
     const program = new Program(settings, this.#folder, this.#signal);
-    const daemon = program.startDaemon(['serve', '--embedded'], join(this.#folder, 'daemon.log'));
+    const log = join(this.#folder, 'daemon.log');
+    const daemon = program.startDaemon(['serve', '--embedded'], log);
     this.#closers.add('daemon', () => daemon.stop());
     const api = new ApiClient({ host: '127.0.0.1', port: apiPort ?? 0, token: null });
-    await this.#untilReady(api, daemon);
+    await this.#untilReady(api, new Patience('the daemon to start', daemon, log));
     printLine(`raw and anon beside a daemon: 127.0.0.1:${raw.port}, 127.0.0.1:${anonPort ?? 0}`);
     await program.show('populate', 'omop', '--embedded', '--no-start');
     printLine(`\nAt ${RATE} images per second from each archive:`);
-    await this.#untilDone(api, daemon, stories);
+    await this.#untilDone(api, new Patience('the studies', daemon, log), stories);
     await program.show('report', '--embedded');
     const rows = (await program.json('report', '--embedded')) as LedgerRow[];
     const isBalanced = await this.#balance(stories, rows, join(site, 'anon'));
@@ -108,35 +109,24 @@ class Demo {
     return isBalanced;
   }
 
-  async #untilReady(api: ApiClient, daemon: RunningDaemon): Promise<void> {
-    const deadline = performance.now() + READY_TIMEOUT_MS;
-    for (;;) {
-      throwIfCancelled(this.#signal, 'demo');
-      try {
-        await api.status();
-        return;
-      } catch (error) {
-        if (!(error instanceof ApiUnreachableError)) throw error;
-        this.#requireRunning(daemon);
-        if (performance.now() > deadline) throw error;
-      }
+  async #untilReady(api: ApiClient, patience: Patience): Promise<void> {
+    while ((await this.#statusOrNull(api)) === null) {
+      patience.look();
       await sleep(POLL_MS);
     }
   }
 
-  async #untilDone(api: ApiClient, daemon: RunningDaemon, stories: readonly Story[]): Promise<void> {
+  async #untilDone(api: ApiClient, patience: Patience, stories: readonly Story[]): Promise<void> {
     const progress = new StudyProgress(stories);
-    const deadline = performance.now() + WORK_TIMEOUT_MS;
     try {
       for (;;) {
-        throwIfCancelled(this.#signal, 'demo');
-        this.#requireRunning(daemon);
-        const status = await api.status();
-        progress.show(status);
-        const ended = Object.values(status.outcomes).reduce((sum, count) => sum + count, 0);
-        if (ended >= stories.length) break;
-        if (performance.now() > deadline)
-          throw new DemoCommandError('serve', `${ended} of ${stories.length} messages ended in 2 minutes`);
+        const status = await this.#statusOrNull(api);
+        if (status !== null) {
+          progress.show(status);
+          const ended = Object.values(status.outcomes).reduce((sum, count) => sum + count, 0);
+          if (ended >= stories.length) break;
+        }
+        patience.look(JSON.stringify(status));
         await sleep(POLL_MS);
       }
       progress.finish();
@@ -145,9 +135,15 @@ class Demo {
     }
   }
 
-  #requireRunning(daemon: RunningDaemon): void {
-    if (!daemon.isRunning)
-      throw new DemoCommandError('serve', `the daemon has ended, see ${join(this.#folder, 'daemon.log')}`);
+  /** null = nobody answers yet, or not in time. */
+  async #statusOrNull(api: ApiClient): Promise<Status | null> {
+    throwIfCancelled(this.#signal, 'demo');
+    try {
+      return await api.status();
+    } catch (error) {
+      if (error instanceof ApiUnreachableError) return null;
+      throw error;
+    }
   }
 
   /** Compares, and says, what was requested, what the ledger says, and what stands in anon. */
