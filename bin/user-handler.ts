@@ -2,6 +2,9 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Disposition, Handler } from '../src/queue/index.js';
 import { PixlError } from '../src/core/errors.js';
+import type { Logger } from '../src/core/log.js';
+import { HandlerFailedError, stackWithoutText } from './handler-error.js';
+import { offerOwnPackage } from './own-package.js';
 import { UsageError } from './usage-error.js';
 
 /** A user's module: what `consume --handler` runs. */
@@ -22,11 +25,13 @@ export class HandlerResultError extends PixlError {
 }
 
 /**
- * Loads a module with a function `handler` (or a default one), and perhaps a function `close`.
+ * Loads a module with a function `handler` (or a default one), and perhaps a function `close`. What the handler throws is a
+ * PixlError, as it is or around what it was; at debug level its stack is logged.
  *
  * @throws UsageError
  */
-export async function loadUserHandler(file: string): Promise<UserHandler> {
+export async function loadUserHandler(file: string, log: Logger): Promise<UserHandler> {
+  offerOwnPackage();
   let module: Readonly<Record<string, unknown>>;
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, unknown>>;
@@ -41,8 +46,17 @@ export async function loadUserHandler(file: string): Promise<UserHandler> {
   if (close !== undefined && typeof close !== 'function')
     throw new UsageError(`${file}: its export "close" is no function`);
   return {
-    handler: async (delivery, signal) =>
-      dispositionOf(await (handler as (...args: readonly unknown[]) => unknown)(delivery, signal)),
+    handler: async (delivery, signal) => {
+      let result: unknown;
+      try {
+        result = await (handler as (...args: readonly unknown[]) => unknown)(delivery, signal);
+      } catch (error) {
+        const { queue, attempt } = delivery;
+        log.debug({ queue, attempt, stack: stackWithoutText(error) }, 'the handler threw');
+        throw error instanceof PixlError ? error : new HandlerFailedError(file, error);
+      }
+      return dispositionOf(result);
+    },
     close: async () => {
       await (close as (() => unknown) | undefined)?.();
     },

@@ -39,7 +39,7 @@ async function consumeUntil(
   closers: Closers,
 ): Promise<ExitCode> {
   const log = loggerFor(config);
-  const { handler, close } = await loadUserHandler(file);
+  const { handler, close } = await loadUserHandler(file, log);
   closers.add('handler', close);
   try {
     const connection = await broker(config, log, closers, { startTimeoutMs: Infinity, startSignal: signal });

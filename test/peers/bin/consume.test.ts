@@ -114,6 +114,9 @@ describe('pixl-imaging consume', function () {
       const { code, stderr } = await running.ended;
       expect(code, stderr).to.equal(0);
       expect(stderr).not.to.contain('secret');
+      expect(stderr)
+        .to.contain('the handler handler.cjs threw: Error X at handler.cjs:3:')
+        .and.to.contain('"stack":');
       expect(await broker.depth(queue)).to.equal(0);
       expect((await broker.drain(other)).map(({ content }) => content.toString())).to.deep.equal([bodies[2]]);
       const codes = (await broker.drain(failed)).map(
