@@ -1,5 +1,6 @@
 import { RequestRefusedError, type ApiServices } from '../src/api/index.js';
 import type { Config } from '../src/core/config/index.js';
+import { identifies, type Database } from '../src/core/db/index.js';
 import { ParquetExport, withSafeHaven } from '../src/core/exports/index.js';
 import type { Logger } from '../src/core/log.js';
 import { safeHavenSettings } from './safe-haven.js';
@@ -7,6 +8,7 @@ import { safeHavenSettings } from './safe-haven.js';
 /** What `POST /export-patient-data` does: sends an extract that stands in the exports, until `signal` is aborted. */
 export function patientDataExporter(
   config: Config,
+  database: Database | null,
   log: Logger,
   signal: AbortSignal,
 ): ApiServices['exportPatientData'] {
@@ -14,7 +16,8 @@ export function patientDataExporter(
     if (config.ftps === null)
       throw new RequestRefusedError('NOT_CONFIGURED', 'no safe haven is configured: FTP_HOST and the others');
     const parquetExport = new ParquetExport(projectName, extractDatetime, config.exportRootDir);
-    await parquetExport.files(); // what is not there is told before anybody logs in
+    // What is not there, or must not leave, is said before anybody logs in.
+    await parquetExport.requirePseudonyms(database === null ? null : (names) => identifies(database, names));
     return withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) => parquetExport.upload(haven));
   };
 }

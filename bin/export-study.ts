@@ -12,9 +12,14 @@ import { namesFor } from './logging.js';
 import { nodeClient, required } from './wiring.js';
 
 /** What exports of studies need. The configuration must have been read with `ftps` as a need. */
-export function exportParts(config: Config, log: Logger, anon: NodeClient, database: Database): ExportParts {
+export function exportParts(
+  config: Config,
+  log: Logger,
+  nodes: { readonly anon: NodeClient; readonly raw: NodeClient | null },
+  database: Database,
+): ExportParts {
   return {
-    anon,
+    ...nodes,
     database,
     ftps: safeHavenSettings(config),
     lock: new KeyedLock(),
@@ -22,6 +27,7 @@ export function exportParts(config: Config, log: Logger, anon: NodeClient, datab
       queryTimeoutMs: config.timeouts.queryMs,
       transferTimeoutMs: config.timeouts.transferMs,
       moveBatch: config.limits.moveBatch,
+      unverified: config.exportUnverified,
     },
     log,
     nameOf: namesFor(config),
@@ -31,6 +37,7 @@ export function exportParts(config: Config, log: Logger, anon: NodeClient, datab
 export interface DicomExporterOptions {
   /** The daemon's own pool of associations; null = it delivers nothing, and one is made here. */
   readonly anon: NodeClient | null;
+  readonly raw: NodeClient;
   readonly database: Database | null;
   readonly log: Logger;
   /** Ends what is being sent. */
@@ -40,7 +47,7 @@ export interface DicomExporterOptions {
 /** What `POST /export-dicom` does. */
 export function dicomExporter(
   config: Config,
-  { anon, database, log, signal }: DicomExporterOptions,
+  { anon, raw, database, log, signal }: DicomExporterOptions,
   closers: Closers,
 ): ApiServices['exportDicom'] {
   const lacking = [
@@ -52,6 +59,6 @@ export function dicomExporter(
     return () =>
       Promise.reject(new RequestRefusedError('NOT_CONFIGURED', `not configured: ${lacking.join(', ')}`));
   const client = anon ?? nodeClient(config, required(config.anon), closers);
-  const parts = exportParts(config, log, client, database);
+  const parts = exportParts(config, log, { anon: client, raw }, database);
   return (studyInstanceUid, projectName) => exportStudy({ studyInstanceUid, projectName, signal }, parts);
 }

@@ -1,6 +1,6 @@
 import { Closers } from '../../src/core/closers.js';
 import { readExtractSummary } from '../../src/core/cohort/index.js';
-import { exportedImages } from '../../src/core/db/index.js';
+import { exportedImages, identifies } from '../../src/core/db/index.js';
 import {
   ParquetExport,
   withSafeHaven,
@@ -40,6 +40,7 @@ export async function exportPatientData(dir: string, options: ExportOptions): Pr
       (procedures) => linking.show(procedures, 0),
     );
     linking.stop();
+    await parquetExport.requirePseudonyms((names) => identifies(db, names));
     const upload = await cancelledBySignals(
       (signal) =>
         withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) =>

@@ -207,8 +207,12 @@ async function startDaemon(
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
       rates,
-      exportDicom: dicomExporter(config, { anon: parts.anon, database: books, log, signal: stop }, closers),
-      exportPatientData: patientDataExporter(config, log, stop),
+      exportDicom: dicomExporter(
+        config,
+        { anon: parts.anon, raw: parts.raw, database: books, log, signal: stop },
+        closers,
+      ),
+      exportPatientData: patientDataExporter(config, books, log, stop),
       status: () =>
         collectStatus({
           queues,

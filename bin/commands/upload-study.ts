@@ -34,7 +34,8 @@ export async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode
   closers.add('bar', () => bar.stop());
   try {
     const anon = nodeClient(config, required(config.anon), closers);
-    const parts = exportParts(config, log, anon, database(config, log, closers));
+    const raw = config.raw === null ? null : nodeClient(config, config.raw, closers);
+    const parts = exportParts(config, log, { anon, raw }, database(config, log, closers));
     const exported = await cancelledBySignals(
       (signal) =>
         exportStudy(

@@ -9,6 +9,8 @@ export {
   type DicomNode,
 } from './negotiation.js';
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
+export { inspected, type DataSetInspector } from './data-set/inspected.js';
+export type { TextKind, TextValue } from './data-set/values-in.js';
 export * from './errors.js';
 export {
   describeStatus,

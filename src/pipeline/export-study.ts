@@ -3,6 +3,7 @@ import {
   AlreadyExportedError,
   ExportIncompleteError,
   NotAnonymisedError,
+  NotDeidentifiedError,
   NotInProjectError,
   remotePath,
   withSafeHaven,
@@ -14,14 +15,24 @@ import {
 import { studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { IdentifierNames, Logger } from '../core/log.js';
 import { slugify } from '../core/slug/slug.js';
-import { encodeFileMeta, isCompressed, type IncomingInstance, type NodeClient } from '../dimse/index.js';
+import {
+  encodeFileMeta,
+  findStudies,
+  isCompressed,
+  type IncomingInstance,
+  type NodeClient,
+} from '../dimse/index.js';
+import { DeidentifiedCheck } from './deidentified.js';
 import { fetchStudy } from './fetch-study.js';
 import type { KeyedLock } from './keyed-lock.js';
+import { knownOriginals } from './known-originals.js';
 import { listStudy, type StudyContents } from './study-contents.js';
 
 /** What exports of studies need; times in milliseconds. */
 export interface ExportParts {
   readonly anon: NodeClient;
+  /** Knows the originals of what it gave away; null = none is configured. */
+  readonly raw: NodeClient | null;
   readonly database: Database;
   readonly ftps: FtpsSettings;
   /** One export at a time of a study in this process; between processes the database decides. */
@@ -31,6 +42,8 @@ export interface ExportParts {
     readonly transferTimeoutMs: number;
     /** Most UIDs in the list of one C-GET. */
     readonly moveBatch: number;
+    /** Instances need not say that the identity was removed (PIXL_EXPORT_UNVERIFIED). */
+    readonly unverified: boolean;
   };
   readonly log: Logger;
   readonly nameOf: IdentifierNames;
@@ -60,8 +73,11 @@ export interface ExportedStudy {
  * the wire, all of it as it comes. Only when the zip is there whole, with every instance that the store lists, it gets its
  * name, and together with that the study is noted as exported.
  *
- * @throws AlreadyExportedError, NotInProjectError, NotAnonymisedError, ExportIncompleteError, InvalidValueError (a project
- *   that makes no name of a folder); what the database, associations and SafeHaven.put fail with
+ * Nothing leaves that is not known to be de-identified (docs/adr/0014-exports-fail-closed.md): what can be known without an
+ * instance is looked at before anything is sent, and each instance before its name or any byte of it is.
+ *
+ * @throws NotDeidentifiedError, AlreadyExportedError, NotInProjectError, NotAnonymisedError, ExportIncompleteError,
+ *   InvalidValueError (a project that makes no name of a folder); what the database, associations and SafeHaven.put fail with
  */
 export async function exportStudy(request: ExportRequest, parts: ExportParts): Promise<ExportedStudy> {
   const projectSlug = slugify(request.projectName);
@@ -82,7 +98,29 @@ async function requireExportable(
   const study = await findExportable(database, projectSlug, studyUid);
   if (study === null) throw new NotInProjectError();
   if (study.isExported) throw new AlreadyExportedError();
+  if (study.pseudoStudyUid === null) throw new NotDeidentifiedError('no-pseudonym');
   return studyInstanceUid(study.pseudoStudyUid);
+}
+
+/** What is known before an instance is asked for. @throws NotDeidentifiedError, NotAnonymisedError */
+async function examine(
+  pseudoStudyUid: StudyInstanceUid,
+  { anon, raw, database, settings, log }: ExportParts,
+  signal: AbortSignal,
+): Promise<{ readonly contents: StudyContents; readonly check: DeidentifiedCheck }> {
+  const { queryTimeoutMs, unverified } = settings;
+  const originals = await knownOriginals(pseudoStudyUid, { database, raw, queryTimeoutMs, log }, signal);
+  if (originals.studyUids.includes(pseudoStudyUid)) throw new NotDeidentifiedError('pseudonym-is-original');
+  if (unverified && !originals.isKnown) throw new NotDeidentifiedError('nothing-known');
+  const check = new DeidentifiedCheck(pseudoStudyUid, originals, !unverified);
+  const contents = await listStudy(anon, pseudoStudyUid, null, queryTimeoutMs, signal);
+  if (contents.size === 0) throw new NotAnonymisedError(anon.name);
+  const studies = await anon.withQueryRetrieve(
+    (association) => findStudies(association, { studyInstanceUid: pseudoStudyUid }, queryTimeoutMs),
+    signal,
+  );
+  check.requireListed(studies, contents);
+  return { contents, check };
 }
 
 async function upload(
@@ -91,14 +129,13 @@ async function upload(
   pseudoStudyUid: StudyInstanceUid,
   parts: ExportParts,
 ): Promise<ExportedStudy> {
-  const { anon, database, ftps, settings, log } = parts;
+  const { database, ftps, log } = parts;
   const path = remotePath(projectSlug, `${pseudoStudyUid}.zip`);
-  const contents = await listStudy(anon, pseudoStudyUid, null, settings.queryTimeoutMs, request.signal);
-  if (contents.size === 0) throw new NotAnonymisedError(anon.name);
+  const { contents, check } = await examine(pseudoStudyUid, parts, request.signal);
   const startedMs = performance.now();
   const zips: ZipStream[] = [];
   const open = (): ZipStream['stream'] => {
-    const zip = studyZip(pseudoStudyUid, contents, request, parts);
+    const zip = studyZip(pseudoStudyUid, contents, check, request, parts);
     zips.push(zip);
     return zip.stream;
   };
@@ -106,6 +143,7 @@ async function upload(
     const outcome = await exportOnce(database, projectSlug, pseudoStudyUid, rename);
     if (outcome === 'already') throw new AlreadyExportedError();
     if (outcome === 'unknown') throw new NotInProjectError();
+    if (outcome === 'identified') throw new NotDeidentifiedError('pseudonym-is-original');
   };
   try {
     const bytes = await withSafeHaven(ftps, { log, signal: request.signal }, (haven) =>
@@ -123,6 +161,7 @@ async function upload(
 function studyZip(
   pseudoStudyUid: StudyInstanceUid,
   contents: StudyContents,
+  check: DeidentifiedCheck,
   request: ExportRequest,
   { anon, settings }: ExportParts,
 ): ZipStream {
@@ -139,9 +178,16 @@ function studyZip(
         signal: abandoned,
       },
       async (instance) => {
-        await entries.add(`${instance.sopInstanceUid}.dcm`, dicomFile(instance), {
-          compress: !isCompressed(instance.transferSyntax),
-        });
+        const dataSet = check.passed(instance);
+        // The zip names an entry before it asks for its content: before that the head has to be known.
+        const first = await dataSet.next();
+        try {
+          await entries.add(fileName(instance), dicomFile(instance, first, dataSet), {
+            compress: !isCompressed(instance.transferSyntax),
+          });
+        } finally {
+          await dataSet.return();
+        }
         request.onProgress?.((done += 1), contents.size);
       },
     );
@@ -150,7 +196,18 @@ function studyZip(
 }
 
 /** The data set's bytes as they came, behind what makes a file of them (PS3.10 7). */
-async function* dicomFile(instance: IncomingInstance): AsyncGenerator<Buffer, void, undefined> {
+async function* dicomFile(
+  instance: IncomingInstance,
+  first: IteratorResult<Buffer, void>,
+  rest: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
   yield encodeFileMeta(instance);
-  yield* instance.dataSet;
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}
+
+/** One name, whatever a store takes for a UID. */
+function fileName({ sopInstanceUid }: IncomingInstance): string {
+  return `${encodeURIComponent(sopInstanceUid)}.dcm`;
 }

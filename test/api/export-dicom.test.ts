@@ -6,6 +6,7 @@ import {
   FtpsConnectionError,
   FtpsStorageFullError,
   NotAnonymisedError,
+  NotDeidentifiedError,
   NotInProjectError,
   remotePath,
 } from '../../src/core/exports/index.js';
@@ -65,6 +66,7 @@ describe('POST /export-dicom', () => {
 
   const failures: readonly (readonly [Error, number, string])[] = [
     [new AlreadyExportedError(), 409, 'ALREADY_EXPORTED'],
+    [new NotDeidentifiedError('carries-mrn', '(0010,0020)'), 409, 'NOT_DEIDENTIFIED'],
     [new NotInProjectError(), 404, 'UNKNOWN_STUDY'],
     [new NotAnonymisedError('ANON'), 404, 'UNKNOWN_STUDY'],
     [new ExportIncompleteError('ANON', 2, ['1.2.3']), 503, 'EXPORT_INCOMPLETE'],

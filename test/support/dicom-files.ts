@@ -398,6 +398,51 @@ export interface MadeStudy {
 
 export const UID_ROOT = '1.2.826.0.1.3680043.8.498.1000';
 
+/** What a de-identifying store writes (PS3.15 E.1.1). */
+export const IDENTITY_REMOVED: readonly Element[] = [
+  { tag: 0x00120062, vr: 'CS', value: 'YES' },
+  { tag: 0x00120063, vr: 'LO', value: 'as tests do it' },
+];
+/** Where the UIDs are that it gives. */
+const PSEUDO_ROOT = '2.25.113619';
+
+/** A study as a de-identifying store has it, and what the archives know it by. */
+export interface DeidentifiedStudy extends MadeStudy {
+  readonly original: {
+    readonly studyInstanceUid: string;
+    readonly mrn: string;
+    readonly accession: string;
+    /** In the order of `instances`. */
+    readonly sopInstanceUids: readonly string[];
+  };
+}
+
+/** Writes a study as a de-identifying store has it. @param options an `extra` of a series takes the place of the marks */
+export async function makeDeidentifiedStudy(
+  folder: string,
+  options: StudyOptions,
+): Promise<DeidentifiedStudy> {
+  const { study } = options;
+  const made = await makeStudy(folder, {
+    uidRoot: PSEUDO_ROOT,
+    mrn: `ANON-${study}`,
+    accession: `ANONA${study}`,
+    patientName: 'ANON',
+    extra: IDENTITY_REMOVED,
+    ...options,
+  });
+  const original = (uid: string): string => uid.replace(PSEUDO_ROOT, UID_ROOT);
+  return {
+    ...made,
+    original: {
+      studyInstanceUid: original(made.studyInstanceUid),
+      mrn: `CANARYM${study}`,
+      accession: `CANARYA${study}`,
+      sopInstanceUids: made.sopInstanceUids.map(original),
+    },
+  };
+}
+
 /** Writes a study into a folder: one series of three CT images, unless told otherwise. */
 export async function makeStudy(folder: string, options: StudyOptions): Promise<MadeStudy> {
   mkdirSync(folder, { recursive: true });

@@ -1,6 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { InvalidValueError } from '../../core/errors.js';
-import { AlreadyExportedError, NotAnonymisedError, NotInProjectError } from '../../core/exports/index.js';
+import {
+  AlreadyExportedError,
+  NotAnonymisedError,
+  NotDeidentifiedError,
+  NotInProjectError,
+} from '../../core/exports/index.js';
 import { studyInstanceUid, type StudyInstanceUid } from '../../core/ids.js';
 import type { Logger } from '../../core/log.js';
 import { projectName } from '../../core/message.js';
@@ -19,7 +24,9 @@ export function addExportDicom(app: FastifyInstance, services: ApiServices, log:
         summary: 'Send an anonymised study to the safe haven',
         description:
           'As a zip with one DICOM file for each image that the anonymising store lists. Answered when it is there whole ' +
-          'and noted as exported. A study is sent once; after an error that may pass, ask again.',
+          'and noted as exported. A study is sent once; after an error that may pass, ask again. 409 NOT_DEIDENTIFIED: the study ' +
+          'has no pseudonym, or the one that the archives know, or an image carries an identifier of the original, or does ' +
+          'not say that the identity was removed; nothing of the study is in the safe haven then.',
         body: {
           type: 'object',
           required: ['study_uid', 'project_name'],
@@ -69,6 +76,8 @@ function refusalOf(error: unknown): RequestRefusedError | null {
   if (error instanceof InvalidValueError) return new RequestRefusedError('INVALID_BODY', error.message);
   if (error instanceof AlreadyExportedError)
     return new RequestRefusedError('ALREADY_EXPORTED', error.message);
+  if (error instanceof NotDeidentifiedError)
+    return new RequestRefusedError('NOT_DEIDENTIFIED', error.message);
   if (error instanceof NotInProjectError || error instanceof NotAnonymisedError)
     return new RequestRefusedError('UNKNOWN_STUDY', error.message);
   return null;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { InvalidValueError } from '../../core/errors.js';
-import { ExtractNotFoundError } from '../../core/exports/index.js';
+import { ExtractNotFoundError, NotDeidentifiedError } from '../../core/exports/index.js';
 import type { Logger } from '../../core/log.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
@@ -17,7 +17,8 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
         summary: "Send an extract's parquet files to the safe haven",
         description:
           'What stands in the exports for that project and time: the public part, the radiology table, the linker. ' +
-          'Answered when all of it is there. A file is there whole or not at all; after an error, ask again.',
+          'Answered when all of it is there. A file is there whole or not at all; after an error, ask again. 409 NOT_DEIDENTIFIED: ' +
+          'a table names a study as an archive knows it; nothing is sent then.',
         body: {
           type: 'object',
           required: ['project_name', 'extract_datetime'],
@@ -27,7 +28,7 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
           },
           additionalProperties: true,
         },
-        response: { 200: uploadSchema, ...errorResponses(400, 401, 403, 404, 413, 415, 422, 501, 503) },
+        response: { 200: uploadSchema, ...errorResponses(400, 401, 403, 404, 409, 413, 415, 422, 501, 503) },
       },
     },
     async (request) => {
@@ -47,6 +48,8 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
         if (error instanceof InvalidValueError) throw new RequestRefusedError('INVALID_BODY', error.message);
         if (error instanceof ExtractNotFoundError)
           throw new RequestRefusedError('UNKNOWN_EXTRACT', 'there is no such extract in the exports');
+        if (error instanceof NotDeidentifiedError)
+          throw new RequestRefusedError('NOT_DEIDENTIFIED', error.message);
         throw error;
       }
     },

@@ -119,6 +119,8 @@ export interface Config {
   readonly exportRootDir: string;
   /** null = not wholly configured. */
   readonly ftps: FtpsConfig | null;
+  /** Images need not say that the identity was removed. */
+  readonly exportUnverified: boolean;
   readonly embeddedDir: string;
   /** What the embedded stores listen on, where raw or anon is none that is configured. */
   readonly embeddedStores: { readonly raw: ListenAddress; readonly anon: ListenAddress };

@@ -71,6 +71,7 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     },
     exportRootDir: reader.defaulted(variables.exportRootDir),
     ftps: ftpsOf(reader, needs.has('ftps')),
+    exportUnverified: reader.defaulted(variables.exportUnverified),
     embeddedDir: reader.defaulted(variables.embeddedDir),
     embeddedStores: {
       raw: embeddedStoreOf(reader, 'raw'),

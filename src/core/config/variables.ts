@@ -255,6 +255,12 @@ export const variables = {
       "PEM file of the authorities that may sign the FTPS server's certificate; without it those of Node.js.",
     ),
   },
+  exportUnverified: exports_.defaulted(
+    'PIXL_EXPORT_UNVERIFIED',
+    kinds.flag,
+    'false',
+    'Export images that do not say that the identity was removed, (0012,0062) YES, too, of a store that does not set it. Everything else is looked for as ever.',
+  ),
   embeddedDir: embedded.defaulted(
     'PIXL_EMBEDDED_DIR',
     kinds.path,

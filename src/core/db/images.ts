@@ -117,10 +117,11 @@ export interface ExportedImage {
   readonly accessionNumber: string;
   /** null = PIXL wrote the row without it. */
   readonly studyUid: string | null;
-  readonly pseudoStudyUid: string;
+  /** null = nobody filled it in. */
+  readonly pseudoStudyUid: string | null;
 }
 
-/** The project's studies that are in the safe haven, as one snapshot has them. */
+/** The project's studies that are in the safe haven, as one snapshot has them; whoever links them looks at their names. */
 export function exportedImages(
   database: Database,
   slug: string,
@@ -129,66 +130,9 @@ export function exportedImages(
     `SELECT i.mrn, i.accession_number AS "accessionNumber", i.study_uid AS "studyUid",
             i.pseudo_study_uid AS "pseudoStudyUid"
      FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
-     WHERE e.slug = $1 AND i.exported_at IS NOT NULL AND i.pseudo_study_uid IS NOT NULL`,
+     WHERE e.slug = $1 AND i.exported_at IS NOT NULL`,
     [slug],
   );
-}
-
-/** A study of a project that may be exported. */
-export interface ExportableStudy {
-  /** Its UID in the anonymising store, which is its name in the safe haven. */
-  readonly pseudoStudyUid: string;
-  readonly isExported: boolean;
-}
-
-/**
- * Looks a study up by its pseudonymous UID, or else by the cohort's. A row whose pseudonymous UID nobody filled in is of an
- * anonymising store that keeps UIDs.
- */
-export async function findExportable(
-  queries: Queries,
-  slug: string,
-  studyUid: string,
-): Promise<ExportableStudy | null> {
-  for (const which of ['i.pseudo_study_uid = $2', 'i.study_uid = $2']) {
-    const { rows } = await queries.query<ExportableStudy>(
-      `SELECT coalesce(i.pseudo_study_uid, i.study_uid) AS "pseudoStudyUid",
-              bool_or(i.exported_at IS NOT NULL) AS "isExported"
-       FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
-       WHERE e.slug = $1 AND ${which} GROUP BY 1 ORDER BY 1 LIMIT 1`,
-      [slug, studyUid],
-    );
-    if (rows[0] !== undefined) return rows[0];
-  }
-  return null;
-}
-
-/**
- * Does `place` and notes in the same transaction that the study has been exported; of several at once, also in other
- * processes, the first. When `place` throws nothing is noted.
- *
- * @returns `already` when it was exported before, `unknown` when the project has no such study: nothing was done then
- */
-export async function exportOnce(
-  database: Database,
-  slug: string,
-  pseudoStudyUid: string,
-  place: () => Promise<void>,
-): Promise<'exported' | 'already' | 'unknown'> {
-  return database.transaction(async (queries) => {
-    await lockUntilCommit(queries, `export ${slug} ${pseudoStudyUid}`);
-    const study = await findExportable(queries, slug, pseudoStudyUid);
-    if (study === null) return 'unknown';
-    if (study.isExported) return 'already';
-    await place();
-    await queries.query(
-      `UPDATE ${SCHEMA}.image i SET exported_at = $3::timestamptz, pseudo_study_uid = $2
-       FROM ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.exported_at IS NULL
-       AND (i.pseudo_study_uid = $2 OR (i.pseudo_study_uid IS NULL AND i.study_uid = $2))`,
-      [slug, pseudoStudyUid, new Date().toISOString()],
-    );
-    return 'exported';
-  });
 }
 
 const given = (columns: string, arrays: string): string => `given AS MATERIALIZED (
@@ -237,6 +181,7 @@ function columnsOf(images: readonly CohortImage[]): (readonly (string | null)[])
   ];
 }
 
-async function lockUntilCommit(queries: Queries, what: string): Promise<void> {
+/** Of several transactions that lock the same, one goes on at a time. */
+export async function lockUntilCommit(queries: Queries, what: string): Promise<void> {
   await queries.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`pixl-imaging ${what}`]);
 }

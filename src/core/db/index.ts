@@ -11,18 +11,25 @@ export {
   type EmbeddedServerOptions,
 } from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
+export {
+  exportOnce,
+  findExportable,
+  hasTable,
+  identifiersBehind,
+  identifies,
+  trimmed,
+  type ExportableStudy,
+  type KnownIdentifiers,
+} from './exportable.js';
 export { defaultHoldPolicy, recordWithRetry, untilDatabase, type HoldPolicy } from './hold.js';
 export { HeldLocks, type LockName } from './held-locks.js';
 export {
   addImages,
   exportedImages,
   exportedStudies,
-  exportOnce,
-  findExportable,
   findOrCreateExtract,
   LOOKUP_BATCH,
   type CohortImage,
-  type ExportableStudy,
   type ExportedImage,
 } from './images.js';
 export {

@@ -142,6 +142,57 @@ export class NotAnonymisedError extends PixlError {
   }
 }
 
+/** Why a study is not known to be de-identified. */
+export type IdentityDoubt =
+  | 'no-pseudonym'
+  | 'pseudonym-is-original'
+  | 'nothing-known'
+  | 'originals-forgotten'
+  | 'carries-mrn'
+  | 'carries-accession-number'
+  | 'carries-study-uid'
+  | 'carries-sop-instance-uid'
+  | 'another-instance'
+  | 'not-marked'
+  | 'unreadable'
+  | 'names-a-study';
+
+const DOUBTS: Readonly<Record<IdentityDoubt, string>> = {
+  'no-pseudonym': 'nobody has filled in its pseudo_study_uid',
+  'pseudonym-is-original': 'its pseudo_study_uid is the Study Instance UID that the archives know it by',
+  'nothing-known': 'nothing is known of the original study that it could be compared with',
+  'originals-forgotten': 'which images of it were delivered is not known any more; request the study again',
+  'carries-mrn': 'the MRN is in it',
+  'carries-accession-number': 'the accession number is in it',
+  'carries-study-uid': 'the original Study Instance UID is in it',
+  'carries-sop-instance-uid': 'an original SOP Instance UID is in it',
+  'another-instance': 'an image is not what it was sent as',
+  'not-marked': 'an image does not say that the identity was removed: (0012,0062) is not YES',
+  unreadable: 'it can not be looked at',
+  'names-a-study': 'a name in it is one that an archive knows: a study UID, an MRN or an accession number',
+};
+
+/**
+ * What is to be exported is not known to be de-identified. Nothing of it has got its name in the safe haven, and no byte of
+ * the image that raised the doubt has been sent.
+ */
+export class NotDeidentifiedError extends PixlError {
+  readonly code = 'NOT_DEIDENTIFIED';
+  readonly retry = 'never';
+  readonly doubt: IdentityDoubt;
+  /** A tag, a file, or what else says where; never a value. */
+  readonly where: string | null;
+
+  constructor(doubt: IdentityDoubt, where: string | null = null, cause?: unknown) {
+    super(
+      `NOT_DEIDENTIFIED: not known to be de-identified: ${DOUBTS[doubt]}${where === null ? '' : `: ${where}`}`,
+      { cause },
+    );
+    this.doubt = doubt;
+    this.where = where;
+  }
+}
+
 /** The anonymising store lists images that it did not send. Nothing of the study was exported. */
 export class ExportIncompleteError extends PixlError {
   readonly code = 'EXPORT_INCOMPLETE';

@@ -15,8 +15,10 @@ export {
   FtpsStorageFullError,
   FtpsTlsError,
   NotAnonymisedError,
+  NotDeidentifiedError,
   NotInProjectError,
   type FtpsTlsProblem,
+  type IdentityDoubt,
 } from './errors.js';
 export {
   checkSafeHaven,
@@ -26,6 +28,7 @@ export {
   type SafeHaven,
   type SafeHavenOptions,
 } from './ftps.js';
+export type { Identifies } from './named-studies.js';
 export type { UploadedFile, UploadProgress, UploadResult } from './upload-extract.js';
 export { remotePath, type RemotePath } from './remote-path.js';
 export { zipStream, type ZipEntries, type ZipStream } from './zip-stream.js';

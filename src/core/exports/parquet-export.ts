@@ -9,6 +9,7 @@ import { parseIsoTimestamp, type Timestamp } from '../timestamp.js';
 import { ExportFilesError, ExtractNotFoundError } from './export-errors.js';
 import { copyFiles, digestOf, filesOf, flushFolder, type FolderFile } from './folder-files.js';
 import type { SafeHaven } from './ftps.js';
+import { requirePseudonyms, type Identifies } from './named-studies.js';
 import { uploadExtract, type UploadProgress, type UploadResult } from './upload-extract.js';
 import { writeParquet, type ParquetColumn, type ParquetRecord } from './parquet-file.js';
 import { LINKER_COLUMNS, RadiologyLinker, type LinkerCounts } from './radiology-linker.js';
@@ -103,7 +104,8 @@ export class ParquetExport {
    *
    * @param images the project's studies that are exported
    * @param onProgress told now and then how many of the extract's procedures are read
-   * @throws CohortFileError, ExportFilesError
+   * @throws NotDeidentifiedError when one of them has no name but the one that the archives know; CohortFileError,
+   *   ExportFilesError
    */
   async exportRadiologyLinker(
     extractFolder: string,
@@ -136,6 +138,16 @@ export class ParquetExport {
   /** Whether a public part stands in the exports. */
   hasPublicPart(): Promise<boolean> {
     return isThere(join(this.folder, 'omop', 'public'));
+  }
+
+  /**
+   * Looks whether the tables that name studies know them by nothing but pseudonyms. To be called before `upload`.
+   *
+   * @param identifies whether one of some names is one that an archive knows; null = nobody can tell
+   * @throws NotDeidentifiedError, ExtractNotFoundError, ExportFilesError
+   */
+  async requirePseudonyms(identifies: Identifies | null): Promise<void> {
+    await requirePseudonyms(this.folder, await this.files(), identifies);
   }
 
   /**

@@ -4,6 +4,7 @@ import { keyedLine, mergeJoin } from '../cohort/merge-join.js';
 import type { SourceRow } from '../cohort/source.js';
 import { TAB } from '../cohort/tabbed.js';
 import type { ExportedImage } from '../db/index.js';
+import { NotDeidentifiedError } from './errors.js';
 import type { ParquetColumn } from './parquet-file.js';
 
 /** The columns of `IMAGE_LINKER.parquet`. */
@@ -41,7 +42,12 @@ export class RadiologyLinker {
     return this.#counts;
   }
 
-  /** Reads both sides; a row of the extract that is bad has no study, and is left out. */
+  /**
+   * Reads both sides; a row of the extract that is bad has no study, and is left out.
+   *
+   * @throws NotDeidentifiedError when an exported study has no name of its own in the safe haven, whether or not the extract
+   *   asks for it: it lies there under the one that the archives know
+   */
   async read(
     extract: AsyncIterable<readonly SourceRow[]>,
     images: AsyncIterable<ExportedImage>,
@@ -60,7 +66,7 @@ export class RadiologyLinker {
       onProgress(this.#counts.procedures);
     }
     for await (const { mrn, accessionNumber, studyUid, pseudoStudyUid } of images) {
-      const held: Held = [studyUid, pseudoStudyUid];
+      const held: Held = [studyUid, pseudonymOf(pseudoStudyUid, studyUid)];
       this.#held.add(`${studyKey(mrn.trim(), accessionNumber.trim())}${TAB}${JSON.stringify(held)}`);
     }
   }
@@ -87,6 +93,14 @@ export class RadiologyLinker {
   close(): void {
     for (const sort of [this.#wanted, this.#held, this.#pairs]) sort.close();
   }
+}
+
+function pseudonymOf(pseudoStudyUid: string | null, studyUid: string | null): string {
+  const pseudonym = (pseudoStudyUid ?? '').trim();
+  if (pseudonym === '') throw new NotDeidentifiedError('no-pseudonym', 'a study that is exported');
+  if (pseudonym === (studyUid ?? '').trim())
+    throw new NotDeidentifiedError('pseudonym-is-original', 'a study that is exported');
+  return pseudonym;
 }
 
 /** Of one length and without a tab, whatever the two hold. */

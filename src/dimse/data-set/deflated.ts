@@ -8,10 +8,28 @@ const SLICE_LENGTH = 16_384;
  * Inflates a deflated data set (PS3.5 A.5, RFC 1951) as it is asked for. What comes behind the deflated stream, a
  * NULL for even length, is dropped.
  *
+ * @param behind `nothing behind`: more than that NULL is damage
  * @throws DataSetDeflateError when the bytes are damaged or break off
  */
-export function inflated(dataSet: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  return through(createInflateRaw(), dataSet);
+export async function* inflated(
+  dataSet: AsyncIterable<Buffer>,
+  behind: 'anything behind' | 'nothing behind' = 'anything behind',
+): AsyncGenerator<Buffer, void, undefined> {
+  const zlib = createInflateRaw();
+  const read = { bytes: 0 };
+  yield* through(zlib, counted(dataSet, read));
+  if (behind === 'nothing behind' && read.bytes > zlib.bytesWritten + 1)
+    throw new DataSetDeflateError('there is more behind its end');
+}
+
+async function* counted(
+  dataSet: AsyncIterable<Buffer>,
+  read: { bytes: number },
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const piece of dataSet) {
+    read.bytes += piece.length;
+    yield piece;
+  }
 }
 
 /** Deflates a data set as it is asked for, with a NULL for even length at its end if need be (PS3.5 A.5). */

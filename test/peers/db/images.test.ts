@@ -206,35 +206,46 @@ describe('The images of a cohort', function () {
   it('are not noted as exported when that fails', async () => {
     await withExtract(async (database, extractId) => {
       await addImages(database, extractId, [image(1)]);
-      const failing = exportOnce(database, 'test-extract', '1.2.3.1', () =>
+      await database.query("UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1'");
+      const failing = exportOnce(database, 'test-extract', '2.25.1', () =>
         Promise.reject(new RangeError('no room')),
       );
       expect(await failing.catch((error: unknown) => error)).to.be.an.instanceOf(RangeError);
       expect(await findExportable(database, 'test-extract', '1.2.3.1')).to.deep.equal({
-        pseudoStudyUid: '1.2.3.1',
+        pseudoStudyUid: '2.25.1',
         isExported: false,
       });
     });
   });
 
-  it('are known by their pseudonymous UID, or by their own', async () => {
+  it('are known by their pseudonymous UID, or by their own, and have no other name', async () => {
     await withExtract(async (database, extractId) => {
-      await addImages(database, extractId, [image(1), image(2)]);
+      await addImages(database, extractId, [image(1), image(2), image(3)]);
       await database.query(
-        "UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1' WHERE study_uid = '1.2.3.1'",
+        `UPDATE pixl_pipeline.image SET pseudo_study_uid = CASE study_uid WHEN '1.2.3.1' THEN '2.25.1 ' WHEN '1.2.3.2' THEN ' ' END`,
       );
-      const pseudonyms = ['2.25.1', '1.2.3.1', '1.2.3.2', '1.2.3.9'].map(
+      const pseudonyms = ['2.25.1', '1.2.3.1', '1.2.3.2', '1.2.3.3', '1.2.3.9'].map(
         async (uid) => (await findExportable(database, 'test-extract', uid))?.pseudoStudyUid,
       );
-      expect(await Promise.all(pseudonyms)).to.deep.equal(['2.25.1', '2.25.1', '1.2.3.2', undefined]);
-      // An anonymising store that keeps UIDs: nobody fills the pseudonym in.
-      expect(await exportOnce(database, 'test-extract', '1.2.3.2', () => Promise.resolve())).to.equal(
-        'exported',
+      expect(await Promise.all(pseudonyms)).to.deep.equal(['2.25.1', '2.25.1', null, null, undefined]);
+      expect(await exportOnce(database, 'test-extract', '1.2.3.3', () => Promise.resolve())).to.equal(
+        'unknown',
       );
-      const { rows } = await database.query(
-        "SELECT pseudo_study_uid FROM pixl_pipeline.image WHERE study_uid = '1.2.3.2'",
-      );
-      expect(rows).to.deep.equal([{ pseudo_study_uid: '1.2.3.2' }]);
+    });
+  });
+
+  it('are not exported under a name that an archive knows, also when it was given meanwhile', async () => {
+    await withExtract(async (database, extractId) => {
+      await addImages(database, extractId, [image(1), image(2)]);
+      for (const named of ['study_uid', "'1.2.3.2'"]) {
+        await database.query(
+          `UPDATE pixl_pipeline.image SET pseudo_study_uid = ${named} WHERE study_uid = '1.2.3.1'`,
+        );
+        const uid = named === 'study_uid' ? '1.2.3.1' : '1.2.3.2';
+        expect(
+          await exportOnce(database, 'test-extract', uid, () => Promise.reject(new Error('placed'))),
+        ).to.equal('identified');
+      }
     });
   });
 });

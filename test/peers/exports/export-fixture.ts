@@ -14,8 +14,12 @@ import { slugify } from '../../../src/core/slug/slug.js';
 import { NodeClient } from '../../../src/dimse/index.js';
 import { exportStudy, KeyedLock, type ExportedStudy, type ExportParts } from '../../../src/pipeline/index.js';
 import { nodesEnv } from '../../support/cli.js';
-import { dcmsend } from '../../support/dcmtk.js';
-import { makeStudy, type MadeStudy, type StudyOptions } from '../../support/dicom-files.js';
+import type { NodeAddress } from '../../support/dcmtk.js';
+import {
+  makeDeidentifiedStudy,
+  type DeidentifiedStudy,
+  type StudyOptions,
+} from '../../support/dicom-files.js';
 import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
 import { sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { run } from '../../support/processes.js';
@@ -25,29 +29,45 @@ import { tempDir, type TempDir } from '../../support/temp-dir.js';
 export const PROJECT = 'Köln Cohort 1';
 export const SLUG = slugify(PROJECT);
 
+/** An anonymising store. */
+export interface AnonStore extends NodeAddress {
+  load(files: readonly string[]): Promise<void>;
+  deleteAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** An anonymising store, a safe haven and a database for each test: all real. */
-export interface ExportFixture {
-  readonly anon: Orthanc;
+export interface ExportFixture<Store extends AnonStore = Orthanc> {
+  readonly anon: Store;
   readonly haven: Proftpd;
   readonly database: Database;
   /** For files of the test. */
   readonly folder: string;
   /** What the command line sees. */
   env(port?: 'implicit' | 'explicit'): Record<string, string>;
-  /** A study in anon and in the project, under the UID that it has. */
-  study(options?: Partial<StudyOptions>): Promise<MadeStudy>;
-  /** Notes a study as one of the project's. */
-  register(...studies: readonly MadeStudy[]): Promise<void>;
-  parts(change?: { readonly ftps?: FtpsSettings }): ExportParts;
-  export(study: MadeStudy, parts?: ExportParts, signal?: AbortSignal): Promise<ExportedStudy>;
-  exportedAt(study: MadeStudy): Promise<number | null>;
+  /** A de-identified study in anon and in the project. */
+  study(options?: Partial<StudyOptions>): Promise<DeidentifiedStudy>;
+  /** Notes studies as the project's, as the archives know them, with the UIDs that they have in anon as pseudonyms. */
+  register(...studies: readonly DeidentifiedStudy[]): Promise<void>;
+  parts(change?: {
+    readonly ftps?: FtpsSettings;
+    readonly raw?: NodeClient;
+    readonly unverified?: boolean;
+  }): ExportParts;
+  export(study: DeidentifiedStudy, parts?: ExportParts, signal?: AbortSignal): Promise<ExportedStudy>;
+  exportedAt(study: DeidentifiedStudy): Promise<number | null>;
   /** The zip in the safe haven, tested and taken apart into a folder: file names to paths. */
-  unzipped(study: MadeStudy): Promise<ReadonlyMap<string, string>>;
+  unzipped(study: DeidentifiedStudy): Promise<ReadonlyMap<string, string>>;
 }
 
-/** Registers the hooks of a suite of exports. */
+/** Registers the hooks of a suite of exports, with an Orthanc as the anonymising store. */
 export function useExports(): ExportFixture {
-  let anon: Orthanc;
+  return useExportsFrom(() => startOrthanc({ aeTitle: 'ORTHANC_ANON' }));
+}
+
+/** The same with any store. */
+export function useExportsFrom<Store extends AnonStore>(start: () => Promise<Store>): ExportFixture<Store> {
+  let anon: Store;
   let haven: Proftpd;
   let folder: TempDir;
   let address: DatabaseAddress;
@@ -56,7 +76,7 @@ export function useExports(): ExportFixture {
   let studies = 0;
 
   before(async function () {
-    anon = await startOrthanc({ aeTitle: 'ORTHANC_ANON' });
+    anon = await start();
     haven = await sharedProftpd();
     address = await (await sharedPostgres()).createDatabase();
   });
@@ -81,12 +101,12 @@ export function useExports(): ExportFixture {
     folder.remove();
   });
 
-  const register = async (...made: readonly MadeStudy[]): Promise<void> => {
+  const register = async (...made: readonly DeidentifiedStudy[]): Promise<void> => {
     const extractId = await findOrCreateExtract(database, SLUG);
     await addImages(
       database,
       extractId,
-      made.map(({ mrn, accession, studyInstanceUid: uid }) => ({
+      made.map(({ original: { mrn, accession, studyInstanceUid: uid } }) => ({
         accessionNumber: accession,
         mrn,
         studyDate: '2023-01-01',
@@ -94,13 +114,23 @@ export function useExports(): ExportFixture {
         pseudoPatientId: null,
       })),
     );
+    await database.query(
+      `UPDATE pixl_pipeline.image SET pseudo_study_uid = pseudo
+       FROM unnest($1::text[], $2::text[]) AS made (original, pseudo) WHERE study_uid = original`,
+      [made.map(({ original }) => original.studyInstanceUid), made.map((one) => one.studyInstanceUid)],
+    );
   };
-  const parts: ExportFixture['parts'] = ({ ftps = haven.settings('implicit') } = {}) => ({
+  const parts: ExportFixture['parts'] = ({
+    ftps = haven.settings('implicit'),
+    raw,
+    unverified = false,
+  } = {}) => ({
     anon: client,
+    raw: raw ?? null,
     database,
     ftps,
     lock: new KeyedLock(),
-    settings: { queryTimeoutMs: 10_000, transferTimeoutMs: 60_000, moveBatch: 100 },
+    settings: { queryTimeoutMs: 10_000, transferTimeoutMs: 60_000, moveBatch: 100, unverified },
     log: silentLogger,
     nameOf: hashedNames,
   });
@@ -128,8 +158,11 @@ export function useExports(): ExportFixture {
     }),
     study: async (options = {}) => {
       studies += 1;
-      const made = await makeStudy(join(folder.path, `study-${studies}`), { study: studies, ...options });
-      await dcmsend(anon, made.files);
+      const made = await makeDeidentifiedStudy(join(folder.path, `study-${studies}`), {
+        study: studies,
+        ...options,
+      });
+      await anon.load(made.files);
       await register(made);
       return made;
     },
@@ -139,7 +172,7 @@ export function useExports(): ExportFixture {
       exportStudy({ studyInstanceUid: studyInstanceUid(uid), projectName: PROJECT, signal }, given),
     exportedAt: async ({ studyInstanceUid: uid }) => {
       const { rows } = await database.query<{ at: number | null }>(
-        'SELECT extract(epoch FROM exported_at)::float8 AS at FROM pixl_pipeline.image WHERE study_uid = $1',
+        'SELECT extract(epoch FROM exported_at)::float8 AS at FROM pixl_pipeline.image WHERE pseudo_study_uid = $1',
         [uid],
       );
       return rows[0]?.at ?? null;

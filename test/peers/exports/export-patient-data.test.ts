@@ -1,15 +1,18 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { patientDataExporter } from '../../../bin/export-patient-data.js';
 import { loadConfig } from '../../../src/core/config/index.js';
 import { addImages, findOrCreateExtract, migrateUp, type Database } from '../../../src/core/db/index.js';
 import {
   ExtractNotFoundError,
   FtpsConnectionError,
+  LINKER_COLUMNS,
+  NotDeidentifiedError,
   ParquetExport,
   withSafeHaven,
+  writeParquet,
 } from '../../../src/core/exports/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { rowsOf, withDuckDb } from '../../core/cohort/duckdb.js';
@@ -263,6 +266,84 @@ describe('pixl-imaging export-patient-data', function () {
     });
   });
 
+  const identified: readonly (readonly [string, string])[] = [
+    ['has no pseudonym', 'NULL'],
+    ['has an empty pseudonym', "' '"],
+    ['has the UID that the archives know as its pseudonym', 'study_uid'],
+    ['has that UID with padding as its pseudonym', "study_uid || ' '"],
+    ["has another study's UID as its pseudonym", "'1.2.3.9'"],
+    ['has its accession number as its pseudonym', 'accession_number'],
+  ];
+  for (const [what, pseudo] of identified)
+    it(`sends nothing when an exported study ${what}`, async () => {
+      await withPlace(async ({ database, run, env, exportDir }) => {
+        await database.query(
+          `UPDATE pixl_pipeline.image SET exported_at = now(), pseudo_study_uid = '2.25.' || image_id`,
+        );
+        await database.query(
+          `INSERT INTO pixl_pipeline.image (accession_number, study_date, mrn, study_uid, extract_id)
+           SELECT 'CANARYA9', study_date, 'CANARYM9', '1.2.3.9', extract_id FROM pixl_pipeline.image LIMIT 1`,
+        );
+        await database.query(
+          `UPDATE pixl_pipeline.image SET ${/study_uid/.test(pseudo) ? "study_uid = '1.2.3.4'," : ''} pseudo_study_uid = ${pseudo.replace('study_uid', "'1.2.3.4'")}
+           WHERE accession_number = 'AA12345605'`,
+        );
+        const { code, stderr, stdout } = await run(fixture('omop'));
+        expect([code, stdout]).to.deep.equal([1, '']);
+        expect(stderr).to.contain('NOT_DEIDENTIFIED').and.not.contain('AA12345605');
+        expect(server.files()).to.deep.equal([]);
+        // What an older version left in the exports does not leave either.
+        const linker = join(exportDir, SLUG, 'all_extracts', TIME, LINKER);
+        mkdirSync(dirname(linker), { recursive: true });
+        const [{ name } = { name: null }] = (
+          await database.query<{ name: string | null }>(
+            `SELECT pseudo_study_uid AS name FROM pixl_pipeline.image WHERE accession_number = 'AA12345605'`,
+          )
+        ).rows;
+        await writeParquet(linker, LINKER_COLUMNS, [{ procedure_occurrence_id: 5, pseudo_study_uid: name }]);
+        const exporter = patientDataExporter(
+          loadConfig(env, new Set(['ftps'])),
+          database,
+          silentLogger,
+          new AbortController().signal,
+        );
+        const asked = ['Test Extract - UCLH OMOP CDM', '2023-12-07T14:08:58'] as const;
+        await rejection(exporter(...asked), NotDeidentifiedError);
+        expect(server.files()).to.deep.equal([]);
+        await writeParquet(linker, LINKER_COLUMNS, [
+          { procedure_occurrence_id: 5, pseudo_study_uid: '2.25.77' },
+        ]);
+        expect((await exporter(...asked)).files).to.have.length(2);
+      });
+    });
+
+  it('sends no radiology table that names studies as the archives do, and none that nobody can look at', async () => {
+    await withPlace(async ({ env, exportDir, database }) => {
+      const asked = ['Test Extract - UCLH OMOP CDM', '2023-12-07T14:08:58'] as const;
+      const parquetExport = new ParquetExport(...asked, exportDir);
+      await parquetExport.copyToExports(fixture('omop'));
+      const daemon = (books: Database | null): ReturnType<typeof patientDataExporter> =>
+        patientDataExporter(
+          loadConfig(env, new Set(['ftps'])),
+          books,
+          silentLogger,
+          new AbortController().signal,
+        );
+      for (const name of ['987654321', 'AA12345605']) {
+        await parquetExport.exportRadiology([
+          { procedure_occurrence_id: 4, image_identifier: name, image_report: 'y' },
+        ]);
+        await rejection(daemon(database)(...asked), NotDeidentifiedError);
+      }
+      await parquetExport.exportRadiology([
+        { procedure_occurrence_id: 4, image_identifier: 'f00d', image_report: 'y' },
+      ]);
+      await rejection(daemon(null)(...asked), NotDeidentifiedError);
+      expect(server.files()).to.deep.equal([]);
+      expect((await daemon(database)(...asked)).files).to.have.length(2);
+    });
+  });
+
   it('says what is missing before it does anything', async () => {
     const { code, stderr } = await runCli(['export-patient-data', fixture('omop')], {
       env: { PIXL_DB_HOST: '127.0.0.1' },
@@ -276,6 +357,7 @@ describe('pixl-imaging export-patient-data', function () {
       const env = { ...server.env('explicit'), HOST_EXPORT_ROOT_DIR: folder };
       const exporter = patientDataExporter(
         loadConfig(env, new Set(['ftps'])),
+        null,
         silentLogger,
         new AbortController().signal,
       );

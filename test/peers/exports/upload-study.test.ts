@@ -17,8 +17,9 @@ import { forgetPeakMemory, residentMemory } from '../../support/daemon.js';
 import { storescu } from '../../support/dcmtk.js';
 import {
   compress,
-  makeStudy,
+  makeDeidentifiedStudy,
   TRANSFER_SYNTAXES,
+  type DeidentifiedStudy,
   type MadeStudy,
   type TransferSyntaxName,
 } from '../../support/dicom-files.js';
@@ -28,7 +29,7 @@ import { LIMITED_USER, startFtpsProxy } from '../../support/proftpd.js';
 import { rejection } from '../../support/scripted-scp.js';
 import { PROJECT, SLUG, useExports } from './export-fixture.js';
 
-const command = (study: MadeStudy, project = PROJECT): string[] => [
+const command = (study: Pick<MadeStudy, 'studyInstanceUid'>, project = PROJECT): string[] => [
   'upload-study',
   '--study-uid',
   study.studyInstanceUid,
@@ -41,7 +42,7 @@ describe('pixl-imaging upload-study', () => {
   const zipOf = ({ studyInstanceUid: uid }: MadeStudy): string => `${SLUG}/${uid}.zip`;
 
   /** Every file of the zip against the one that was stored in anon. */
-  async function expectWhole(study: MadeStudy): Promise<void> {
+  async function expectWhole(study: DeidentifiedStudy): Promise<void> {
     const files = await exports.unzipped(study);
     expect([...files.keys()].sort()).to.deep.equal(study.sopInstanceUids.map((uid) => `${uid}.dcm`).sort());
     await run('dcmdump', ['-q', '-M', ...files.values()]);
@@ -94,15 +95,14 @@ describe('pixl-imaging upload-study', () => {
     await expectWhole(study);
   });
 
-  it('knows a study by the UID that the anonymising store gave it', async () => {
+  it('knows a study by the UID that the cohort has', async () => {
     const study = await exports.study();
-    await exports.database.query(
-      "UPDATE pixl_pipeline.image SET pseudo_study_uid = study_uid, study_uid = '1.2.3.4'",
+    const { code, json } = await runCli(
+      [...command({ studyInstanceUid: study.original.studyInstanceUid }), '--json'],
+      { env: exports.env() },
     );
-    const { code } = await runCli(['upload-study', '--study-uid', '1.2.3.4', '--project', PROJECT], {
-      env: exports.env(),
-    });
     expect([code, exports.haven.files()]).to.deep.equal([0, [zipOf(study)]]);
+    expect(json()).to.include({ study_uid: study.studyInstanceUid });
   });
 
   it('says what is not there: exit 3', async () => {
@@ -287,9 +287,9 @@ describe('pixl-imaging upload-study', () => {
   });
 
   it('puts 200 studies there at four at a time, each once, though each is asked for twice', async () => {
-    const studies: MadeStudy[] = [];
+    const studies: DeidentifiedStudy[] = [];
     for (let study = 1; study <= 200; study += 1)
-      studies.push(await makeStudy(exports.folder, { study, instances: 1, rows: 16, cols: 16 }));
+      studies.push(await makeDeidentifiedStudy(exports.folder, { study, instances: 1, rows: 16, cols: 16 }));
     await exports.anon.load(studies.flatMap(({ files }) => files));
     await exports.register(...studies);
     const parts = exports.parts();

@@ -1,0 +1,95 @@
+import { deliveredInstances, hasTable, identifiersBehind, uidKey, type Database } from '../core/db/index.js';
+import { NotDeidentifiedError } from '../core/exports/index.js';
+import { codeOf, InvalidValueError } from '../core/errors.js';
+import { accessionNumber, patientId, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
+import type { OriginalIdentifiers } from '../core/identifier-search.js';
+import type { Logger } from '../core/log.js';
+import { findStudies, type NodeClient } from '../dimse/index.js';
+import { listStudy } from './study-contents.js';
+
+/** Whence it is known how the archives know a study. */
+export interface OriginalSources {
+  readonly database: Database;
+  /** The raw store; null = none is configured. */
+  readonly raw: NodeClient | null;
+  readonly queryTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/**
+ * How the archives know the study behind a pseudonymous UID: what the rows and the ledger say, the instances that were
+ * delivered, and those that raw holds, which knows what was delivered without a database too (`pull`).
+ *
+ * @throws NotDeidentifiedError when images of it were delivered and nobody knows any more which; what the database throws, and
+ *   what raw fails with where it is the only one to know
+ */
+export async function knownOriginals(
+  pseudoStudyUid: StudyInstanceUid,
+  sources: OriginalSources,
+  signal: AbortSignal,
+): Promise<OriginalIdentifiers & { readonly isKnown: boolean }> {
+  const { database } = sources;
+  const identifiers = await identifiersBehind(database, pseudoStudyUid);
+  const studyUids = new Set(identifiers.studyUids);
+  const kept = (await hasTable(database, 'delivered'))
+    ? await deliveredInstances(database, identifiers.studyUids)
+    : new Map<string, ReadonlySet<string>>();
+  const keys = new Set([...kept.values()].flatMap((instances) => [...instances]));
+  const isKept = studyUids.size > 0 && identifiers.studyUids.every((uid) => kept.has(uid));
+  try {
+    for (const [uid, instances] of await heldByRaw(identifiers, sources, signal)) {
+      studyUids.add(uid);
+      for (const instance of instances) keys.add(uidKey(instance));
+    }
+  } catch (error) {
+    if (!isKept || signal.aborted) throw error;
+    sources.log.warn({ operation: 'export', code: codeOf(error) }, 'raw can not be asked for the originals');
+  }
+  if (keys.size === 0 && identifiers.wasDelivered) throw new NotDeidentifiedError('originals-forgotten');
+  return {
+    mrns: identifiers.mrns,
+    accessionNumbers: identifiers.accessionNumbers,
+    studyUids: [...studyUids],
+    hasInstance: (uid) => keys.has(uidKey(uid)),
+    isKnown: studyUids.size > 0,
+  };
+}
+
+/** The originals that raw holds: by their study UIDs, and by MRN and accession number. */
+async function heldByRaw(
+  {
+    studyUids,
+    pairs,
+  }: { readonly studyUids: readonly string[]; readonly pairs: readonly (readonly [string, string])[] },
+  { raw, queryTimeoutMs }: OriginalSources,
+  signal: AbortSignal,
+): Promise<Map<StudyInstanceUid, readonly string[]>> {
+  const held = new Map<StudyInstanceUid, readonly string[]>();
+  if (raw === null) return held;
+  const studies = new Set(studyUids.flatMap((uid) => valid(() => studyInstanceUid(uid))));
+  const queries = pairs.flatMap(([mrn, accession]) =>
+    valid(() => ({ patientId: patientId(mrn), accessionNumber: accessionNumber(accession) })),
+  );
+  for (const query of queries) {
+    const found = await raw.withQueryRetrieve(
+      (association) => findStudies(association, query, queryTimeoutMs),
+      signal,
+    );
+    for (const study of found) studies.add(study.studyInstanceUid);
+  }
+  for (const study of studies) {
+    const { size, sopInstanceUids } = await listStudy(raw, study, null, queryTimeoutMs, signal);
+    if (size > 0) held.set(study, sopInstanceUids);
+  }
+  return held;
+}
+
+/** A value of the database that no query may be made of finds nothing in raw. */
+function valid<T>(make: () => T): T[] {
+  try {
+    return [make()];
+  } catch (error) {
+    if (error instanceof InvalidValueError) return [];
+    throw error;
+  }
+}
