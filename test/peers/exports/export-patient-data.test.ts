@@ -1,6 +1,15 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { patientDataExporter } from '../../../bin/export-patient-data.js';
 import { loadConfig } from '../../../src/core/config/index.js';
@@ -300,6 +309,7 @@ describe('pixl-imaging export-patient-data', function () {
             `SELECT pseudo_study_uid AS name FROM pixl_pipeline.image WHERE accession_number = 'AA12345605'`,
           )
         ).rows;
+        rmSync(linker, { force: true });
         await writeParquet(linker, LINKER_COLUMNS, [{ procedure_occurrence_id: 5, pseudo_study_uid: name }]);
         const exporter = patientDataExporter(
           loadConfig(env, new Set(['ftps'])),
@@ -310,6 +320,7 @@ describe('pixl-imaging export-patient-data', function () {
         const asked = ['Test Extract - UCLH OMOP CDM', '2023-12-07T14:08:58'] as const;
         await rejection(exporter(...asked), NotDeidentifiedError);
         expect(server.files()).to.deep.equal([]);
+        rmSync(linker);
         await writeParquet(linker, LINKER_COLUMNS, [
           { procedure_occurrence_id: 5, pseudo_study_uid: '2.25.77' },
         ]);
