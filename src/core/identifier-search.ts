@@ -60,7 +60,7 @@ export class IdentifierSearch {
     const uids = kind === 'uid' ? text.split('\\') : (text.match(/[\w.-]{5,128}/g) ?? []);
     for (const uid of uids) {
       const whole = withoutPadding(kind === 'uid' ? uid : uid.replace(/\.+$/, ''));
-      if (whole.includes('.') && this.#hasInstance(whole)) return 'SOP Instance UID';
+      if ((kind === 'uid' || whole.includes('.')) && this.#hasInstance(whole)) return 'SOP Instance UID';
     }
     return null;
   }

@@ -1,6 +1,6 @@
 import { NotDeidentifiedError, type IdentityDoubt } from '../core/exports/index.js';
 import { IdentifierSearch, type OriginalIdentifiers } from '../core/identifier-search.js';
-import type { StudyInstanceUid } from '../core/ids.js';
+import { isUid, type StudyInstanceUid } from '../core/ids.js';
 import {
   DataSetDeflateError,
   DataSetHeadError,
@@ -37,8 +37,10 @@ export class DeidentifiedCheck {
     for (const { patientId, accessionNumber, modalitiesInStudy } of studies)
       for (const text of [patientId, accessionNumber, modalitiesInStudy])
         this.#require(text, 'text', 'the list of the store');
-    const uids = [...contents.series.keys(), ...contents.sopInstanceUids];
-    for (const uid of uids) this.#require(uid, 'uid', 'the list of the store');
+    const uids = [this.#pseudoStudyUid, ...contents.series.keys(), ...contents.sopInstanceUids];
+    // Whatever is no UID by its letters may hold words.
+    for (const uid of uids) this.#require(uid, isUid(uid) ? 'uid' : 'text', 'the list of the store');
+    if (contents.unusable > 0) throw new NotDeidentifiedError('unreadable', 'the list of the store');
   }
 
   /**

@@ -12,7 +12,7 @@ import {
   type RemotePath,
   type ZipStream,
 } from '../core/exports/index.js';
-import { studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
+import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { IdentifierNames, Logger } from '../core/log.js';
 import { slugify } from '../core/slug/slug.js';
 import {
@@ -115,11 +115,11 @@ async function examine(
   const check = new DeidentifiedCheck(pseudoStudyUid, originals, !unverified);
   const contents = await listStudy(anon, pseudoStudyUid, null, queryTimeoutMs, signal);
   if (contents.size === 0) throw new NotAnonymisedError(anon.name);
-  const studies = await anon.withQueryRetrieve(
+  const { matches } = await anon.withQueryRetrieve(
     (association) => findStudies(association, { studyInstanceUid: pseudoStudyUid }, queryTimeoutMs),
     signal,
   );
-  check.requireListed(studies, contents);
+  check.requireListed(matches, contents);
   return { contents, check };
 }
 
@@ -209,5 +209,5 @@ async function* dicomFile(
 
 /** One name, whatever a store takes for a UID. */
 function fileName({ sopInstanceUid }: IncomingInstance): string {
-  return `${encodeURIComponent(sopInstanceUid)}.dcm`;
+  return `${fileNameOf(sopInstanceUid)}.dcm`;
 }

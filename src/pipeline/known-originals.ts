@@ -71,11 +71,11 @@ async function heldByRaw(
     valid(() => ({ patientId: patientId(mrn), accessionNumber: accessionNumber(accession) })),
   );
   for (const query of queries) {
-    const found = await raw.withQueryRetrieve(
+    const { matches } = await raw.withQueryRetrieve(
       (association) => findStudies(association, query, queryTimeoutMs),
       signal,
     );
-    for (const study of found) studies.add(study.studyInstanceUid);
+    for (const study of matches) studies.add(study.studyInstanceUid);
   }
   for (const study of studies) {
     const { size, sopInstanceUids } = await listStudy(raw, study, null, queryTimeoutMs, signal);
