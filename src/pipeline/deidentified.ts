@@ -36,10 +36,10 @@ export class DeidentifiedCheck {
   requireListed(studies: readonly StudyMatch[], contents: StudyContents): void {
     for (const { patientId, accessionNumber, modalitiesInStudy } of studies)
       for (const text of [patientId, accessionNumber, modalitiesInStudy])
-        this.#require(text, 'text', 'the list of the store');
+        this.#refuse(text, 'text', 'the list of the store');
     const uids = [this.#pseudoStudyUid, ...contents.series.keys(), ...contents.sopInstanceUids];
     // Whatever is no UID by its letters may hold words.
-    for (const uid of uids) this.#require(uid, isUid(uid) ? 'uid' : 'text', 'the list of the store');
+    for (const uid of uids) this.#refuse(uid, isUid(uid) ? 'uid' : 'text', 'the list of the store');
     if (contents.unusable > 0) throw new NotDeidentifiedError('unreadable', 'the list of the store');
   }
 
@@ -54,9 +54,9 @@ export class DeidentifiedCheck {
       this.#pseudoStudyUid,
       instance.sopInstanceUid,
       this.#wantsMark,
-      (value) => this.#require(value.text, value.kind, tagText(value.tag)),
+      (value) => this.#refuse(value.text, value.kind, tagText(value.tag)),
     );
-    this.#require(instance.sopInstanceUid, 'uid', tagText(SOP_INSTANCE_UID));
+    this.#refuse(instance.sopInstanceUid, 'uid', tagText(SOP_INSTANCE_UID));
     try {
       yield* inspected(instance.dataSet, instance.transferSyntax, inspector);
     } catch (error) {
@@ -66,7 +66,7 @@ export class DeidentifiedCheck {
     }
   }
 
-  #require(text: string, kind: TextValue['kind'], where: string): void {
+  #refuse(text: string, kind: TextValue['kind'], where: string): void {
     const found = this.#search.find(text, kind);
     if (found !== null) throw new NotDeidentifiedError(DOUBTS[found], where);
   }

@@ -67,6 +67,7 @@ describe('The configuration', () => {
       delivery: { enabled: true, projectTag: true, earlyAck: true, earlyCommand: true },
       log: { level: 'info', identifiers: 'hashed' },
       exportRootDir: './exports',
+      exportUnverified: false,
       ftps: null,
       embeddedDir: './pixl-data',
       embeddedStores: { raw: { host: '127.0.0.1', port: 11112 }, anon: { host: '127.0.0.1', port: 11113 } },
