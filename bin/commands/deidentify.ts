@@ -59,20 +59,15 @@ export async function deidentify(
   };
   const counts: Counts = { written: 0, excluded: new Map(), unreadable: 0, residuals: new Map() };
   const closers = new Closers();
-  let stopped = false;
-  try {
-    await cancelledBySignals(async (stop) => {
-      for await (const path of filesIn(from)) {
-        if (stop.aborted) break;
-        await oneFile(path, to, deidentifier, counts);
-      }
-      stopped = stop.aborted;
-    }, closers);
-  } finally {
-    await closers.closeAll();
-  }
+  const wasStopped = await cancelledBySignals(async (stop) => {
+    for await (const path of filesIn(from)) {
+      if (stop.aborted) break;
+      await oneFile(path, to, deidentifier, counts);
+    }
+    return stop.aborted;
+  }, closers).finally(() => closers.closeAll());
   report(counts, options.json === true);
-  if (stopped) return Exit.Failed;
+  if (wasStopped) return Exit.Failed;
   if (counts.written === 0) return Exit.NotFound;
   return counts.excluded.size > 0 || counts.unreadable > 0 ? Exit.Incomplete : Exit.Done;
 }

@@ -257,7 +257,7 @@ describe('an answer that is shared', () => {
     now = 1000;
     expect(await answer.get()).to.equal(2);
     answer.forget();
-    expect(await answer.get().catch((error: Error) => error.message)).to.equal('away');
+    expect(await answer.get().catch((error: unknown) => (error as Error).message)).to.equal('away');
     expect(await answer.get()).to.equal(4);
   });
 });
