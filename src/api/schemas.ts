@@ -1,8 +1,9 @@
-import { MAX_PROJECT_NAME_LENGTH } from '../core/message.js';
+import { MAX_PROJECT_NAME_LENGTH, MAX_SERIES_PER_MESSAGE } from '../core/message.js';
+import { MAX_RATE } from '../core/rate-limiter/index.js';
 
 /**
  * The schemas that the OpenAPI page is made of. Nothing is checked by them: the routes read what comes in with the
- * parsers that the queue uses too, which say what is wrong without quoting it.
+ * parsers that the queue uses too, which say what is wrong without quoting it. A test holds the two against each other.
  */
 
 /** The schema that every error's body follows; the routes refer to it. */
@@ -65,17 +66,37 @@ export function errorResponses(...statuses: readonly number[]): Record<number, o
 
 export const rateSchema = {
   description: 'Per second; 0 pauses.',
-  anyOf: [{ type: 'number', minimum: 0 }, { const: 'unlimited' }],
+  anyOf: [{ type: 'number', minimum: 0, maximum: MAX_RATE }, { const: 'unlimited' }],
 } as const;
 
-export const queueParameter = {
+/** The name of one of `queues`. */
+export function queueSchema(queues: readonly string[]): object {
+  return { type: 'string', enum: queues, description: 'The name of one queue; all of them without it.' };
+}
+
+/** What goes into a query: no wild card, no list, no control character. */
+const VALUE = String.raw`[^*?\\\p{Cc}]{0,64}`;
+/** As archives have them: any ASCII but a wild card, a backslash and a control character; not blank. */
+const UID = String.raw`(?! *(?:\\|$))[ -)+->@-\[\]-~]{1,128}`;
+
+export const uidSchema = { type: 'string', pattern: `^${UID}$` } as const;
+
+/** It goes into an element of VR LO. */
+export const projectNameSchema = {
   type: 'string',
-  description: 'The name of one queue; all of them without it.',
+  pattern: String.raw`^(?=.*\S)[^\\\p{Cc}]{1,${MAX_PROJECT_NAME_LENGTH}}$`,
 } as const;
+
+const NOT_EMPTY = { type: 'string', pattern: String.raw`\S` } as const;
 
 export const imagingMessageSchema = {
   type: 'object',
-  description: 'Found by study_uid, or by mrn and accession_number together.',
+  description:
+    'Found by study_uid, or by mrn and accession_number together; what is not needed may be empty. Spaces around a value are passed over.',
+  anyOf: [
+    { properties: { study_uid: NOT_EMPTY } },
+    { properties: { mrn: NOT_EMPTY, accession_number: NOT_EMPTY } },
+  ],
   required: [
     'mrn',
     'accession_number',
@@ -86,14 +107,26 @@ export const imagingMessageSchema = {
     'extract_generated_timestamp',
   ],
   properties: {
-    mrn: { type: 'string', maxLength: 64 },
-    accession_number: { type: 'string' },
-    study_uid: { type: 'string', maxLength: 64 },
-    series_uid: { type: ['string', 'null'], description: 'Only these series; several joined by \\.' },
+    mrn: { type: 'string', pattern: `^${VALUE}$` },
+    accession_number: { type: 'string', pattern: `^${VALUE}$` },
+    study_uid: { type: 'string', pattern: `^( *|${UID})$` },
+    series_uid: {
+      type: ['string', 'null'],
+      pattern: String.raw`^( *|${UID}(\\${UID}){0,${MAX_SERIES_PER_MESSAGE - 1}})$`,
+      description: 'Only these series; several joined by \\.',
+    },
     study_date: { type: 'string', format: 'date' },
-    procedure_occurrence_id: { type: 'integer' },
-    project_name: { type: 'string', minLength: 1, maxLength: MAX_PROJECT_NAME_LENGTH },
-    extract_generated_timestamp: { type: 'string', description: 'ISO 8601; without an offset it is UTC.' },
+    procedure_occurrence_id: {
+      type: 'integer',
+      minimum: Number.MIN_SAFE_INTEGER,
+      maximum: Number.MAX_SAFE_INTEGER,
+    },
+    project_name: projectNameSchema,
+    extract_generated_timestamp: {
+      type: 'string',
+      pattern: String.raw`^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d(:?\d\d)?)?)?$`,
+      description: 'ISO 8601; without an offset it is UTC.',
+    },
   },
 } as const;
 

@@ -9,6 +9,8 @@ import {
 } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import { silentLogger } from '../../src/core/log.js';
+import { RateLimiter } from '../../src/core/rate-limiter/index.js';
+import { Rates } from '../../src/core/rates.js';
 import { expectNoCanary } from '../support/canary.js';
 import { UID_ROOT } from '../support/dicom-files.js';
 
@@ -25,18 +27,25 @@ export const soundMessage = {
   extract_generated_timestamp: '2023-12-07T14:08:58.5+01:00',
 };
 
-/** Services that remember what they were asked. */
+/** Services that remember what they were asked; the rates are real ones, of limiters at 5 per second. */
 export interface FakeServices extends ApiServices {
   readonly published: { readonly bodies: readonly Buffer[]; readonly priority: number }[];
   readonly set: { readonly rate: Rate; readonly queue: string | null }[];
   readonly exports: { readonly projectName: string; readonly extractDatetime: string }[];
 }
 
-export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
+export function fakeServices(
+  changes: Partial<ApiServices> = {},
+  queues: readonly string[] = QUEUES,
+): FakeServices {
   const published: FakeServices['published'] = [];
   const set: FakeServices['set'] = [];
   const exports: FakeServices['exports'] = [];
-  const apart = new Map<string | null, Rate>();
+  const limiters = queues.map((name) => {
+    const limited = { name, rate: 5, capacity: null, unit: 'image', log: silentLogger } as const;
+    return [name, new RateLimiter(limited, null)] as const;
+  });
+  const rates = new Rates(new Map(limiters), null, silentLogger);
   return {
     published,
     set,
@@ -46,13 +55,11 @@ export function fakeServices(changes: Partial<ApiServices> = {}): FakeServices {
       return Promise.resolve();
     },
     rates: {
-      queues: QUEUES,
-      get: (queue) => apart.get(queue) ?? apart.get(null) ?? 5,
+      queues,
+      get: (queue) => rates.get(queue),
       set: (rate, queue) => {
         set.push({ rate, queue });
-        if (queue === null) apart.clear();
-        apart.set(queue, rate);
-        return Promise.resolve({ unsaved: null, unshared: null });
+        return rates.set(rate, queue);
       },
     },
     exportDicom: () => Promise.reject(new Error('no study is exported here')),

@@ -12,7 +12,7 @@ import { projectName } from '../../core/message.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
 import { longAnswer } from '../long-answer.js';
-import { errorResponses, exportedStudySchema } from '../schemas.js';
+import { errorResponses, exportedStudySchema, projectNameSchema, uidSchema } from '../schemas.js';
 import type { ApiServices } from '../services.js';
 
 /** `POST /export-dicom`: one anonymised study to the safe haven. */
@@ -32,10 +32,10 @@ export function addExportDicom(app: FastifyInstance, services: ApiServices, log:
           required: ['study_uid', 'project_name'],
           properties: {
             study_uid: {
-              type: 'string',
+              ...uidSchema,
               description: 'Study Instance UID, as the anonymising store or the cohort knows it.',
             },
-            project_name: { type: 'string' },
+            project_name: projectNameSchema,
           },
           additionalProperties: true,
         },

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from '../../core/log.js';
+import { MAX_RATE } from '../../core/rate-limiter/index.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
-import { errorResponses, queueParameter, rateSchema } from '../schemas.js';
+import { errorResponses, queueSchema, rateSchema } from '../schemas.js';
 import type { ApiServices, Rate, RateService } from '../services.js';
 
 /** As PIXL's services say it. */
@@ -19,7 +20,7 @@ export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiSe
         summary: 'The rate, per second',
         description:
           'The one that is in force: of one queue, or of those that were not set apart (of the first when all were).',
-        querystring: { type: 'object', properties: { queue: queueParameter } },
+        querystring: { type: 'object', properties: { queue: queueSchema(rates.queues) } },
         response: {
           200: {
             description: 'The rate.',
@@ -41,11 +42,14 @@ export function addTokenBucketRefreshRate(app: FastifyInstance, { rates }: ApiSe
         description:
           'Of one queue, or of all of them. In force within a second, also for a study that is half way, and in the daemons ' +
           'that share it; kept over restarts. 503: nothing is changed. 0 stops this daemon at once, whatever is away.',
-        querystring: { type: 'object', properties: { queue: queueParameter } },
+        querystring: { type: 'object', properties: { queue: queueSchema(rates.queues) } },
         body: {
           type: 'object',
           required: ['rate'],
-          properties: { rate: rateSchema, queue: queueParameter },
+          properties: {
+            rate: rateSchema,
+            queue: { anyOf: [queueSchema(rates.queues), { type: 'null' }] },
+          },
           additionalProperties: false,
         },
         response: {
@@ -86,9 +90,9 @@ function wish(request: FastifyRequest, rates: RateService): { rate: Rate; queue:
 
 function rateOf(value: unknown): Rate {
   if (value === 'unlimited') return value;
-  // JSON can spell numbers that are none of ours: 1e999 becomes Infinity, and -0 is 0.
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value + 0;
-  throw new RequestRefusedError('INVALID_RATE', 'rate: not a number of 0 or more, nor "unlimited"');
+  // JSON can spell numbers that are none of ours: 1e999 is Infinity, and -0 is 0.
+  if (typeof value === 'number' && value >= 0 && value <= MAX_RATE) return value + 0;
+  throw new RequestRefusedError('INVALID_RATE', `rate: not a number from 0 to ${MAX_RATE}, nor "unlimited"`);
 }
 
 function knownQueue(rates: RateService, name: string | undefined): string | null {

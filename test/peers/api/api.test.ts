@@ -28,10 +28,8 @@ describe('the HTTP API before a broker', () => {
     await declareQueue(await broker.connection(), queue);
     const publisher = new Publisher({ connection });
     broker.atEnd(() => publisher.close());
-    const services = fakeServices({
-      publishMessages: messagePublisher(connection, publisher, queue),
-      rates: { queues: [queue], get: () => 5, set: () => Promise.resolve({ unsaved: null, unshared: null }) },
-    });
+    const publishMessages = messagePublisher(connection, publisher, queue);
+    const services = fakeServices({ publishMessages }, [queue]);
     return { queue, api: await api.start({ services, token: options.token ?? null }) };
   }
 
@@ -127,7 +125,7 @@ describe('the HTTP API before a broker', () => {
         '200',
         '"Successfully updated the refresh rate"',
       ]);
-      expect(await curl(...bearer, rate)).to.deep.equal(['200', '{"rate":5}']);
+      expect(await curl(...bearer, rate)).to.deep.equal(['200', '{"rate":2.5}']);
       expect((await curl(...bearer, ...json, '-d', '{"rate": -1}', rate))[0]).to.equal('406');
       const large = join(dir, 'large.json');
       writeFileSync(large, Buffer.alloc(17 * 1024 * 1024, ' '));
