@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { projectRoot } from '../support/fixtures.js';
-import { parsePlainYaml, type Yaml } from './plain-yaml.js';
+
+/** All scalars are read as texts. */
+export type Yaml = string | Yaml[] | { [key: string]: Yaml };
 
 /** A file of deploy/, as text. */
 export function deployFile(name: string): string {
@@ -10,7 +13,7 @@ export function deployFile(name: string): string {
 
 /** A file of deploy/, as what it says. */
 export function deployYaml(name: string): Yaml {
-  return parsePlainYaml(deployFile(name));
+  return parse(deployFile(name), { schema: 'failsafe', strict: true, uniqueKeys: true }) as Yaml;
 }
 
 /** @throws Error for what is none */
