@@ -11,6 +11,7 @@ import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import {
   defaultHoldPolicy,
   DeliveredOriginals,
+  FoundStudies,
   Ledger,
   migrateUp,
   originalsWithRetry,
@@ -151,7 +152,9 @@ async function startDaemon(
   const ledger = books === null ? null : new Ledger(books);
   const recorder = recordInTurn(
     logRecorder(log, namesFor(config)),
-    ...(ledger === null ? [] : [recordWithRetry(ledger, defaultHoldPolicy, log)]),
+    ...(books === null || ledger === null
+      ? []
+      : [ledger, new FoundStudies(books)].map((one) => recordWithRetry(one, defaultHoldPolicy, log))),
     metricsRecorder(metrics),
   );
   const consumers: QueueConsumer[] = [];

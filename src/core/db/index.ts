@@ -11,6 +11,7 @@ export {
   type EmbeddedServerOptions,
 } from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
+export { FoundStudies } from './found-studies.js';
 export {
   exportOnce,
   findExportable,
