@@ -120,6 +120,8 @@ async function startDaemon(
     {
       queues: () =>
         Promise.all(queues.map(async ({ name, depth }) => ({ queue: name, depth: (await depth()).depth }))),
+      consumers: () =>
+        queues.map(({ name, consumer }) => ({ queue: name, isRunning: consumer().state === 'running' })),
       limiters: () =>
         queues.map(({ name, rate, limiter }) => {
           const { available, waiting } = limiter();

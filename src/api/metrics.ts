@@ -18,9 +18,16 @@ export interface LimiterGauge {
   readonly waiting: number;
 }
 
+export interface ConsumerGauge {
+  readonly queue: string;
+  /** It takes messages: it is neither paused nor waiting for anything. */
+  readonly isRunning: boolean;
+}
+
 /** What is asked when somebody reads the metrics, instead of being reported. */
 export interface MetricSources {
   readonly queues?: () => Promise<readonly QueueGauge[]>;
+  readonly consumers?: () => readonly ConsumerGauge[];
   readonly limiters?: () => readonly LimiterGauge[] | Promise<readonly LimiterGauge[]>;
 }
 
@@ -95,13 +102,20 @@ function wordOrOther(text: string): string {
   return WORD.test(text) ? text : 'other';
 }
 
-function addSources(registry: Registry, { queues, limiters }: MetricSources, log: Logger): void {
+function addSources(registry: Registry, { queues, consumers, limiters }: MetricSources, log: Logger): void {
   const registers = [registry];
   const gauge = (name: string, help: string): Gauge<'queue'> =>
     new Gauge({ name, help, labelNames: ['queue'], registers });
   if (queues !== undefined) {
     const depth = gauge('pixl_queue_depth', 'Messages that are ready to be taken; absent: broker away.');
     collectInto([depth], log, queues, (one) => depth.set({ queue: one.queue }, one.depth));
+  }
+  if (consumers !== undefined) {
+    const running = gauge(
+      'pixl_consumer_running',
+      '1: messages are taken; 0: paused or waiting, see /status.',
+    );
+    collectInto([running], log, consumers, (one) => running.set({ queue: one.queue }, Number(one.isRunning)));
   }
   if (limiters !== undefined) {
     const rate = gauge('pixl_limiter_rate', 'Per second; +Inf = unlimited.');

@@ -26,9 +26,13 @@ export interface ConsumeOptions {
   readonly abortGraceMs?: number;
 }
 
+/** After messages could not be settled, at most. */
+const MAX_STUCK_MS = 50_000;
+
 export interface ConsumerState {
-  /** `waiting`: it should run, but the broker is away or the queue cannot be had. */
+  /** `waiting`: it should run, but the broker is away, the queue cannot be had, or what was done can't be settled. */
   readonly state: 'running' | 'paused' | 'waiting';
+  /** Why it does not run; or, while it runs, what does not become of its messages as it should. */
   readonly reason: string | null;
   /** Messages that are being handled or settled. */
   readonly inFlight: number;
@@ -59,14 +63,25 @@ export class QueueConsumer {
   #closed: Promise<void> | undefined;
   #trouble: string | null = null;
   #failures = 0;
+  /** Why messages can't be settled: nothing is taken. */
+  #stuckFor: string | null = null;
+  /** How often in a row. */
+  #stuck = 0;
+  #retriesParked: string | null = null;
   #reconciling: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #stuckTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ConsumeOptions) {
     this.#options = options;
     this.#pausedFor = options.pausedFor ?? null;
     this.#publisher = new Publisher({ connection: options.connection });
-    this.#inHand = new InHand({ retryPolicy: defaultRetryPolicy, ...options, publisher: this.#publisher });
+    this.#inHand = new InHand({
+      ...{ retryPolicy: defaultRetryPolicy, ...options, publisher: this.#publisher },
+      onRetriesParked: (reason) => (this.#retriesParked = reason),
+      onStuck: (reason) => this.#standStill(reason),
+      onSettled: () => (this.#stuck = 0),
+    });
     this.#forget = options.connection.onChange(() => void this.#reconcile());
   }
 
@@ -96,7 +111,10 @@ export class QueueConsumer {
     const inFlight = this.#inHand.size;
     if (this.#isClosing) return { state: 'paused', reason: 'closed', inFlight };
     if (this.#pausedFor !== null) return { state: 'paused', reason: this.#pausedFor, inFlight };
-    if (this.#subscription?.isConsuming === true) return { state: 'running', reason: null, inFlight };
+    if (this.#stuckFor !== null)
+      return { state: 'waiting', reason: `messages cannot be settled: ${this.#stuckFor}`, inFlight };
+    if (this.#subscription?.isConsuming === true)
+      return { state: 'running', reason: parkedText(this.#retriesParked), inFlight };
     const broker = this.#options.connection.state();
     const reason = broker.state === 'connected' ? this.#trouble : broker.reason;
     return { state: 'waiting', reason: reason ?? 'not subscribed yet', inFlight };
@@ -112,7 +130,36 @@ export class QueueConsumer {
   /** Takes messages again. */
   async resume(): Promise<void> {
     this.#pausedFor = null;
-    if (!this.#isClosing) this.#inHand.release();
+    this.#releaseIfWanted();
+    await this.#reconcile();
+  }
+
+  get #isWanted(): boolean {
+    return !this.#isClosing && this.#pausedFor === null && this.#stuckFor === null;
+  }
+
+  #releaseIfWanted(): void {
+    if (this.#isWanted) this.#inHand.release();
+  }
+
+  /** What can't be settled would be taken and done again at once. Resolves when the broker sends nothing more. */
+  async #standStill(reason: string): Promise<void> {
+    const { queue, log } = this.#options;
+    this.#inHand.hold();
+    if (this.#stuckFor === null) {
+      this.#stuck += 1;
+      const ms = Math.min(MAX_STUCK_MS, 5 * pauseMs(this.#stuck));
+      log.error({ queue, operation: 'settle', reason, ms }, 'not consuming: messages cannot be settled');
+      clearTimeout(this.#stuckTimer);
+      if (!this.#isClosing) this.#stuckTimer = setTimeout(() => void this.#goOn(), ms);
+    }
+    this.#stuckFor = reason;
+    await this.#reconcile();
+  }
+
+  async #goOn(): Promise<void> {
+    this.#stuckFor = null;
+    this.#releaseIfWanted();
     await this.#reconcile();
   }
 
@@ -130,6 +177,7 @@ export class QueueConsumer {
     this.#inHand.hold();
     this.#forget();
     clearTimeout(this.#timer);
+    clearTimeout(this.#stuckTimer);
     await this.#reconcile();
     await this.#inHand.finish(this.#options.shutdownGraceMs ?? 30_000, this.#options.abortGraceMs ?? 2_000);
     await this.#subscription?.close();
@@ -140,7 +188,7 @@ export class QueueConsumer {
   #reconcile(): Promise<void> {
     this.#reconciling = this.#reconciling.then(async () => {
       try {
-        if (this.#isClosing || this.#pausedFor !== null) await this.#unsubscribe();
+        if (!this.#isWanted) await this.#unsubscribe();
         else if (this.#options.connection.state().state === 'connected') await this.#subscribe();
       } catch (error) {
         this.#retryLater(error);
@@ -196,4 +244,8 @@ export class QueueConsumer {
     clearTimeout(this.#timer);
     if (!this.#isClosing) this.#timer = setTimeout(() => void this.#reconcile(), ms);
   }
+}
+
+function parkedText(reason: string | null): string | null {
+  return reason === null ? null : `messages are parked instead of tried again: ${reason}`;
 }

@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposition, Handler } from '../core/delivery.js';
-import { describeError } from '../core/errors.js';
+import { describeError, retryOf } from '../core/errors.js';
 import type { Logger } from '../core/log.js';
 import type { ChannelDelivery } from './broker.js';
+import { BrokerUnavailableError } from './errors.js';
 import { pauseMs } from './pause.js';
 import { dispositionOfError, makeSafe, type SettleContext } from './settle.js';
 import { within } from './within.js';
@@ -14,10 +15,16 @@ export interface InHandOptions extends SettleContext {
   readonly prefetch: number;
   readonly handler: Handler;
   readonly log: Logger;
+  /** A message can't be settled. It goes back when this has resolved: nothing more is to be taken by then. */
+  readonly onStuck: (reason: string) => Promise<void>;
+  /** A message was settled. */
+  readonly onSettled: () => void;
 }
 
 /** So long a finished message whose connection was lost waits for its redelivery, to be acked instead of repeated. */
 const ORPHAN_WAIT_MS = 300_000;
+/** A broker that is there and says no so often means it. */
+const MOST_REFUSALS = 4;
 
 /** The messages that a consumer has in hand: waiting for a free place, being handled, being settled. */
 export class InHand {
@@ -136,6 +143,8 @@ export class InHand {
    * message's on the new one. An orphan waits for its redelivery before it publishes anything, so that what another
    * process has taken over by now is not published twice. Where the connection is lost between confirm and ack and
    * the redelivery goes elsewhere, the message is handled twice; the journey bears that, a lost one it would not.
+   *
+   * What the broker refuses for good is given back, so that it holds no place and can be seen in its queue.
    */
   async #settle(work: Work, disposition: Disposition): Promise<void> {
     const { queue, log } = this.#options;
@@ -151,13 +160,29 @@ export class InHand {
         // The channel may have been lost while we waited for the confirm: then once more, for the new delivery.
         if (!work.isOn(delivery.channel)) continue;
         await delivery.ack();
+        this.#options.onSettled();
         return;
       } catch (error) {
         failures += 1;
+        if (!safe && isRefused(error, failures)) {
+          log.error(
+            { queue, operation, attempt, reason: describeError(error) },
+            'cannot be settled, given back',
+          );
+          await this.#options.onStuck(describeError(error));
+          work.current?.giveBack();
+          return;
+        }
         log.warn({ queue, operation, attempt, reason: describeError(error) }, 'not acked, tried again');
         await sleep(pauseMs(failures), undefined, { signal: this.#ended.signal }).catch(() => undefined);
       }
     }
     log.warn({ queue, operation, attempt }, 'not acked: the broker delivers it again');
   }
+}
+
+/** What is only away comes back, and the message waits for it where it is. */
+function isRefused(error: unknown, failures: number): boolean {
+  if (error instanceof BrokerUnavailableError) return false;
+  return retryOf(error) === 'never' || failures >= MOST_REFUSALS;
 }

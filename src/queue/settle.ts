@@ -14,6 +14,8 @@ export interface SettleContext {
   readonly queue: string;
   readonly failedQueue: string;
   readonly retryPolicy: RetryPolicy;
+  /** Why messages that may be tried again are parked instead; null = they are tried again. */
+  readonly onRetriesParked?: (reason: string | null) => void;
 }
 
 /** Header values share one frame with the properties, so a reason must not grow without bound. */
@@ -47,7 +49,7 @@ export async function makeSafe(
     case 'retry':
       if (isLastAttempt(context.retryPolicy, attemptsBefore(message) + 1))
         await park(context, message, disposition, receivedAt);
-      else await publishLater(context, message, attemptsBefore(message) + 1, receivedAt);
+      else await retryOrPark(context, message, disposition, receivedAt);
       return;
     case 'defer':
       await publishLater(context, message, attemptsBefore(message), receivedAt);
@@ -73,6 +75,25 @@ async function forwardOrPark(
     if (!(error instanceof PixlError) || error.retry === 'later') throw error;
     const facts = { outcome: 'failed', code: codeOf(error), reason: describeError(error) };
     await park(context, message, facts, receivedAt);
+  }
+}
+
+/** The same for a delay queue that can't be had. */
+async function retryOrPark(
+  context: SettleContext,
+  message: QueueMessage,
+  disposition: Disposition & { readonly kind: 'retry' },
+  receivedAt: string,
+): Promise<void> {
+  try {
+    await publishLater(context, message, attemptsBefore(message) + 1, receivedAt);
+    context.onRetriesParked?.(null);
+  } catch (error) {
+    if (!(error instanceof PixlError) || error.retry === 'later') throw error;
+    const trouble = describeError(error);
+    const reason = `not tried again (${trouble}) after: ${disposition.reason}`;
+    await park(context, message, { outcome: disposition.outcome, code: codeOf(error), reason }, receivedAt);
+    context.onRetriesParked?.(trouble);
   }
 }
 

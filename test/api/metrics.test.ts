@@ -42,6 +42,10 @@ describe('the metrics', () => {
     const { registry } = createMetrics(
       {
         queues: () => Promise.resolve([{ queue: 'imaging-primary', depth }]),
+        consumers: () => [
+          { queue: 'imaging-primary', isRunning: true },
+          { queue: 'imaging-secondary', isRunning: false },
+        ],
         limiters: () => {
           asked += 1;
           return [
@@ -55,6 +59,8 @@ describe('the metrics', () => {
     const first = (await registry.metrics()).split('\n');
     for (const line of [
       'pixl_queue_depth{queue="imaging-primary"} 7',
+      'pixl_consumer_running{queue="imaging-primary"} 1',
+      'pixl_consumer_running{queue="imaging-secondary"} 0',
       'pixl_limiter_rate{queue="imaging-primary"} 2.5',
       'pixl_limiter_rate{queue="imaging-secondary"} +Inf',
       'pixl_limiter_available{queue="imaging-primary"} 4',
