@@ -96,10 +96,14 @@ export function headerText(message: ReceivedMessage, name: string): string | und
   return typeof value === 'string' ? value : undefined;
 }
 
+/** More tries than any policy allows; the ledger's column holds 32 bits. */
+const MOST_ATTEMPTS = 1_000_000;
+
 /** Tries before this one, as the message's header says; a value that is no such count is none. */
 export function attemptsBefore(message: ReceivedMessage): number {
   const value: unknown = message.properties.headers?.[Header.attempts];
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) return 0;
+  return Math.min(value, MOST_ATTEMPTS);
 }
 
 /** The same for a message and its redelivery; messages that have it in common are interchangeable. */

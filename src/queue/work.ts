@@ -1,4 +1,5 @@
 import type { Delivery } from '../core/delivery.js';
+import { parseIsoTimestamp } from '../core/timestamp.js';
 import { MAX_PRIORITY, type ChannelDelivery, type QueueMessage } from './broker.js';
 import { attemptsBefore, fingerprint, Header, headerText } from './message-properties.js';
 import { isLastAttempt, type RetryPolicy } from './retry-policy.js';
@@ -21,7 +22,6 @@ export class Work {
     const { message } = first;
     const attempt = attemptsBefore(message) + 1;
     const priority: unknown = message.properties.priority;
-    const receivedAt = headerText(message, Header.receivedAt);
     this.message = message;
     this.#fingerprint = fingerprint(message);
     this.#current = first;
@@ -31,10 +31,7 @@ export class Work {
       priority: typeof priority === 'number' ? Math.min(priority, MAX_PRIORITY) : 0,
       attempt,
       isLastAttempt: isLastAttempt(policy, attempt),
-      receivedAt:
-        receivedAt === undefined || Number.isNaN(Date.parse(receivedAt))
-          ? new Date().toISOString()
-          : receivedAt,
+      receivedAt: receivedAtOf(headerText(message, Header.receivedAt)),
     };
   }
 
@@ -84,4 +81,14 @@ export class Work {
     });
     return this.#current;
   }
+}
+
+/**
+ * Anybody may have set the header: a time that can have been is taken, in the one form that every reader of it knows
+ * (JavaScript's own reads years that PostgreSQL has not, and texts that are no ISO 8601). Else it is now.
+ */
+function receivedAtOf(header: string | undefined): string {
+  const now = Date.now();
+  const ms = header === undefined ? undefined : parseIsoTimestamp(header)?.epochMs;
+  return new Date(ms === undefined || ms < 0 ? now : Math.min(ms, now)).toISOString();
 }

@@ -159,16 +159,19 @@ function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
     entry.archive,
     ending,
     entry.code,
-    storable(entry.reason),
-    studies.map(({ studyInstanceUid }) => studyInstanceUid),
+    entry.reason === null ? null : storable(entry.reason),
+    studies.map(({ studyInstanceUid }) => storable(studyInstanceUid)),
     sum(({ images }) => images.expected),
     sum(({ images }) => images.alreadyInRaw),
     sum(({ images }) => images.retrieved),
     sum(({ images }) => images.delivered),
-    studies.flatMap(({ missing }) => missing),
+    studies.flatMap(({ missing }) => missing.map(storable)),
     JSON.stringify(
       studies.flatMap(({ refused }) =>
-        refused.map(({ sopInstanceUid, reason }) => ({ sopInstanceUid, reason: storable(reason) })),
+        refused.map(({ sopInstanceUid, reason }) => ({
+          sopInstanceUid: storable(sopInstanceUid),
+          reason: storable(reason),
+        })),
       ),
     ),
     sum(({ warnings }) => warnings),
@@ -180,9 +183,9 @@ function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
   ];
 }
 
-/** A reason may quote what a peer said, and PostgreSQL's text holds no NUL. */
-function storable(text: string | null): string | null {
-  return text === null ? null : text.replaceAll('\0', '');
+/** What a peer said may hold anything; PostgreSQL's text holds no NUL, and its JSON no half of a character. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').replace(/\p{Surrogate}/gu, '\uFFFD');
 }
 
 const COLUMNS = [

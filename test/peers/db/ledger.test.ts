@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { ENDINGS, Ledger, migrateUp, type Database, type Transfer } from '../../../src/core/db/index.js';
 import { getSetting, removeSetting, setSetting } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
+import type { SopInstanceUid, StudyInstanceUid } from '../../../src/core/ids.js';
 import type { OutcomeEntry } from '../../../src/core/outcome.js';
 import { heldMemory } from '../../support/held-memory.js';
 import {
@@ -31,6 +32,32 @@ async function rowsOf(ledger: Ledger): Promise<Transfer[]> {
 
 describe('The ledger', function () {
   before(sharedPostgres);
+
+  it('keeps what peers said, whatever that is made of', async () => {
+    await withLedger(async (ledger) => {
+      const odd = 'a\0b\ud800c' as SopInstanceUid;
+      const study = studyReport('1.2.3.8', 2, {
+        studyInstanceUid: odd as unknown as StudyInstanceUid,
+        missing: [odd],
+        refused: [{ sopInstanceUid: odd, reason: odd }],
+      });
+      const kept = 'ab\ufffdc';
+      const message = messageNumbered(8);
+      await ledger.record(
+        entryOf(message, {
+          ...{ kind: 'incomplete', archive: 'primary', archiveAnswer: 'ok', studies: [study] },
+          ...{ code: 'INSTANCES_MISSING', reason: odd },
+        }),
+      );
+      const [row] = await rowsOf(ledger);
+      expect(row).to.deep.include({
+        reason: kept,
+        foundStudyUids: [kept],
+        missingUids: [kept],
+        refused: [{ sopInstanceUid: kept, reason: kept }],
+      });
+    });
+  });
 
   it('keeps all that is known of a message', async () => {
     await withLedger(async (ledger) => {
