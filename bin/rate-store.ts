@@ -6,7 +6,7 @@ import {
   type Setting,
 } from '../src/core/db/index.js';
 import { InternalError, InvalidValueError } from '../src/core/errors.js';
-import { checkRate, type Rate } from '../src/core/rate-limiter/index.js';
+import { checkRate, MIN_RATE, type Rate } from '../src/core/rate-limiter/index.js';
 import type { RateStore } from '../src/core/rates.js';
 import { withRate, type SavedRate, type SavedRates } from '../src/core/saved-rates.js';
 
@@ -54,7 +54,9 @@ function savedRate(value: unknown, changedAt: number): SavedRate {
   if (typeof setAt !== 'number' || !Number.isSafeInteger(setAt))
     throw new InternalError('a saved rate has no time');
   try {
-    return { rate: checkRate(rate as Rate), setAt };
+    // Versions before this took smaller ones than there are now: they were stops.
+    const isTooSmall = typeof rate === 'number' && rate > 0 && rate < MIN_RATE;
+    return { rate: isTooSmall ? 0 : checkRate(rate as Rate), setAt };
   } catch (error) {
     if (error instanceof InvalidValueError)
       throw new InternalError('a saved rate is no rate', { cause: error });

@@ -1,5 +1,5 @@
 import { MAX_PROJECT_NAME_LENGTH, MAX_SERIES_PER_MESSAGE } from '../core/message.js';
-import { MAX_RATE } from '../core/rate-limiter/index.js';
+import { MAX_RATE, MIN_RATE } from '../core/rate-limiter/index.js';
 
 /**
  * The schemas that the OpenAPI page is made of. Nothing is checked by them: the routes read what comes in with the
@@ -65,8 +65,8 @@ export function errorResponses(...statuses: readonly number[]): Record<number, o
 }
 
 export const rateSchema = {
-  description: 'Per second; 0 pauses.',
-  anyOf: [{ type: 'number', minimum: 0, maximum: MAX_RATE }, { const: 'unlimited' }],
+  description: 'Per second, from one a day (1/86400) up; 0 pauses.',
+  anyOf: [{ const: 0 }, { type: 'number', minimum: MIN_RATE, maximum: MAX_RATE }, { const: 'unlimited' }],
 } as const;
 
 /** The name of one of `queues`. */

@@ -45,10 +45,24 @@ describe('/token-bucket-refresh-rate', () => {
     expect((await ask(`${url}${PATH}?queue=${secondary}`)).json).to.deep.equal({ rate: 0 });
   });
 
-  it('answers 406 to a rate that is negative or no number, and changes nothing', async () => {
+  it('answers 406 to a rate that is negative, no number, or so small that it is a stop, and changes nothing', async () => {
     const services = fakeServices();
     const { url } = await api.start({ services });
-    for (const rate of ['-1', '-0.001', '"5"', '"fast"', 'null', 'true', '[5]', '{}', '1e999', '-1e999']) {
+    for (const rate of [
+      '-1',
+      '-0.001',
+      '"5"',
+      '"fast"',
+      'null',
+      'true',
+      '[5]',
+      '{}',
+      '1e999',
+      '-1e999',
+      '1e-300',
+      '1e-5',
+      '1000001',
+    ]) {
       const answer = await ask(url + PATH, { body: Buffer.from(`{"rate": ${rate}}`) });
       expect([rate, answer.status, errorOf(answer).code]).to.deep.equal([rate, 406, 'INVALID_RATE']);
     }

@@ -215,6 +215,9 @@ describe('The configuration', () => {
       false,
     ]);
     expect(load({ PIXL_IMAGING_API_RATE: 'unlimited' }).rate.perSecond).to.equal('unlimited');
+    expect(load({ PIXL_IMAGING_API_RATE: '1.2e-5' }).rate.perSecond).to.equal(1.2e-5);
+    for (const rate of ['1e-99', '1e-5', '1000001'])
+      expect(() => load({ PIXL_IMAGING_API_RATE: rate }), rate).to.throw(/PIXL_IMAGING_API_RATE/);
     expect(load({ PIXL_API_REQUESTS_PER_SECOND: 'unlimited' }).api.requestsPerSecond).to.equal(Infinity);
   });
 

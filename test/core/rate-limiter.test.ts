@@ -311,7 +311,7 @@ describe('the image rate', () => {
 
     it('refuses what is no rate', async () => {
       const { limiter } = await rig();
-      for (const rate of [-1, NaN, Infinity, 1e9])
+      for (const rate of [-1, NaN, Infinity, 1e9, 1e-300, 1e-5])
         expect(await failureOf(limiter.setRate(rate)), String(rate)).to.be.instanceOf(InvalidValueError);
       expect(limiter.settings().rate).to.equal(5);
       expect(await failureOf(rig({ capacity: 0.5 }))).to.be.instanceOf(InvalidValueError);

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from '../../core/log.js';
-import { MAX_RATE } from '../../core/rate-limiter/index.js';
+import { isRate, RATE_EXPECTED } from '../../core/rate-limiter/index.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
 import { errorResponses, queueSchema, rateSchema } from '../schemas.js';
@@ -90,9 +90,9 @@ function wish(request: FastifyRequest, rates: RateService): { rate: Rate; queue:
 
 function rateOf(value: unknown): Rate {
   if (value === 'unlimited') return value;
-  // JSON can spell numbers that are none of ours: 1e999 is Infinity, and -0 is 0.
-  if (typeof value === 'number' && value >= 0 && value <= MAX_RATE) return value + 0;
-  throw new RequestRefusedError('INVALID_RATE', `rate: not a number from 0 to ${MAX_RATE}, nor "unlimited"`);
+  // JSON can spell numbers that are none of ours: 1e999 becomes Infinity, and -0 is 0.
+  if (typeof value === 'number' && isRate(value)) return value + 0;
+  throw new RequestRefusedError('INVALID_RATE', `rate: not ${RATE_EXPECTED}`);
 }
 
 function knownQueue(rates: RateService, name: string | undefined): string | null {

@@ -4,6 +4,7 @@ import { aeTitle, type AeTitle } from '../ids.js';
 import { InvalidValueError } from '../errors.js';
 import { parseAllowedHours } from '../hours.js';
 import type { LogLevel } from '../log.js';
+import { isRate, RATE_EXPECTED } from '../rate-limiter/plan.js';
 
 /** How the text of a variable is read. */
 export interface Kind<T> {
@@ -73,8 +74,12 @@ export const secondsOrZeroToMs: Kind<number> = {
 };
 
 export const rate: Kind<number | 'unlimited'> = {
-  expected: 'a number of 0 or more, or unlimited',
-  parse: (text) => (text.toLowerCase() === 'unlimited' ? 'unlimited' : decimal(text)),
+  expected: RATE_EXPECTED,
+  parse: (text) => {
+    if (text.toLowerCase() === 'unlimited') return 'unlimited';
+    const value = decimal(text);
+    return value !== undefined && isRate(value) ? value : undefined;
+  },
 };
 
 /** Below one a client would wait for more than a second between two requests. Infinity = no limit. */

@@ -3,7 +3,10 @@ export { SharedLimiterError } from './errors.js';
 export { isNewer, isSet, type HeldRate, type RateKeeper } from './held-rate.js';
 export {
   checkRate,
+  isRate,
   MAX_RATE,
+  MIN_RATE,
+  RATE_EXPECTED,
   planFor,
   type Rate,
   type RatePlan,

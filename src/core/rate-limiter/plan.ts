@@ -97,15 +97,24 @@ const UNLIMITED: RatePlan = {
   spacingMs: 0,
 };
 
+/** One image a day, about 1.2e-5: a rate below it is a stop that does not say so. */
+export const MIN_RATE = 1 / 86_400;
+
 /** Faster than any archive; above it Bottleneck's 32-bit numbers on Redis would not hold. */
 export const MAX_RATE = 1_000_000;
 
-/** @throws InvalidValueError when it is no number of 0 or more */
+/** Is it 0, or between the slowest and the fastest? */
+export function isRate(rate: number): boolean {
+  return rate === 0 || (rate >= MIN_RATE && rate <= MAX_RATE);
+}
+
+/** What `isRate` takes, for people. */
+export const RATE_EXPECTED = `0, or a number from one a day (1.2e-5) to ${MAX_RATE}, or unlimited`;
+
+/** @throws InvalidValueError when it is none */
 export function checkRate(rate: Rate): Rate {
   if (rate === 'unlimited') return rate;
-  if (typeof rate !== 'number' || !Number.isFinite(rate) || rate < 0)
-    throw new InvalidValueError('rate', 'not a number of 0 or more, nor unlimited');
-  if (rate > MAX_RATE) throw new InvalidValueError('rate', `more than ${MAX_RATE} per second`);
+  if (typeof rate !== 'number' || !isRate(rate)) throw new InvalidValueError('rate', `not ${RATE_EXPECTED}`);
   return rate;
 }
 
