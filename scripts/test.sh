@@ -104,10 +104,19 @@ export PIXL_TEST_PATIENCE=$patience
 say "waits have $patience times the patience of a quick machine"
 
 # Most tests wait for a peer most of the time, so there are more lanes than processors.
-# The folders of test/peers as mocha runs, the longest first, so that all lanes end at about the same time; "others" is what is
-# in none of them.
-groups=(faults journeys 'bin|cohort' others 'politeness|rate' 'db|dimse|queue' exports)
+# The files of test/peers as mocha runs, each with a name and the patterns of those that no run before it has. Those that take long
+# come first, so that all lanes end at about the same time.
+groups=(
+  'faults faults/*'
+  'journeys journeys/*'
+  'commands bin/*'
+  'rates rate/*|politeness/*|cohort/*'
+  'queues queue/*|db/*|dimse/*'
+  'exports exports/*'
+  'others *'
+)
 lanes=$((2 * $(nproc) + 1))
+shopt -s extglob globstar
 names=() # of the runs, in the order in which they are counted
 
 launch() { # function name arguments...: the run of that name, beside what is running, as soon as a lane is free
@@ -136,18 +145,6 @@ measured() { # name command...: its output with the name before each line; its s
   echo "$status" >"$work/$name.status"
 }
 
-peers() { # name group mocha's arguments...: what is in that group of folders
-  local name=$1 group=$2 all='dist/test/peers' listed
-  shift 2
-  if [ "$group" = others ]; then
-    listed=$(IFS='|' && echo "${groups[*]}")
-    set -- --ignore "$all/@(${listed/others|/})/**" "$@"
-  else
-    set -- --ignore "$all/!($group)/**" --ignore "$all/*.test.js" "$@"
-  fi
-  run_mocha "$name" --config .mocharc.peers.json "$@"
-}
-
 lint() { # name: counted as a mocha run is, one failed or nothing
   local name=$1 failed=0
   measured "$name" npm run --silent lint
@@ -172,8 +169,23 @@ count() { # name: adds up what the run of that name counted
 }
 
 all_peers() { # mocha's arguments...: all groups
-  local group
-  for group in "${groups[@]}"; do launch peers "${group//|/-}" "$group" "$@"; done
+  local group name patterns path file
+  local -A of=()
+  for path in dist/test/peers/**/*.test.js; do
+    file=${path#dist/test/peers/}
+    for group in "${groups[@]}"; do
+      read -r name patterns <<<"$group"
+      if [[ $file == @($patterns) ]]; then
+        of[$name]+=" $path"
+        break
+      fi
+    done
+  done
+  for group in "${groups[@]}"; do
+    read -r name patterns <<<"$group"
+    # shellcheck disable=SC2086 # our own file names
+    launch run_mocha "$name" --no-config "${common[@]}" "$@" ${of[$name]}
+  done
 }
 
 use_node() { # major
@@ -187,7 +199,7 @@ files=0
 for argument in "$@"; do
   if [[ $argument == *.test.js ]]; then files=1; fi
 done
-set -o noglob # patterns are mocha's to read
+common=(--require dist/test/support/leak-check.js --forbid-only --forbid-pending)
 
 node_major=$other_node
 if [ "$other_node" = lts ]; then
@@ -199,7 +211,7 @@ else
   launch lint lint
 fi
 if [ "$files" = 1 ]; then # a configuration would add its own files
-  launch run_mocha files --no-config --require dist/test/support/leak-check.js --forbid-only --forbid-pending "$@"
+  launch run_mocha files --no-config "${common[@]}" "$@"
 else
   if [ "$other_node" != lts ]; then launch run_mocha unit --config .mocharc.unit.json "$@"; fi
   all_peers "$@"

@@ -10,6 +10,7 @@ import { Header, Publisher, type RetryPolicy } from '../../../src/queue/index.js
 import { dcmsend, type NodeAddress } from '../../support/dcmtk.js';
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
+import { patience } from '../../support/patience.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { startTroubledNode } from '../../support/troubled-node.js';
 import { wishFor } from '../journeys/deployment.js';
@@ -17,9 +18,13 @@ import { startJourney } from '../pipeline/journey-fixture.js';
 import { useBroker } from '../queue/broker-fixture.js';
 import { placeOf, TROUBLES, wordsOf, type Place, type Row } from './troubles.js';
 
-/** As short as a busy machine allows: each silence is waited for. */
-const SETTINGS = { queryTimeoutMs: 500, transferTimeoutMs: 500, retrieveAttempts: 1, settleMs: 100 };
-const TIMEOUTS = { connectMs: 2_000, acseMs: 500, writeMs: 2_000 };
+/** As short as this machine allows: each silence is waited for. */
+const SILENCE_MS = patience(1_000);
+const SETTINGS = {
+  ...{ queryTimeoutMs: SILENCE_MS, transferTimeoutMs: SILENCE_MS },
+  ...{ retrieveAttempts: 1, settleMs: 100 },
+};
+const TIMEOUTS = { connectMs: patience(5_000), acseMs: SILENCE_MS, writeMs: patience(5_000) };
 /** Of the service's six, so that the tests are short; the pauses between them are short as well. */
 const RETRIES: RetryPolicy = { maxAttempts: 2, firstDelayMs: 50, maxDelayMs: 50 };
 /** Tries that count none of their attempts: more than there are attempts. */
