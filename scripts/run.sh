@@ -1,7 +1,8 @@
 # Sourced, in the project's folder, by what starts tests (scripts/test.sh and .ci/run; their path is in `self`): makes the script
 # the leader of a run, see scripts/watch.sh.
 
-above() { # the processes above the script up to npm, when npm started it: a killed npm takes nothing with it
+above() { # the processes above the script up to npm, when npm started it: a killed npm takes nothing with it. Other signals npm hands
+  # on to its shell, which has to be this script by then (package.json: exec): a dash that waits for a child passes over SIGINT
   local pid=$PPID name list=()
   [ -n "${npm_lifecycle_event:-}" ] || return 0
   for _ in 1 2 3; do

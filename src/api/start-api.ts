@@ -19,6 +19,7 @@ import { addTokenBucketRefreshRate } from './routes/token-bucket-refresh-rate.js
 import { errorSchema } from './schemas.js';
 import type { ApiServices } from './services.js';
 
+const TOO_LARGE = 413;
 /** For bodies but those of messages. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
@@ -106,6 +107,9 @@ async function buildApi(
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
     void reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    // The connection of a client that is still sending would be reset, and the answer lost: Node reads the rest and drops it,
+    // for as long as a request may take.
+    if (reply.statusCode === TOO_LARGE) void reply.removeHeader('connection');
     if (isClosing) void reply.header('connection', 'close');
     done(null, payload);
   });

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
+import { connect } from 'node:net';
 import { PixlError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/log.js';
 import { parseImagingMessage, parseImagingMessageFields } from '../../src/core/message.js';
 import { MAX_BODY_BYTES } from '../../src/api/routes/messages.js';
 import { BrokerUnavailableError } from '../../src/queue/index.js';
+import { eventually } from '../support/eventually.js';
 import { ask, errorOf, fakeServices, soundMessage, useApi } from './api-fixture.js';
 
 const many = (count: number): object[] =>
@@ -110,6 +112,25 @@ describe('POST /messages', () => {
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
       const answer = await ask(`${url}/messages`, { body, headers });
       expect([answer.status, errorOf(answer).code]).to.deep.equal([413, 'BODY_TOO_LARGE']);
+    }
+  });
+
+  it('lets a client that sent too much read the answer: its connection is not reset', async () => {
+    const { url } = await api.start();
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    try {
+      let answers = '';
+      socket.on('data', (bytes: Buffer) => (answers += bytes.toString()));
+      const length = MAX_BODY_BYTES + 1_000_000;
+      socket.write(`POST /messages HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\n`);
+      socket.write(`Content-Length: ${length}\r\n\r\n`);
+      await eventually(() => expect(answers).to.contain('BODY_TOO_LARGE'));
+      socket.write(Buffer.alloc(length, ' '));
+      socket.write(`GET /heart-beat HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+      await eventually(() => expect(answers).to.contain('"OK"'));
+    } finally {
+      socket.destroy();
     }
   });
 
