@@ -26,8 +26,6 @@ export interface DcmqrscpOptions {
   /** Further dcmqrscp options, e.g. `--disable-get`. */
   readonly args?: readonly string[];
   readonly maxPdu?: number;
-  /** For each study above so many the oldest one is deleted. */
-  readonly maxStudies?: number;
 }
 
 /** One instance that the archive sent, or tried to. */
@@ -144,7 +142,7 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
       HOSTS: hosts.join('\n'),
       AET: aeTitle,
       FOLDER: folder,
-      STUDIES: `${options.maxStudies ?? 1000}`,
+      STUDIES: '1000',
     }),
   );
   const args = ['-c', config, '-lc', fixture('dcmqrscp-log.cfg'), '-dhl', ...(options.args ?? [])];

@@ -23,8 +23,6 @@ export interface OrthancOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** A Lua script, e.g. one with `ReceivedInstanceFilter`. */
   readonly lua?: string;
-  /** Basic authentication, orthanc/orthanc. */
-  readonly authentication?: boolean;
   readonly verbose?: boolean;
   /** Where it keeps its database; a temp dir without it. */
   readonly storageFolder?: string;
@@ -90,11 +88,6 @@ export interface Orthanc extends NodeAddress {
  */
 export function refuseWhen(condition: string): string {
   return `function ReceivedInstanceFilter(dicom, origin) if ${condition} then error('refused') end return true end`;
-}
-
-/** A Lua script with which an Orthanc says 0x0000 and keeps nothing of what meets the condition. */
-export function loseWhen(condition: string): string {
-  return `function ReceivedInstanceFilter(dicom, origin) return not (${condition}) end`;
 }
 
 /** Starts an Orthanc and waits until REST and C-ECHO answer. */
@@ -183,7 +176,7 @@ function configuration(
   const config = JSON.parse(template) as Record<string, unknown>;
   config['DicomPort'] = port;
   config['HttpPort'] = httpPort;
-  config['AuthenticationEnabled'] = options.authentication === true;
+  config['AuthenticationEnabled'] = false;
   config['DicomModalities'] = Object.fromEntries(
     (options.modalities ?? []).map((peer) => [
       peer.aeTitle,

@@ -567,8 +567,3 @@ const DCMQRSCP_DIFFERS: readonly {
 export function dcmqrscpAnswers(name: string): Expected | null {
   return DCMQRSCP_DIFFERS.find(({ answers }) => name in answers)?.answers[name] ?? null;
 }
-
-/** The names of all queries that dcmqrscp answers in its own way. */
-export function dcmqrscpDifferences(): string[] {
-  return DCMQRSCP_DIFFERS.flatMap(({ answers }) => Object.keys(answers));
-}

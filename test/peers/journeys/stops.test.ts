@@ -101,33 +101,6 @@ for (const parts of PARTS)
         await expectAllDelivered(own, studies);
       });
 
-    it('by kill -9 again and again loses nothing', async () => {
-      const { vna, pacs, proxies, deploy } = await held();
-      const studies = [await largeStudy(), await largeStudy(), await largeStudy()];
-      await vna.load(studies.slice(0, 2).flatMap(({ files }) => files));
-      await pacs.load(studies[2]!.files);
-      const own = await deploy();
-      await own.publish(studies.map((study) => wishFor(study)));
-      for (const [leg, bytes] of [
-        ['move', 300_000],
-        ['query', 400],
-        ['move', 1_500_000],
-        ['delivery', 300_000],
-        ['delivery', 3_000_000],
-      ] as const) {
-        proxies[leg].holdAfter(bytes);
-        await eventually(() => {
-          // With everything delivered nothing goes by this proxy any more.
-          const delivered = own.daemon.lines().filter(({ outcome }) => outcome === 'delivered');
-          expect(proxies[leg].isHolding() || delivered.length >= studies.length).to.equal(true);
-        });
-        await own.daemon.kill();
-        proxies[leg].release();
-        await own.daemon.start();
-      }
-      await expectAllDelivered(own, studies);
-    });
-
     it('by SIGTERM finishes the study that is moving when that is possible in time, and exits with 0', async () => {
       const { vna, proxies, deploy } = await held();
       const studies = [await largeStudy(), await largeStudy()];
