@@ -12,7 +12,8 @@ export function addDoctorCommand(program: Command, done: (code: ExitCode) => voi
       'after',
       '\nSome archives (dcmqrscp, Orthanc) tell only by an image whether they know raw as a move destination: one' +
         '\nof --study-uid, else one that raw holds already, else one of a study that the cohort asks for is moved' +
-        '\nto raw. Nothing else is changed anywhere.' +
+        '\nto raw, outside of the image rate. And anon is given a made test image of no patient, and asked for it, to' +
+        '\nsee whether it de-identifies: what it makes of that stays there. Nothing else is changed anywhere.' +
         '\n\nExample:\n  $ pixl-imaging doctor',
     )
     .action(async (options: DoctorOptions) => {

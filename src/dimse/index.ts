@@ -8,6 +8,7 @@ export {
   type ContextProposal,
   type DicomNode,
 } from './negotiation.js';
+export { encodeElement, encodeHeader, EXPLICIT_LE, padded } from './data-set/encoding.js';
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export { inspected, type DataSetInspector } from './data-set/inspected.js';
 export type { TextKind, TextValue } from './data-set/values-in.js';
@@ -37,10 +38,12 @@ export type { DimseObserver } from './message/outstanding.js';
 export { relay, type RelayOptions } from './relay.js';
 export { cEcho } from './scu/c-echo.js';
 export { cGet, type IncomingInstance } from './scu/c-get.js';
+export { cStoreAll, type OutgoingInstance } from './scu/c-store.js';
 export { cMove, type MoveOptions } from './scu/c-move.js';
 export type { RetrieveResult, RetrieveSelection, SubOperations } from './scu/retrieve.js';
 export { IDENTIFIER_TRANSFER_SYNTAXES } from './message/identifier.js';
 export {
+  EXPLICIT_LITTLE_ENDIAN,
   isCompressed,
   STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_FIND,

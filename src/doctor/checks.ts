@@ -9,6 +9,7 @@ import { brokerCheck, queuesCheck } from './broker-checks.js';
 import { unset, untold, type Check } from './check.js';
 import { clockCheck } from './clock-check.js';
 import { databaseCheck, migrationsCheck } from './database-checks.js';
+import { deidentificationCheck } from './deidentification-check.js';
 import { ftpsCheck } from './ftps-check.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
 import { moveDestinationCheck } from './move-destination.js';
@@ -71,7 +72,9 @@ function rawChecks(raw: ExaminedNode | null): Check[] {
 function anonChecks(anon: ExaminedNode | null, config: Config): Check[] {
   if (!config.delivery.enabled)
     return [unset('anon', `not used: ${variables.deliver.name} is false, studies stay in raw`)];
-  return anon === null ? [unset('anon', 'not configured')] : [echoCheck(anon), storageCheck(anon)];
+  return anon === null
+    ? [unset('anon', 'not configured')]
+    : [echoCheck(anon), storageCheck(anon), deidentificationCheck(anon)];
 }
 
 function archiveChecks(

@@ -1,4 +1,7 @@
-/** Whether a deployment is sound, and what to mend where it is not. Changes nothing anywhere. */
+/**
+ * Whether a deployment is sound, and what to mend where it is not. Two checks change something: an archive may move an image to
+ * raw, and anon is given a made one.
+ */
 export { examine, type Check, type Examined, type Finding } from './check.js';
 export { deploymentChecks, type DoctorParts } from './checks.js';
 export { examinedConfiguration } from './configuration.js';

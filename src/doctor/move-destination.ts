@@ -62,7 +62,10 @@ function destinationMend(archive: NodeConfig, raw: NodeConfig): string {
 function judged(result: RetrieveResult, archive: NodeConfig, raw: NodeConfig): Finding {
   const { status, subOperations } = result;
   const arrived = (subOperations.completed ?? 0) + (subOperations.warning ?? 0);
-  if (arrived > 0) return sound(`${archive.aeTitle} knows ${raw.aeTitle}: one image was moved there`);
+  if (arrived > 0)
+    return sound(
+      `${archive.aeTitle} knows ${raw.aeTitle}: one image was moved there, which doctor did by itself: it counts for no daemon's image rate`,
+    );
   if (isRefusal(status) || (status & 0xf000) === 0xc000 || isWarning(status))
     return refused(result, archive, raw);
   return untold(

@@ -8,6 +8,15 @@ import { freePorts } from './ports.js';
 import { startProcess, type ManagedProcess } from './processes.js';
 import { tempDir } from './temp-dir.js';
 
+/** A script that has an Orthanc de-identify what is stored to it, a moment after it has answered. */
+export const ANONYMISING = `
+function OnStoredInstance(id, tags, metadata)
+  if tags['PatientIdentityRemoved'] ~= 'YES' then
+    RestApiPost('/instances', RestApiPost('/instances/' .. id .. '/anonymize', '{}'))
+    RestApiDelete('/instances/' .. id)
+  end
+end`;
+
 export interface OrthancOptions {
   readonly aeTitle: string;
   readonly port?: number;

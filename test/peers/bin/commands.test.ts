@@ -6,7 +6,13 @@ import { addImages, findOrCreateExtract, Ledger, migrateUp } from '../../../src/
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli } from '../../support/cli.js';
-import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
+import {
+  makeDeidentifiedStudy,
+  makeStudy,
+  UID_ROOT,
+  type DeidentifiedStudy,
+  type MadeStudy,
+} from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
@@ -82,6 +88,7 @@ describe('Every command', function () {
   let files: TempDir;
   let study: MadeStudy;
   let liar: ScriptedArchive;
+  let deidentified: DeidentifiedStudy;
   let haven: Proftpd;
   let books: DatabaseAddress;
   let empty: DatabaseAddress;
@@ -96,6 +103,7 @@ describe('Every command', function () {
     study = await makeStudy(files.path, {
       ...{ uidRoot: `${UID_ROOT}.7502`, study: 1, mrn: 'CANARYM-CMD', accession: 'CANARYA-CMD' },
     });
+    deidentified = await makeDeidentifiedStudy(join(files.path, 'anon'), { study: 7503 });
     await lab.vna.load(study.folder);
     const postgres = await sharedPostgres();
     [books, empty] = [await postgres.createDatabase(), await postgres.createDatabase()];
@@ -136,6 +144,7 @@ describe('Every command', function () {
 
   const down = (): string => String(lab.dead.port);
   const byUid = (): string[] => ['--study-uid', study.studyInstanceUid];
+  const deidentifiedUid = (): string[] => ['--study-uid', deidentified.studyInstanceUid];
   const NOWHERE = ['--study-uid', NO_STUDY];
   const archiveDown = (): Record<string, string> => ({ PRIMARY_DICOM_SOURCE_PORT: down() });
   const databaseDown = (): Record<string, string> => ({ PIXL_DB_PORT: down() });
@@ -319,7 +328,8 @@ describe('Every command', function () {
     },
     doctor: {
       json: {
-        call: () => ({ args: ['doctor'] }),
+        // The lab's anon keeps what it gets, which is no sound deployment.
+        call: () => ({ args: ['doctor'], env: { ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false' } }),
         shape: {
           listOf: { keys: { check: 'string', ok: 'boolean', detail: 'string', mend: orNull('string') } },
         },
@@ -364,7 +374,7 @@ describe('Every command', function () {
     'upload-study': {
       json: {
         call: () => ({
-          args: ['upload-study', ...byUid(), '--project', 'P'],
+          args: ['upload-study', ...deidentifiedUid(), '--project', 'P'],
           env: haven.env('implicit'),
           first: inAnonAndProject,
         }),
@@ -374,11 +384,11 @@ describe('Every command', function () {
       },
       ends: {
         1: () => ({
-          args: ['upload-study', ...byUid(), '--project', 'P'],
+          args: ['upload-study', ...deidentifiedUid(), '--project', 'P'],
           env: { ...haven.env('implicit'), FTP_USER_PASSWORD: 'CANARY-wrong' },
           first: inAnonAndProject,
         }),
-        2: () => ({ args: ['upload-study', ...byUid(), '--project', 'P'] }), // there is no safe haven
+        2: () => ({ args: ['upload-study', ...deidentifiedUid(), '--project', 'P'] }), // there is no safe haven
         3: () => ({ args: ['upload-study', ...NOWHERE, '--project', 'P'], env: haven.env('implicit') }),
       },
     },
@@ -459,12 +469,15 @@ describe('Every command', function () {
   };
 
   const inAnonAndProject = async (): Promise<void> => {
-    await lab.anon.load(study.files);
+    await lab.anon.load(deidentified.files);
     await withDatabaseAt(books, async (database) => {
       await database.query('TRUNCATE pixl_pipeline.extract CASCADE');
-      const { mrn, accession: accessionNumber, studyInstanceUid: studyUid } = study;
+      const { mrn, accession: accessionNumber, studyInstanceUid: studyUid } = deidentified.original;
       const image = { mrn, accessionNumber, studyUid, studyDate: '2023-04-05', pseudoPatientId: null };
       await addImages(database, await findOrCreateExtract(database, 'p'), [image]);
+      await database.query('UPDATE pixl_pipeline.image SET pseudo_study_uid = $1', [
+        deidentified.studyInstanceUid,
+      ]);
     });
   };
 

@@ -9,6 +9,7 @@ import { brokerEnv, nodesEnv, runCli } from '../../support/cli.js';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
 import { sharedLab, type Lab } from '../../support/lab.js';
+import { ANONYMISING, startOrthanc, type Orthanc } from '../../support/orthanc.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
@@ -42,6 +43,7 @@ describe('pixl-imaging doctor', function () {
   let study: MadeStudy;
   let database: DatabaseAddress;
   let haven: Proftpd;
+  let anon: Orthanc;
   let env: Record<string, string>;
 
   before(async () => {
@@ -57,14 +59,18 @@ describe('pixl-imaging doctor', function () {
     database = await (await sharedPostgres()).createDatabase();
     await withDatabaseMigrated(database);
     haven = await sharedProftpd();
+    anon = await startOrthanc({ aeTitle: 'ORTHANC_ANON', lua: ANONYMISING });
   });
-  after(() => files.remove());
+  after(async () => {
+    await anon.close();
+    files.remove();
+  });
 
   beforeEach(async () => {
     await lab.reset();
     await lab.raw.load(study.folder);
     env = {
-      ...nodesEnv({ primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon: lab.anon }),
+      ...nodesEnv({ primary: lab.vna, secondary: lab.pacs, raw: lab.raw, anon }),
       ...brokerEnv(broker.rabbitmq),
       ...databaseEnv(database),
       ...haven.env('implicit'),
@@ -129,7 +135,7 @@ describe('pixl-imaging doctor', function () {
         'configuration',
         'clock and time zone',
         ...['raw: C-ECHO', 'raw: query and C-GET', 'raw: storage'],
-        ...['anon: C-ECHO', 'anon: storage'],
+        ...['anon: C-ECHO', 'anon: storage', 'anon: de-identification'],
         ...['primary: C-ECHO', 'primary: query and retrieve', 'primary: move destination'],
         ...['secondary: C-ECHO', 'secondary: query and retrieve', 'secondary: move destination'],
         ...['broker', 'queues', 'database', 'migrations', 'FTPS', 'Redis', 'HTTP'],
