@@ -107,9 +107,10 @@ say "waits have $patience times the patience of a quick machine"
 # The files of test/peers as mocha runs, each with a name and the patterns of those that no run before it has. Those that take long
 # come first, so that all lanes end at about the same time.
 groups=(
+  'commands bin/*'
+  'stops journeys/@(stops|trouble).*'
   'faults faults/*'
   'journeys journeys/*'
-  'commands bin/*'
   'rates rate/*|politeness/*|cohort/*'
   'queues queue/*|db/*|dimse/*'
   'exports exports/*'
