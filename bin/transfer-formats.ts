@@ -1,4 +1,6 @@
+import { protectedCell } from '../src/core/cohort/cells.js';
 import type { Transfer } from '../src/core/db/index.js';
+import { printable } from './printable.js';
 
 /** A row of `report --json` (SPEC 6), with what else is known of it after that. */
 export function transferJson(transfer: Transfer): object {
@@ -36,8 +38,8 @@ export function transferJson(transfer: Transfer): object {
 
 type Cell = string | number | null;
 
-/** The columns of a cohort first, as `populate` reads them, then what came of it. */
-const CSV: readonly (readonly [string, (transfer: Transfer) => Cell])[] = [
+/** The columns of a cohort, as `populate` reads them. */
+const COHORT_CSV: readonly (readonly [string, (transfer: Transfer) => Cell])[] = [
   ['procedure_id', (row) => row.procedureOccurrenceId],
   ['mrn', (row) => row.mrn],
   ['accession_number', (row) => row.accessionNumber],
@@ -48,6 +50,10 @@ const CSV: readonly (readonly [string, (transfer: Transfer) => Cell])[] = [
   ['study_uid', (row) => row.studyUid],
   ['participant_id', () => null],
   ['series_uid', (row) => row.seriesUid],
+];
+
+/** What came of it. */
+const OUTCOME_CSV: typeof COHORT_CSV = [
   ['outcome', (row) => row.outcome],
   ['code', (row) => row.code],
   ['reason', (row) => row.reason],
@@ -66,11 +72,16 @@ const CSV: readonly (readonly [string, (transfer: Transfer) => Cell])[] = [
   ['duration_ms', (row) => row.durationMs],
 ];
 
-export const REPORT_CSV_COLUMNS: readonly string[] = CSV.map(([name]) => name);
+export const REPORT_CSV_COLUMNS: readonly string[] = [...COHORT_CSV, ...OUTCOME_CSV].map(([name]) => name);
 
-/** The cells of a row under those columns. */
+/** The cells of a row under those columns: no spreadsheet takes one for a formula, and `populate` reads its own as they were. */
 export function transferCsv(transfer: Transfer): Cell[] {
-  return CSV.map(([, cellOf]) => cellOf(transfer));
+  const cells = (columns: typeof COHORT_CSV, shown: (text: string) => string): Cell[] =>
+    columns.map(([, cellOf]) => {
+      const cell = cellOf(transfer);
+      return cell === null ? null : protectedCell(shown(String(cell)));
+    });
+  return [...cells(COHORT_CSV, (text) => text), ...cells(OUTCOME_CSV, printable)];
 }
 
 /** RFC 4180; null is an empty cell. */

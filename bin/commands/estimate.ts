@@ -1,6 +1,6 @@
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
-import { badRowText, readCohort, type Cohort } from '../../src/core/cohort/index.js';
+import type { Cohort } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
 import type { StudyRequest } from '../../src/core/message.js';
 import { createRateLimiter } from '../../src/core/rate-limiter/index.js';
@@ -8,17 +8,17 @@ import { estimateCohort, type Estimate } from '../../src/pipeline/estimate-cohor
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine, printRemark } from '../output.js';
+import { printJson, printLine } from '../output.js';
+import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../logging.js';
 import { nodeClient, required } from '../wiring.js';
 import { rateText } from './rate-command.js';
 
-export interface EstimateOptions {
+export interface EstimateOptions extends CohortOptions {
   readonly archive: 'primary' | 'secondary';
   readonly rate?: Rate;
-  readonly skipBadRows?: true;
   readonly json?: true;
 }
 
@@ -28,15 +28,13 @@ export async function estimate(path: string, options: EstimateOptions): Promise<
   if (rate === 0) throw new UsageError('a rate of 0 asks nothing; name another with --rate');
   const closers = new Closers();
   try {
-    const cohort = await readCohort(path, { skipBadRows: options.skipBadRows === true });
-    closers.add('cohort', () => cohort.close());
-    for (const row of cohort.badRows) printRemark(`left out: ${badRowText(row)}`);
+    const cohort = await readNamedCohort(path, options, closers);
     const result = await cancelledBySignals(
       (signal) => ask(config, options, rate, cohort, closers, signal),
       closers,
     );
     print(options, config, rate, cohort, result);
-    return result.found === 0 && result.notFound > 0 ? Exit.NotFound : Exit.Done;
+    return result.found === 0 ? Exit.NotFound : Exit.Done;
   } finally {
     await closers.closeAll();
   }
@@ -82,9 +80,8 @@ function print(
   const counted = config.rate.unit === 'image' ? images : found;
   const seconds = rate === 'unlimited' ? null : Math.ceil(counted / rate);
   if (options.json === true) {
-    const { messages } = cohort.counts;
     printJson({
-      messages,
+      ...cohortJson(cohort),
       found,
       not_found: notFound,
       studies,
@@ -95,6 +92,7 @@ function print(
     });
     return;
   }
+  printCohort(cohort);
   printLine(
     `${found} of ${cohort.counts.messages} found in ${options.archive}: ${studies} studies, ${images} images`,
   );

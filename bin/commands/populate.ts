@@ -3,11 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from '../../src/api/index.js';
 import { Closers } from '../../src/core/closers.js';
 import {
-  badRowText,
   populateCohort,
-  readCohort,
   readExtractSummary,
   type Cohort,
+  type Counted,
   type PopulateResult,
   type PopulateRetries,
 } from '../../src/core/cohort/index.js';
@@ -22,20 +21,20 @@ import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
+import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { loggerFor } from '../logging.js';
 import { setRates, withKnownQueues } from './rate-command.js';
 
-export interface PopulateCommandOptions {
+export interface PopulateCommandOptions extends CohortOptions {
   readonly queues?: readonly string[];
   readonly priority: number;
   readonly start: boolean;
   readonly rate?: Rate;
   readonly numRetries: number;
   readonly dryRun?: true;
-  readonly skipBadRows?: true;
   readonly json?: true;
   readonly embedded?: true;
 }
@@ -56,10 +55,11 @@ async function populateFrom(path: string, options: PopulateCommandOptions): Prom
     throw new UsageError('a rate of 0 starts nothing; name another with --rate');
   const closers = new Closers();
   try {
-    const cohort = await read(path, options, closers);
-    if (options.dryRun === true) {
+    const cohort = await readNamedCohort(path, options, closers);
+    const isEmpty = cohort.counts.messages === 0;
+    if (options.dryRun === true || isEmpty) {
       print(options, cohort, null);
-      return Exit.Done;
+      return isEmpty ? Exit.NotFound : Exit.Done;
     }
     await copyToExports(path, config);
     return await cancelledBySignals(
@@ -68,21 +68,6 @@ async function populateFrom(path: string, options: PopulateCommandOptions): Prom
     );
   } finally {
     await closers.closeAll();
-  }
-}
-
-async function read(path: string, options: PopulateCommandOptions, closers: Closers): Promise<Cohort> {
-  const bar = new CountBar('reading', 'rows');
-  try {
-    const cohort = await readCohort(path, {
-      skipBadRows: options.skipBadRows === true,
-      onProgress: (rows) => bar.show(rows, 0),
-    });
-    closers.add('cohort', () => cohort.close());
-    for (const row of cohort.badRows) printRemark(`left out: ${badRowText(row)}`);
-    return cohort;
-  } finally {
-    bar.stop();
   }
 }
 
@@ -143,7 +128,7 @@ class Population {
     const result = await this.#populate(db, publisher, connection, api);
     if (!result.isComplete) throw new CancelledError('populate');
     print(this.#options, this.#cohort, result);
-    return result.exported === null || result.exported >= result.messages ? Exit.Done : Exit.Incomplete;
+    return result.counted === null || result.counted.arrived >= result.messages ? Exit.Done : Exit.Incomplete;
   }
 
   async #populate(
@@ -182,7 +167,8 @@ class Population {
         await this.#untilQueuesAreEmpty(connection);
         await this.#pause(this.#config.cliRetryMs);
       },
-      onCounted: (exported, total) => printRemark(`${exported} of ${total} studies are exported`),
+      arrivedAs: this.#config.delivery.enabled ? ['delivered'] : ['delivered', 'retrieved'],
+      onCounted: (counted, total) => printRemark(countedText(counted, total)),
     };
   }
 
@@ -200,28 +186,25 @@ class Population {
 }
 
 function print(options: PopulateCommandOptions, cohort: Cohort, result: PopulateResult | null): void {
-  const { counts, projects } = cohort;
   if (options.json === true) {
+    const counted = result?.counted ?? null;
     printJson({
-      rows: counts.rows,
-      left_out: counts.leftOut,
-      duplicates: counts.duplicates,
-      bad_rows: counts.bad,
-      messages: counts.messages,
-      projects: [...projects].map(([project_name, messages]) => ({ project_name, messages })),
+      ...cohortJson(cohort),
       published: result?.published ?? 0,
       already_exported: result?.alreadyExported ?? null,
       done_before: result?.doneBefore ?? null,
-      exported: result?.exported ?? null,
+      exported: counted?.exported ?? null,
+      ...(counted === null ? {} : { delivered: counted.delivered, arrived: counted.arrived }),
     });
     return;
   }
-  printLine(
-    `${counts.rows} rows: ${counts.messages} messages, ${counts.duplicates} duplicates, ${counts.leftOut} left out, ${counts.bad} bad`,
-  );
-  for (const [project, messages] of projects) printLine(`  ${project}: ${messages} messages`);
+  printCohort(cohort);
   if (result === null) return;
   const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
   printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);
-  if (result.exported !== null) printLine(`${result.exported} exported now`);
+  if (result.counted !== null) printLine(countedText(result.counted, result.messages));
+}
+
+function countedText({ delivered, exported, arrived }: Counted, total: number): string {
+  return `${arrived} of ${total} studies have arrived: ${delivered} delivered, ${exported} exported`;
 }

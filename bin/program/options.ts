@@ -36,3 +36,27 @@ export function addStudyOptions(command: Command): Command {
     .option('--mrn <mrn>', 'MRN (Patient ID), together with --accession')
     .option('--accession <number>', 'accession number, together with --mrn');
 }
+
+/** The options of commands that read a cohort. */
+export function addCohortOptions(command: Command): Command {
+  return command
+    .option('--skip-bad-rows', 'go on without rows that no message can be made of')
+    .option(
+      '--accept-spreadsheet-numbers',
+      'take values that a spreadsheet seems to have changed as they stand',
+    )
+    .option('--delimiter <character>', "what separates a CSV's columns, or tab; default: a comma", delimiter)
+    .option('--verbose', 'name every row that is bad, left out or a duplicate, not the first ten of each');
+}
+
+/** What `populate` and `estimate` call the rows of a cohort. */
+export const COHORT_WORDS =
+  "\nRows are bad (they can't be read), left out (there is nothing to ask by) or duplicates (an" +
+  '\nearlier row asks for the same study); of each of the others one message is made.';
+
+function delimiter(text: string): string {
+  const character = ['tab', '\\t'].includes(text) ? '\t' : text;
+  if (character.length !== 1 || /[\w"\r\n. -]/.test(character))
+    throw new InvalidArgumentError('expected one character that no column holds, or tab.');
+  return character;
+}

@@ -2,11 +2,10 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { MAX_PRIORITY } from '../../src/queue/broker.js';
 import type { PopulateCommandOptions } from '../commands/populate.js';
 import type { ExitCode } from '../exit-codes.js';
-import { EMBEDDED_OPTION, queueList, rateOption } from './options.js';
+import { addCohortOptions, COHORT_WORDS, EMBEDDED_OPTION, queueList, rateOption } from './options.js';
 
 export function addPopulateCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('populate')
+  addCohortOptions(program.command('populate'))
     .description(
       'Requests every study of a cohort that is not exported yet, and asks again for what does not come.',
     )
@@ -26,17 +25,22 @@ export function addPopulateCommand(program: Command, done: (code: ExitCode) => v
     )
     .option(
       '--num-retries <n>',
-      'ask again so many times, CLI_RETRY_SECONDS apart, while more gets exported',
+      'ask again so many times, CLI_RETRY_SECONDS apart, while more arrives',
       count,
       5,
     )
     .option('--dry-run', 'read and count the cohort; change nothing anywhere')
-    .option('--skip-bad-rows', 'go on without rows that no message can be made of')
     .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      '\nA run that was broken off is gone on with by the same command.' +
+      COHORT_WORDS +
+        '\n\nA study is delivered when the anonymising store has acknowledged all of it, and exported when it' +
+        '\nis in the safe haven. It has arrived when it is exported, or where this deployment takes it by' +
+        '\nitself: delivered, or in the raw store with ORTHANC_AUTOROUTE_RAW_TO_ANON=false. What has not' +
+        '\narrived is asked for again. Ends with 0 when everything has arrived, with 4 when not, with 3 when' +
+        '\nthe cohort asks for nothing.' +
+        '\n\nA run that was broken off is gone on with by the same command.' +
         '\n\nExample:\n  $ pixl-imaging populate ./omop-extract --rate 5 --num-retries 3',
     )
     .action(async (path: string, options: PopulateCommandOptions) => {

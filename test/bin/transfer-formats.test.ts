@@ -1,11 +1,32 @@
 import { expect } from 'chai';
-import { csvLine, REPORT_CSV_COLUMNS } from '../../bin/transfer-formats.js';
+import { csvLine, REPORT_CSV_COLUMNS, transferCsv } from '../../bin/transfer-formats.js';
+import type { Transfer } from '../../src/core/db/index.js';
 
 describe('A line of CSV', () => {
   it('quotes what would be taken for a separator or be trimmed', () => {
     expect(csvLine(['a', null, 0, 'b,c', 'say "x"', 'two\nlines', ' left', ''])).to.equal(
       'a,,0,"b,c","say ""x""","two\nlines"," left",\r\n',
     );
+  });
+});
+
+describe('A row of a report', () => {
+  it('holds nothing that a spreadsheet would run, and no control character in what populate does not read', () => {
+    const entry: Transfer = {
+      ...{ projectName: '=cmd|x', mrn: '-1', accessionNumber: '@A', studyUid: null, seriesUid: null },
+      ...{ studyDate: '2020-01-01', procedureOccurrenceId: -4, extractGeneratedTimestamp: null, queue: 'q' },
+      ...{ archive: 'primary', outcome: 'failed', code: null, reason: '+1\x1b[31m\t', foundStudyUids: [] },
+      ...{
+        images: { expected: 0, alreadyInRaw: 0, retrieved: 0, delivered: 0 },
+        missingUids: [],
+        refused: [],
+      },
+      ...{ warnings: 0, bytesDelivered: 0, attempts: 1, receivedAt: '', finishedAt: '', durationMs: 0 },
+    };
+    const cells = transferCsv(entry).map((cell) => String(cell ?? ''));
+    for (const cell of cells) expect(cell).not.to.match(/^[=+\-@\t\r]/);
+    expect(cells.slice(0, 4)).to.deep.equal(["'-4", "'-1", "'@A", "'=cmd|x"]);
+    expect(cells).to.include(String.raw`'+1\x1b[31m\x09`);
   });
 });
 

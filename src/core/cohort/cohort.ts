@@ -3,18 +3,27 @@ import { basename } from 'node:path';
 import { MessageRejectedError, parseImagingMessageFields, type MessageFault } from '../message.js';
 import { CohortMessage } from './cohort-message.js';
 import { csvSource } from './csv-source.js';
-import { CohortFileError, CohortRowsError, MOST_NAMED_ROWS, type BadRow } from './errors.js';
+import { damagedDate } from './cells.js';
+import {
+  CohortFileError,
+  CohortRowsError,
+  MOST_NAMED_ROWS,
+  type BadRow,
+  type RowPlace,
+  type RowRemark,
+} from './errors.js';
 import { ExternalSort } from './external-sort.js';
-import { omopSource } from './omop-source.js';
+import { NO_PERSON, omopSource } from './omop-source.js';
 import type { CohortFields, CohortSource, SourceRow } from './source.js';
 import { SpillFile } from './spill-file.js';
-import { messageLine, Wish, wishLine } from './wish.js';
+import { messageLine, placeOf, Wish, wishLine } from './wish.js';
 
 /** Every row is in exactly one of these but `rows`, which counts all; a message may stand for several rows. */
 export interface CohortCounts {
   readonly rows: number;
-  /** Without an accession number (of an OMOP extract), with neither that nor a study UID (of a CSV). */
+  /** There is nothing to ask by: no accession number or no person (of an OMOP extract), neither that nor a study UID (of a CSV). */
   readonly leftOut: number;
+
   readonly duplicates: number;
   readonly bad: number;
   readonly messages: number;
@@ -23,6 +32,12 @@ export interface CohortCounts {
 export interface ReadCohortOptions {
   /** Go on without rows that no message can be made of. */
   readonly skipBadRows?: boolean;
+  /** Take what a spreadsheet seems to have changed as it stands; else such rows are bad. */
+  readonly acceptSpreadsheetNumbers?: boolean;
+  /** What parts the cells of a CSV; default: a comma. */
+  readonly delimiter?: string;
+  /** Called for each row that is in no message, or in the message of an earlier row. */
+  readonly onRemark?: (remark: RowRemark) => void;
   /** Called now and then with the number of rows read. */
   readonly onProgress?: (rows: number) => void;
 }
@@ -33,20 +48,22 @@ const MAX_PROJECTS = 10_000;
 /** A cohort that was read and found good: its messages are on disk, each wish once, the earliest study date first. */
 export class Cohort {
   readonly counts: CohortCounts;
+  /** How many of the rows that were left out are of procedures that no person has. */
+  readonly withoutPerson: number;
   /** How many messages each project has. */
   readonly projects: ReadonlyMap<string, number>;
-  /** The first of the bad rows that were skipped. */
-  readonly badRows: readonly BadRow[];
   /** The same for the same messages in the same order. */
   readonly digest: string;
   readonly #messages: SpillFile;
 
   constructor(
-    parts: Pick<Cohort, 'counts' | 'projects' | 'badRows' | 'digest'> & { readonly messages: SpillFile },
+    parts: Pick<Cohort, 'counts' | 'withoutPerson' | 'projects' | 'digest'> & {
+      readonly messages: SpillFile;
+    },
   ) {
     this.counts = parts.counts;
+    this.withoutPerson = parts.withoutPerson;
     this.projects = parts.projects;
-    this.badRows = parts.badRows;
     this.digest = parts.digest;
     this.#messages = parts.messages;
   }
@@ -76,7 +93,7 @@ export class Cohort {
 export async function readCohort(path: string, options: ReadCohortOptions = {}): Promise<Cohort> {
   const reading = new CohortReading(options);
   try {
-    const source: CohortSource = isFolder(path) ? omopSource(path, () => reading.leftOut()) : csvSource(path);
+    const source: CohortSource = isFolder(path) ? omopSource(path) : csvSource(path, options.delimiter);
     for await (const rows of source) reading.take(rows);
     return reading.finish();
   } finally {
@@ -104,21 +121,22 @@ class CohortReading {
   readonly #badRows: BadRow[] = [];
   readonly #projects = new Map<string, number>();
   readonly #count = { rows: 0, leftOut: 0, duplicates: 0, bad: 0, messages: 0 };
+  #withoutPerson = 0;
+  /** Bad rows of which a spreadsheet is the reason. */
+  #damaged = 0;
+  /** Files, by the numbers that lines name them by. */
+  readonly #files: string[] = [];
 
   constructor(options: ReadCohortOptions) {
     this.#options = options;
   }
 
-  leftOut(): void {
-    this.#count.rows += 1;
-    this.#count.leftOut += 1;
-  }
-
   take(rows: readonly SourceRow[]): void {
     for (const row of rows) {
       this.#count.rows += 1;
-      if (row.kind === 'bad') this.#bad([row.row]);
-      else this.#takeRow(row);
+      if (row.kind === 'row') this.#takeRow(row);
+      else if (row.kind === 'bad') this.#bad([row.row]);
+      else this.#leftOut(row.row);
     }
     this.#options.onProgress?.(this.#count.rows);
   }
@@ -126,7 +144,7 @@ class CohortReading {
   /** @throws CohortRowsError */
   finish(): Cohort {
     if (this.#count.bad > 0 && this.#options.skipBadRows !== true)
-      throw new CohortRowsError(this.#badRows, this.#count.bad);
+      throw new CohortRowsError(this.#badRows, this.#count.bad, this.#damaged);
     for (const wish of this.#eachOnce()) {
       this.#count.messages += 1;
       this.#countProject(wish.projectName);
@@ -137,8 +155,8 @@ class CohortReading {
       for (const ordered of this.#byDate.sorted()) messages.write(messageLine(ordered));
       return new Cohort({
         counts: { ...this.#count },
+        withoutPerson: this.#withoutPerson,
         projects: this.#projects,
-        badRows: this.#badRows,
         digest: messages.digest(),
         messages,
       });
@@ -153,19 +171,24 @@ class CohortReading {
     this.#byDate.close();
   }
 
-  #takeRow({ fields, placeOf }: SourceRow & { readonly kind: 'row' }): void {
+  #takeRow({ fields, damages, place, placeOf }: SourceRow & { readonly kind: 'row' }): void {
     if (fields.accession_number === '' && fields.study_uid === '') {
-      this.#count.leftOut += 1;
+      this.#leftOut({ ...place, column: null, problem: 'neither an accession number nor a study UID' });
       return;
     }
-    const faults = pseudoPatientIdFaults(fields);
+    const faults = [...(this.#options.acceptSpreadsheetNumbers === true ? [] : damages)];
+    if (faults.length > 0) this.#damaged += 1;
+    faults.push(...pseudoPatientIdFaults(fields));
     try {
       const message = parseImagingMessageFields(fields);
       if (faults.length === 0)
-        this.#byWish.add(wishLine(message, fields.participant_id || null, this.#count.rows));
+        this.#byWish.add(
+          wishLine(message, fields.participant_id || null, this.#count.rows, this.#placeText(place)),
+        );
     } catch (error) {
       if (!(error instanceof MessageRejectedError)) throw error;
-      faults.unshift(...error.faults);
+      const named = new Set(faults.map(({ field }) => field));
+      faults.push(...error.faults.filter(({ field }) => !named.has(field)).map((one) => ofDate(one, fields)));
     }
     if (faults.length > 0) this.#bad(faults.map(({ field, problem }) => ({ ...placeOf(field), problem })));
   }
@@ -173,8 +196,29 @@ class CohortReading {
   /** All that is wrong with one row. */
   #bad(faults: readonly BadRow[]): void {
     this.#count.bad += 1;
-    if (this.#badRows.length < MOST_NAMED_ROWS)
-      this.#badRows.push(...faults.slice(0, MOST_NAMED_ROWS - this.#badRows.length));
+    if (this.#count.bad <= MOST_NAMED_ROWS) this.#badRows.push(...faults);
+    this.#options.onRemark?.({ kind: 'bad', reasons: faults });
+  }
+
+  #leftOut(row: BadRow): void {
+    this.#count.leftOut += 1;
+    if (row.problem === NO_PERSON) this.#withoutPerson += 1;
+    this.#options.onRemark?.({ kind: 'left out', reasons: [row] });
+  }
+
+  #placeText({ file, unit, number }: RowPlace): string {
+    if (this.#files.at(-1) !== file) this.#files.push(file);
+    const index = this.#files.length - 1;
+    return `${index}:${unit}:${number}`;
+  }
+
+  #placeOf(text: string): RowPlace {
+    const [index = '', unit, number = ''] = text.split(':');
+    return {
+      file: this.#files[Number(index)] ?? '',
+      unit: unit === 'row' ? 'row' : 'line',
+      number: Number(number),
+    };
   }
 
   /** Of each wish the row with the earliest date, of those the first; it asks for the series of all of them. */
@@ -183,6 +227,7 @@ class CohortReading {
     for (const line of this.#byWish.sorted()) {
       if (wish?.isAskedBy(line) === true) {
         this.#count.duplicates += 1;
+        this.#duplicate(line, wish);
         wish.join(line);
         continue;
       }
@@ -190,6 +235,18 @@ class CohortReading {
       wish = new Wish(line);
     }
     if (wish !== undefined) yield wish;
+  }
+
+  #duplicate(line: string, first: Wish): void {
+    const { onRemark } = this.#options;
+    if (onRemark === undefined) return;
+    const { file, unit, number } = this.#placeOf(first.place);
+    const place = this.#placeOf(placeOf(line));
+    const where = file === place.file ? `${unit} ${number}` : `${file}, ${unit} ${number}`;
+    onRemark({
+      kind: 'duplicate',
+      reasons: [{ ...place, column: null, problem: `asks for the same study as ${where}` }],
+    });
   }
 
   #countProject(name: string): void {
@@ -200,6 +257,12 @@ class CohortReading {
         `more than ${MAX_PROJECTS} projects; are its columns mixed up?`,
       );
   }
+}
+
+/** A date that is none, with its reason where a spreadsheet is that. */
+function ofDate(fault: MessageFault, { study_date: text }: CohortFields): MessageFault {
+  if (fault.field !== 'study_date') return fault;
+  return { ...fault, problem: text === '' ? 'empty' : (damagedDate(text) ?? fault.problem) };
 }
 
 /** What PIXL's column holds: varchar(255). */

@@ -2,6 +2,9 @@ import { parse } from 'csv-parse';
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
+import type { MessageFault } from '../message.js';
+import { csvCell, type CellKind } from './cells.js';
+import { csvBeginning } from './delimiter.js';
 import { CohortFileError } from './errors.js';
 import type { CohortFields, SourceRow } from './source.js';
 
@@ -39,14 +42,21 @@ interface CsvRecord {
 /**
  * Reads a CSV (RFC 4180, UTF-8) as a stream. Columns are found by their names; others may be among them.
  *
+ * @param delimiter between its cells, without: a comma
  * @throws CohortFileError while it is read: no UTF-8, quotes that don't match, a column that is missing or is there twice.
  */
-export async function* csvSource(path: string): AsyncGenerator<readonly SourceRow[], void, undefined> {
+export async function* csvSource(
+  path: string,
+  delimiter?: string,
+): AsyncGenerator<readonly SourceRow[], void, undefined> {
   const file = basename(path);
+  const { headingLine } = csvBeginning(file, await startOf(path, file), delimiter, REQUIRED);
   const text = Readable.from(utf8(path, file));
   const parser = text.pipe(
     parse({
       info: true,
+      delimiter: delimiter ?? ',',
+      from_line: headingLine,
       relax_column_count: true,
       skip_empty_lines: true,
       max_record_size: MAX_RECORD,
@@ -81,6 +91,22 @@ export async function* csvSource(path: string): AsyncGenerator<readonly SourceRo
   }
   if (places === undefined) throw new CohortFileError(file, 'empty');
   if (portion.length > 0) yield portion;
+}
+
+/** The heading is in it. */
+const START = 64 * 1024;
+
+async function startOf(path: string, file: string): Promise<string> {
+  try {
+    for await (const chunk of createReadStream(path, {
+      end: START - 1,
+      highWaterMark: START,
+    }) as AsyncIterable<Buffer>)
+      return chunk.toString('utf8').replaceAll('\r', '\n').replaceAll('\n\n', '\n');
+    return '';
+  } catch (error) {
+    throw toCohortFileError(file, error);
+  }
 }
 
 const LINE_FEED = 0x0a;
@@ -130,23 +156,35 @@ function rowOf(
       kind: 'bad',
       row: { ...place, column: null, problem: `${record.length} cells where the heading has ${width}` },
     };
-  const cell = (column: Column): string => record[places.get(column) ?? -1]?.trim() ?? '';
+  const damages: MessageFault[] = [];
+  const cell = (column: Column, kind: CellKind = 'other', field: string = column): string => {
+    const { text, damage } = csvCell(record[places.get(column) ?? -1] ?? '', kind);
+    if (damage !== null) damages.push({ field, problem: damage });
+    return text;
+  };
   const fields: CohortFields = {
-    mrn: cell('mrn'),
-    accession_number: cell('accession_number'),
-    study_uid: cell('study_uid'),
-    series_uid: cell(SERIES),
-    study_date: cell('study_date'),
-    procedure_occurrence_id: integer(cell('procedure_id')),
+    mrn: cell('mrn', 'identifier'),
+    accession_number: cell('accession_number', 'identifier'),
+    study_uid: cell('study_uid', 'uid'),
+    series_uid: cell(SERIES, 'uid'),
+    study_date: dayOf(cell('study_date')),
+    procedure_occurrence_id: integer(cell('procedure_id', 'other', 'procedure_occurrence_id')),
     project_name: cell('project_name'),
     extract_generated_timestamp: cell('extract_generated_timestamp'),
-    participant_id: cell('participant_id'),
+    participant_id: cell('participant_id', 'identifier'),
   };
   return {
     kind: 'row',
     fields,
+    damages,
+    place,
     placeOf: (field) => ({ ...place, column: field === 'message' ? null : (COLUMN_OF[field] ?? field) }),
   };
+}
+
+/** Of a date-time the date. */
+function dayOf(text: string): string {
+  return /^(\d{4}-\d{2}-\d{2})[T ]\d{2}:[\d:.,]+(?:Z|[+-][\d:]+)?$/.exec(text)?.[1] ?? text;
 }
 
 /** pandas writes integers that were once floats as `4.0`. */
@@ -166,7 +204,7 @@ function toCohortFileError(file: string, error: unknown): CohortFileError {
 const CSV_PROBLEMS: Readonly<Record<string, string>> = {
   CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
   CSV_INVALID_CLOSING_QUOTE:
-    'a closing quote is followed by something else than a comma or the end of the line',
+    'a closing quote is followed by something else than the separator or the end of the line',
   INVALID_OPENING_QUOTE: 'a quote in a cell that does not begin with one',
   CSV_MAX_RECORD_SIZE: `a row of more than ${MAX_RECORD} characters`,
   ENOENT: 'there is no such file',

@@ -31,7 +31,14 @@ export class CohortFileError extends PixlError {
 }
 
 /** Enough to mend by; a file of another kind would fill the screen. */
-export const MOST_NAMED_ROWS = 20;
+export const MOST_NAMED_ROWS = 10;
+
+/** What became of a row of which no message was made, and why: all that is wrong with it. */
+export interface RowRemark {
+  /** `bad`: it can't be read. `left out`: there is nothing to ask by. `duplicate`: an earlier row asks for the same. */
+  readonly kind: 'bad' | 'left out' | 'duplicate';
+  readonly reasons: readonly BadRow[];
+}
 
 /** Rows of the cohort are bad, and so nothing of it was used. */
 export class CohortRowsError extends PixlError {
@@ -41,11 +48,16 @@ export class CohortRowsError extends PixlError {
   readonly badRows: readonly BadRow[];
   readonly count: number;
 
-  constructor(badRows: readonly BadRow[], count: number) {
+  /** @param damaged how many of the rows a spreadsheet has damaged */
+  constructor(badRows: readonly BadRow[], count: number, damaged = 0) {
     const rows = new Set(badRows.map(({ file, number }) => `${number} ${file}`)).size;
     const more = count > rows ? `\n  and ${count - rows} more` : '';
     const named = badRows.map((row) => `\n  ${badRowText(row)}`).join('');
-    super(`the cohort has ${count} bad rows; --skip-bad-rows goes on without them${named}${more}`);
+    const accept =
+      damaged === 0
+        ? ''
+        : `, --accept-spreadsheet-numbers takes the ${damaged} that a spreadsheet seems to have changed as they stand`;
+    super(`the cohort has ${count} bad rows; --skip-bad-rows goes on without them${accept}${named}${more}`);
     this.badRows = badRows;
     this.count = count;
   }

@@ -19,10 +19,15 @@ interface Keyed {
   readonly value: string;
 }
 
-/** The inner join of lines that are sorted. Every pair with equal keys comes once, and with it the key. */
+/**
+ * The inner join of lines that are sorted. Every pair with equal keys comes once, and with it the key.
+ *
+ * @param alone is called with the value of each line of the right that has no match
+ */
 export function* mergeJoin(
   left: Iterable<string>,
   right: Iterable<string>,
+  alone: (right: string) => void = () => undefined,
 ): Generator<readonly [left: string, right: string, key: number], void, undefined> {
   const others = right[Symbol.iterator]();
   let other = nextOf(others);
@@ -30,12 +35,13 @@ export function* mergeJoin(
   for (const line of left) {
     const { key, value } = keyedOf(line);
     if (key !== group.key) {
-      while (other !== undefined && other.key < key) other = nextOf(others);
+      for (; other !== undefined && other.key < key; other = nextOf(others)) alone(other.value);
       group = { key, values: [] };
       for (; other !== undefined && other.key === key; other = nextOf(others)) group.values.push(other.value);
     }
     for (const match of group.values) yield [value, match, numberOf(key)];
   }
+  for (; other !== undefined; other = nextOf(others)) alone(other.value);
 }
 
 function nextOf(lines: Iterator<string>): Keyed | undefined {

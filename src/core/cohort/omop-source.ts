@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidValueError } from '../errors.js';
 import { parseStrictJson } from '../json-text.js';
+import type { MessageFault } from '../message.js';
+import { cohortCell, type CellKind } from './cells.js';
 import { CohortFileError } from './errors.js';
 import { ExternalSort } from './external-sort.js';
 import { keyedLine, mergeJoin } from './merge-join.js';
@@ -54,18 +56,14 @@ type Origin = string;
 
 /**
  * Reads an extract of OMOP-ES: its three tables, joined on person_id, then on procedure_occurrence_id, as an SQL join
- * would. Rows without an accession number are left out before the join. The joins are done on disk.
+ * would. Rows of accession numbers that have none, or no procedure, or whose procedure has no person, are left out. The joins are
+ * done on disk.
  *
- * @param leftOut is called for each row that has no accession number
  * @throws CohortFileError while it is read
  */
-export async function* omopSource(
-  folder: string,
-  leftOut: () => void,
-): AsyncGenerator<readonly SourceRow[], void, undefined> {
+export async function* omopSource(folder: string): AsyncGenerator<readonly SourceRow[], void, undefined> {
   const summary = readExtractSummary(folder);
   const files: string[] = [];
-  const bad: SourceRow[] = [];
   const sorts = {
     people: new ExternalSort(),
     procedures: new ExternalSort(),
@@ -73,7 +71,7 @@ export async function* omopSource(
     accessions: new ExternalSort(),
   };
   try {
-    const rows = new TableReader(folder, files, bad);
+    const rows = new TableReader(folder, files);
     yield* rows.read(PEOPLE, (origin, [person, mrn]) => {
       sorts.people.add(keyedLine(person as number, origin, fieldOf((mrn ?? '') as string)));
     });
@@ -87,54 +85,91 @@ export async function* omopSource(
         const texts = [accession, studyUid ?? ''].map((text) => fieldOf(text as string));
         sorts.accessions.add(keyedLine(procedure as number, origin, ...texts));
       },
-      ([, accession]) => {
-        const isEmpty = accession === null || (typeof accession === 'string' && accession.trim() === '');
-        if (isEmpty) leftOut();
-        return isEmpty;
-      },
+      ([, accession]) =>
+        accession === null ||
+        (typeof accession === 'string' && cohortCell(accession, 'identifier').text === ''),
     );
-    // A procedure's line begins with its number, as a key does.
-    for (const [person, procedure] of mergeJoin(sorts.people.sorted(), sorts.procedures.sorted()))
+    // A procedure's line begins with its number, as a key does; one without a person goes on alone.
+    const alone = (procedure: string): void => sorts.joined.add(procedure);
+    for (const [person, procedure] of mergeJoin(sorts.people.sorted(), sorts.procedures.sorted(), alone))
       sorts.joined.add([procedure, person].join(TAB));
     sorts.people.close();
     sorts.procedures.close();
-    let portion: SourceRow[] = [];
-    for (const [joined, accession, id] of mergeJoin(sorts.joined.sorted(), sorts.accessions.sorted())) {
-      portion.push(rowOf(id, joined, accession, summary, files));
-      if (portion.length < PORTION) continue;
-      yield portion;
-      portion = [];
-    }
-    if (portion.length > 0) yield portion;
+    yield* inPortions(joinedRows(sorts, summary, files));
   } finally {
     for (const sort of Object.values(sorts)) sort.close();
   }
 }
 
+/** The second join: with what has an accession number. */
+function* joinedRows(
+  { joined, accessions }: { readonly joined: ExternalSort; readonly accessions: ExternalSort },
+  summary: ExtractSummary,
+  files: readonly string[],
+): Generator<SourceRow, void, undefined> {
+  const without: SourceRow[] = [];
+  const leftOut = (accession: string, problem: string): SourceRow => {
+    const [file = '', number = ''] = accession.split(TAB, 2);
+    const place = { file: files[Number(file)] ?? '', unit: 'row' as const, number: Number(number) };
+    return { kind: 'left out', row: { ...place, column: null, problem } };
+  };
+  const alone = (accession: string): void => {
+    without.push(leftOut(accession, 'no procedure has its procedure_occurrence_id'));
+  };
+  for (const [procedure, accession, id] of mergeJoin(joined.sorted(), accessions.sorted(), alone)) {
+    yield* without.splice(0);
+    const isPersons = procedure.split(TAB).length > PROCEDURE_FIELDS;
+    yield isPersons ? rowOf(id, procedure, accession, summary, files) : leftOut(accession, NO_PERSON);
+  }
+  yield* without;
+}
+
+/** Of a procedure's line: file, row, date. A person's follow. */
+const PROCEDURE_FIELDS = 3;
+
+/** Why a row is left out whose MRN nobody knows. */
+export const NO_PERSON = 'no person has the person_id of its procedure';
+
+function* inPortions(rows: Iterable<SourceRow>): Generator<SourceRow[], void, undefined> {
+  let portion: SourceRow[] = [];
+  for (const row of rows) {
+    portion.push(row);
+    if (portion.length < PORTION) continue;
+    yield portion;
+    portion = [];
+  }
+  if (portion.length > 0) yield portion;
+}
+
+const EMPTY_ACCESSION = { column: 'AccessionNumber', problem: 'empty' } as const;
+
 /** Reads the rows of a table and holds those back, as bad ones, whose cells can't be used. */
 class TableReader {
   readonly #folder: string;
   readonly #files: string[];
-  readonly #bad: SourceRow[];
+  readonly #others: SourceRow[] = [];
 
-  constructor(folder: string, files: string[], bad: SourceRow[]) {
+  constructor(folder: string, files: string[]) {
     this.#folder = folder;
     this.#files = files;
-    this.#bad = bad;
   }
 
   async *read(
     table: Table,
     use: (origin: Origin, cells: readonly Cell[]) => void,
-    skip: (cells: readonly Cell[]) => boolean = () => false,
+    leavesOut: (cells: readonly Cell[]) => boolean = () => false,
   ): AsyncGenerator<readonly SourceRow[], void, undefined> {
     for (const file of filesOf(this.#folder, table)) {
       const index = this.#files.push(file) - 1;
       for await (const rows of parquetRows(join(this.#folder, file), file, table.columns)) {
         for (const { number, cells } of rows)
-          if (!skip(cells) && this.#isUsable(table, file, number, cells))
-            use(`${index}${TAB}${number}`, cells);
-        if (this.#bad.length > 0) yield this.#bad.splice(0);
+          if (leavesOut(cells))
+            this.#others.push({
+              kind: 'left out',
+              row: { ...{ file, unit: 'row', number }, ...EMPTY_ACCESSION },
+            });
+          else if (this.#isUsable(table, file, number, cells)) use(`${index}${TAB}${number}`, cells);
+        if (this.#others.length > 0) yield this.#others.splice(0);
       }
     }
   }
@@ -148,7 +183,7 @@ class TableReader {
         cell instanceof BadCell ? cell.problem : cell === null && kind !== 'text' ? 'null' : null;
       if (problem === null) continue;
       usable = false;
-      this.#bad.push({ kind: 'bad', row: { file, unit: 'row', number, column: name, problem } });
+      this.#others.push({ kind: 'bad', row: { file, unit: 'row', number, column: name, problem } });
     }
     return usable;
   }
@@ -212,12 +247,18 @@ function rowOf(
   const [procedureFile = '', procedureRow = '', date = '', personFile = '', personRow = '', mrn = ''] =
     joined.split(TAB);
   const [accessionFile = '', accessionRow = '', accessionNumber = '', studyUid = ''] = accession.split(TAB);
+  const damages: MessageFault[] = [];
+  const cell = (text: string, field: string, kind: CellKind): string => {
+    const read = cohortCell(textOf(text), kind);
+    if (read.damage !== null) damages.push({ field, problem: read.damage });
+    return read.text;
+  };
   return {
     kind: 'row',
     fields: {
-      mrn: textOf(mrn).trim(),
-      accession_number: textOf(accessionNumber).trim(),
-      study_uid: textOf(studyUid).trim(),
+      mrn: cell(mrn, 'mrn', 'identifier'),
+      accession_number: cell(accessionNumber, 'accession_number', 'identifier'),
+      study_uid: cell(studyUid, 'study_uid', 'uid'),
       series_uid: '',
       study_date: date,
       procedure_occurrence_id: id,
@@ -225,6 +266,8 @@ function rowOf(
       extract_generated_timestamp: timestamp,
       participant_id: '', // an extract has none, and PIXL takes none
     },
+    damages,
+    place: { file: files[Number(accessionFile)] ?? '', unit: 'row', number: Number(accessionRow) },
     placeOf: (field) => {
       const procedure = [procedureFile, procedureRow] as const;
       const columns: Readonly<Record<string, readonly [string, string, string]>> = {

@@ -4,7 +4,7 @@ import { isCalendarDate, formatDate, parseIsoDate } from '../timestamp.js';
 import { CohortFileError } from './errors.js';
 import { ColumnChunk } from './parquet/column-chunk.js';
 import { ParquetError } from './parquet/errors.js';
-import { columnsOf, NULLS_ALONE, readFooter, structures, type FlatColumn } from './parquet/metadata.js';
+import { columnsOf, readFooter, structures, type FlatColumn } from './parquet/metadata.js';
 import type { Value } from './parquet/values.js';
 
 /** What a column must hold. `date`: a date, a timestamp (its day in UTC), or ISO text. */
@@ -77,7 +77,8 @@ async function* rowsOf(
         ({ meta_data }) => meta_data?.path_in_schema.length === 1 && meta_data.path_in_schema[0] === name,
       )?.meta_data;
       if (metadata === undefined) throw new CohortFileError(file, `a row group lacks the column ${name}`);
-      return { chunk: new ColumnChunk(handle, format, column, metadata), cellOf: CELLS[kind](column) };
+      const cellOf = cellReader({ name, kind }, column, file);
+      return { chunk: new ColumnChunk(handle, format, column, metadata), cellOf };
     });
     const count = Number(rowGroup.num_rows);
     for (let start = 0; start < count; start += PORTION)
@@ -109,7 +110,7 @@ async function portionOf(
   return rows;
 }
 
-/** @throws CohortFileError when it is not there, or holds something else */
+/** @throws CohortFileError when it is not there, or is no column of values */
 function usableColumn(
   columns: ReadonlyMap<string, FlatColumn | null>,
   { name, kind }: WantedColumn,
@@ -117,31 +118,31 @@ function usableColumn(
 ): FlatColumn {
   const column = columns.get(name);
   if (column === undefined) throw new CohortFileError(file, `the column ${name} is missing`);
-  if (column === null || !(TYPES[kind].includes(column.meaning) || column.meaning === NULLS_ALONE))
+  if (column === null)
     throw new CohortFileError(
       file,
-      `the column ${name} holds ${column === null ? 'lists or groups' : column.meaning} where ${EXPECTED[kind]} is expected`,
+      `the column ${name} holds lists or groups where ${EXPECTED[kind]} is expected`,
     );
   return column;
 }
 
-const TYPES: Readonly<Record<ColumnKind, readonly string[]>> = {
-  integer: [
-    'INT32',
-    'INT64',
-    'INT_8',
-    'INT_16',
-    'INT_32',
-    'INT_64',
-    'UINT_8',
-    'UINT_16',
-    'UINT_32',
-    'UINT_64',
-    'DOUBLE',
-  ],
-  text: ['UTF8'],
-  date: ['DATE', 'TIMESTAMP_MILLIS', 'TIMESTAMP_MICROS', 'TIMESTAMP_NANOS', 'UTF8'],
-};
+/**
+ * How the values of a column become cells; nulls never come here.
+ *
+ * @throws CohortFileError at the first value of a type that does not fit. A column without any may be of any type: writers that
+ * have seen no value take what they like.
+ */
+function cellReader({ name, kind }: WantedColumn, column: FlatColumn, file: string): (value: Value) => Cell {
+  return (
+    CELLS[kind](column) ??
+    (() => {
+      throw new CohortFileError(
+        file,
+        `the column ${name} holds ${column.meaning} where ${EXPECTED[kind]} is expected`,
+      );
+    })
+  );
+}
 
 const EXPECTED: Readonly<Record<ColumnKind, string>> = {
   integer: 'an integer',
@@ -149,21 +150,36 @@ const EXPECTED: Readonly<Record<ColumnKind, string>> = {
   date: 'a date',
 };
 
-/** How the values of a column become cells; nulls never come here. */
-const CELLS: Readonly<Record<ColumnKind, (column: FlatColumn) => (value: Value) => Cell>> = {
-  integer: ({ meaning }) => (meaning.startsWith('UINT_') ? unsignedCell : integerCell),
-  text: () => textCell,
+/** Texts without the mark of being some are what old Impala, Hive and others write. */
+const TEXTS: readonly string[] = ['UTF8', 'BYTE_ARRAY', 'FIXED_LEN_BYTE_ARRAY', 'ENUM', 'JSON'];
+const INTEGERS: readonly string[] = [
+  ...['INT32', 'INT64', 'INT_8', 'INT_16', 'INT_32', 'INT_64', 'FLOAT', 'DOUBLE'],
+];
+
+/** undefined = the column's type does not fit. */
+const CELLS: Readonly<Record<ColumnKind, (column: FlatColumn) => ((value: Value) => Cell) | undefined>> = {
+  integer: ({ meaning, scale }) => {
+    if (meaning.startsWith('UINT_')) return unsignedCell;
+    if (INTEGERS.includes(meaning)) return integerCell;
+    if (TEXTS.includes(meaning)) return digitsCell;
+    return meaning === 'DECIMAL' ? (value) => decimalCell(value, scale) : undefined;
+  },
+  text: ({ meaning }) => (TEXTS.includes(meaning) ? textCell : undefined),
   date: ({ meaning }) => {
+    if (TEXTS.includes(meaning)) return isoDateCell;
+    if (meaning === 'INT96') return int96DateCell;
     const unitsPerDay = UNITS_PER_DAY[meaning];
-    return unitsPerDay === undefined ? isoDateCell : (value) => dateCell(value, unitsPerDay);
+    return unitsPerDay === undefined ? undefined : (value) => dateCell(value, unitsPerDay);
   },
 };
+
+const NANOSECONDS_PER_DAY = 86_400_000_000_000n;
 
 const UNITS_PER_DAY: Readonly<Record<string, bigint>> = {
   DATE: 1n,
   TIMESTAMP_MILLIS: 86_400_000n,
   TIMESTAMP_MICROS: 86_400_000_000n,
-  TIMESTAMP_NANOS: 86_400_000_000_000n,
+  TIMESTAMP_NANOS: NANOSECONDS_PER_DAY,
 };
 
 /** Number() of an INT64 beyond 2^53 is no safe integer either. */
@@ -179,16 +195,52 @@ function unsignedCell(value: Value): Cell {
   return integerCell(typeof value === 'number' ? value >>> 0 : value);
 }
 
+/** An integer as a text: what databases without a type for it export. */
+function digitsCell(value: Value): Cell {
+  const text = textCell(value);
+  if (text instanceof BadCell) return text;
+  return /^\s*-?\d+(\.0+)?\s*$/.test(text)
+    ? integerCell(Number(text))
+    : new BadCell('not an integer below 2^53');
+}
+
+/** As Oracle and Snowflake export an integer. In bytes it is big-endian, in two's complement. */
+function decimalCell(value: Value, scale: number): Cell {
+  let unscaled: bigint;
+  if (!Buffer.isBuffer(value)) unscaled = BigInt(value);
+  else if (value.length > MAX_DECIMAL) return new BadCell('not an integer below 2^53');
+  else unscaled = BigInt.asIntN(value.length * 8, BigInt(`0x0${value.toString('hex')}`));
+  const unit = 10n ** BigInt(scale);
+  return unscaled % unit === 0n ? integerCell(unscaled / unit) : new BadCell('not an integer below 2^53');
+}
+
+/** Bytes of 76 digits, more than any writer's. */
+const MAX_DECIMAL = 32;
+
 function textCell(value: Value): string | BadCell {
-  if (Buffer.isBuffer(value) && value.length > MAX_TEXT) return new BadCell(`longer than ${MAX_TEXT} bytes`);
-  return Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : new BadCell('not UTF-8');
+  if (!Buffer.isBuffer(value)) return new BadCell('not UTF-8');
+  if (value.length > MAX_TEXT) return new BadCell(`longer than ${MAX_TEXT} bytes`);
+  return isUtf8(value) ? value.toString('utf8') : new BadCell('not UTF-8');
 }
 
 function isoDateCell(value: Value): Cell {
   const text = textCell(value);
   if (text instanceof BadCell) return text;
-  const date = parseIsoDate(text.trim());
+  const date = parseIsoDate(DAY.exec(text.trim())?.[1] ?? '');
   return date === undefined ? new BadCell('not a date (YYYY-MM-DD)') : formatDate(date);
+}
+
+/** Of a date-time the date. */
+const DAY = /^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:.*)?$/;
+
+/** The Julian day of 1970-01-01. */
+const JULIAN_1970 = 2_440_588;
+
+/** As Impala and old Spark write a moment: nanoseconds of the day, and a Julian day that begins at midnight. */
+function int96DateCell(value: Value): Cell {
+  if (!Buffer.isBuffer(value) || value.length !== 12) return new BadCell('not a date');
+  const days = BigInt(value.readInt32LE(8) - JULIAN_1970);
+  return dateCell(days * NANOSECONDS_PER_DAY + value.readBigInt64LE(0), NANOSECONDS_PER_DAY);
 }
 
 /** The day since 1970 that the moment is in, also before 1970. */

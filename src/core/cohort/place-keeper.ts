@@ -4,15 +4,15 @@ import type { Cohort } from './cohort.js';
 
 /** How far the populating of a cohort has come. */
 export interface Place {
-  /** How often what was not exported has been asked for again. */
+  /** How often what had not arrived has been asked for again. */
   readonly round: number;
   /** Messages of this round that are done. */
   readonly done: number;
-  /** How many were exported when the round began. */
-  readonly exported: number;
+  /** How many had arrived when the round began. */
+  readonly arrived: number;
 }
 
-const START: Place = { round: 0, done: 0, exported: 0 };
+const START: Place = { round: 0, done: 0, arrived: 0 };
 
 /** Keeps the place of one cohort on its way to some queues in the database. The same cohort on other queues is another job. */
 export class PlaceKeeper {
@@ -30,8 +30,8 @@ export class PlaceKeeper {
   async read(): Promise<Place> {
     const value = (await getSetting(this.#database, this.#key))?.value;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return START;
-    const { round, done, exported } = value as Partial<Record<keyof Place, unknown>>;
-    const place = { round: count(round), done: count(done), exported: count(exported) };
+    const { round, done, arrived } = value as Partial<Record<keyof Place, unknown>>;
+    const place = { round: count(round), done: count(done), arrived: count(arrived) };
     return place.done <= this.#total ? place : START;
   }
 

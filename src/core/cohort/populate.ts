@@ -1,4 +1,4 @@
-import { LOOKUP_BATCH, type Database } from '../db/index.js';
+import { bodyKey, Ledger, LOOKUP_BATCH, type Database, type Ending } from '../db/index.js';
 import type { Cohort } from './cohort.js';
 import type { CohortMessage } from './cohort-message.js';
 import { PlaceKeeper, type Place } from './place-keeper.js';
@@ -19,13 +19,25 @@ export interface PopulateOptions {
 }
 
 export interface PopulateRetries {
-  /** How often what is not exported is asked for again. */
+  /** How often what has not arrived is asked for again. */
   readonly most: number;
-  /** Called when all is published: what is to happen for it to be exported. */
+  /** With which endings of its message a study is where the deployment takes it by itself. */
+  readonly arrivedAs: readonly Ending[];
+  /** Called when all is published: what is to happen for it to arrive. */
   readonly start: () => Promise<void>;
-  /** Resolves when it may be expected to be exported, or the run is cancelled. */
+  /** Resolves when it may be expected to have arrived, or the run is cancelled. */
   readonly wait: () => Promise<void>;
-  readonly onCounted?: (exported: number, total: number) => void;
+  readonly onCounted?: (counted: Counted, total: number) => void;
+}
+
+/** Of a cohort's studies, each message one. */
+export interface Counted {
+  /** Their messages ended so. */
+  readonly delivered: number;
+  /** They are in the safe haven. */
+  readonly exported: number;
+  /** They are exported, or ended as it is enough (`arrivedAs`). */
+  readonly arrived: number;
 }
 
 export interface PopulateResult {
@@ -34,8 +46,8 @@ export interface PopulateResult {
   readonly alreadyExported: number;
   /** Messages that an earlier run, which was broken off, had done; they are in neither of the others. */
   readonly doneBefore: number;
-  /** How many were exported at the last count; null = they were not counted. */
-  readonly exported: number | null;
+  /** The last count; null = they were not counted. */
+  readonly counted: Counted | null;
   /** false = cancelled; the next run goes on there. */
   readonly isComplete: boolean;
 }
@@ -46,12 +58,13 @@ const BATCH = 1_000;
 /** Messages of a cohort that are in PIXL's tables. */
 interface LookedUp {
   readonly messages: readonly CohortMessage[];
-  readonly exported: ReadonlySet<CohortMessage>;
+  /** They need not be asked for. */
+  readonly isDone: (one: CohortMessage) => boolean;
 }
 
 /**
  * Publishes what is not exported of a cohort, and enters it into PIXL's tables, in batches: look up, enter, publish with
- * confirms, and then note the place. Then, as PIXL's CLI does, it waits and asks again for what is not exported, while
+ * confirms, and then note the place. Then, as PIXL's CLI does, it waits and asks again for what has not arrived, while
  * each round brings more. A run that was broken off, wherever, goes on there (docs/adr/0007-populate-keeps-its-place.md).
  *
  * The counts of published messages are those of this run's first round.
@@ -74,6 +87,7 @@ class Population {
   readonly #lock: PopulateLock;
   readonly #places: PlaceKeeper;
   readonly #tables: ProjectTables;
+  readonly #ledger: Ledger;
 
   constructor(cohort: Cohort, options: PopulateOptions, lock: PopulateLock) {
     this.#cohort = cohort;
@@ -81,27 +95,29 @@ class Population {
     this.#lock = lock;
     this.#places = new PlaceKeeper(options.database, cohort, options.queues);
     this.#tables = new ProjectTables(options.database);
+    this.#ledger = new Ledger(options.database);
   }
 
   async run(): Promise<PopulateResult> {
     const { retries } = this.#options;
     let place = await this.#places.read();
     const first = { ...(await this.#publish(place)), doneBefore: place.done };
-    let exported: number | null = null;
+    let counted: Counted | null = null;
     if (retries !== null && !this.#isCancelled()) await retries.start();
     while (!this.#isCancelled() && retries !== null && retries.most > 0) {
       await retries.wait();
       if (this.#isCancelled()) break;
-      exported = await this.#countExported();
-      retries.onCounted?.(exported, this.#total);
-      if (exported >= this.#total || exported === place.exported || place.round >= retries.most) break;
-      place = { round: place.round + 1, done: 0, exported };
+      counted = await this.#count(retries.arrivedAs);
+      retries.onCounted?.(counted, this.#total);
+      const { arrived } = counted;
+      if (arrived >= this.#total || arrived === place.arrived || place.round >= retries.most) break;
+      place = { round: place.round + 1, done: 0, arrived };
       await this.#places.write(place);
       await this.#publish(place);
     }
     const isComplete = !this.#isCancelled();
     if (isComplete) await this.#places.forget();
-    return { messages: this.#total, ...first, exported, isComplete };
+    return { messages: this.#total, ...first, counted, isComplete };
   }
 
   get #total(): number {
@@ -117,7 +133,7 @@ class Population {
     const { queues, publish, onProgress } = this.#options;
     let [{ done }, published] = [place, 0];
     onProgress?.(done, this.#total);
-    for await (const { size, bodies } of this.#entered(done)) {
+    for await (const { size, bodies } of this.#entered(done, place.round)) {
       if (this.#isCancelled()) break;
       await this.#lock.hold();
       for (const queue of queues) await publish(queue, bodies);
@@ -132,24 +148,49 @@ class Population {
   /** Batches that are in the tables: their sizes, and the bodies of what is not exported. */
   async *#entered(
     from: number,
+    round: number,
   ): AsyncGenerator<{ readonly size: number; readonly bodies: readonly Buffer[] }, void, undefined> {
-    for await (const { messages, exported } of ahead(this.#lookedUp(from)))
+    for await (const { messages, isDone } of ahead(this.#lookedUp(from, round)))
       for (const batch of batches(messages, BATCH)) {
-        const left = batch.filter((one) => !exported.has(one));
+        const left = batch.filter((one) => !isDone(one));
         yield { size: batch.length, bodies: left.map(({ body }) => body) };
       }
   }
 
-  async *#lookedUp(from: number): AsyncGenerator<LookedUp, void, undefined> {
-    for (const messages of batches(this.#cohort.messages(from), LOOKUP_BATCH))
-      yield { messages, exported: await this.#tables.enter(messages) };
+  /** A study that is asked for again need not be delivered again; one that is asked for at first may have been lost since. */
+  async *#lookedUp(from: number, round: number): AsyncGenerator<LookedUp, void, undefined> {
+    const arrivedAs = round === 0 ? [] : (this.#options.retries?.arrivedAs ?? []);
+    for (const messages of batches(this.#cohort.messages(from), LOOKUP_BATCH)) {
+      const exported = await this.#tables.enter(messages);
+      const ended = await this.#ended(messages, arrivedAs);
+      yield { messages, isDone: (one) => exported.has(one) || ended(one) !== undefined };
+    }
   }
 
-  async #countExported(): Promise<number> {
-    let exported = 0;
-    for (const batch of batches(this.#cohort.messages(), LOOKUP_BATCH))
-      exported += (await this.#tables.exported(batch)).size;
-    return exported;
+  async #count(arrivedAs: readonly Ending[]): Promise<Counted> {
+    const count = { delivered: 0, exported: 0, arrived: 0 };
+    for (const messages of batches(this.#cohort.messages(), LOOKUP_BATCH)) {
+      const exported = await this.#tables.exported(messages);
+      const ended = await this.#ended(messages, ['delivered', ...arrivedAs]);
+      for (const one of messages) {
+        const ending = ended(one);
+        if (ending === 'delivered') count.delivered += 1;
+        if (exported.has(one)) count.exported += 1;
+        if (exported.has(one) || (ending !== undefined && arrivedAs.includes(ending))) count.arrived += 1;
+      }
+    }
+    return count;
+  }
+
+  /** How the messages ended, of those that ended in one of these ways. */
+  async #ended(
+    messages: readonly CohortMessage[],
+    endings: readonly Ending[],
+  ): Promise<(one: CohortMessage) => Ending | undefined> {
+    if (endings.length === 0) return () => undefined;
+    const keys = new Map(messages.map((one) => [one, bodyKey(one.body)]));
+    const found = await this.#ledger.endedAs([...keys.values()], endings);
+    return (one) => found.get(keys.get(one) ?? '');
   }
 }
 

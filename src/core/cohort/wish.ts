@@ -10,16 +10,31 @@ const SEQUENCE_LENGTH = 12;
 /** The date, the place, and the tabs behind them. */
 const ORDER_LENGTH = DATE_LENGTH + 1 + SEQUENCE_LENGTH + 1;
 
-/** A row as a line that sorts by its wish, then by its study date, then by its place in the cohort. */
-export function wishLine(message: ImagingMessage, pseudoPatientId: string | null, row: number): string {
+/**
+ * A row as a line that sorts by its wish, then by its study date, then by its place in the cohort.
+ *
+ * @param row how many rows there were up to it
+ * @param place where it stands, in words of the caller; it is on no later line
+ */
+export function wishLine(
+  message: ImagingMessage,
+  pseudoPatientId: string | null,
+  row: number,
+  place: string,
+): string {
   const { projectName, mrn, accessionNumber, studyInstanceUid, studyDate } = message;
   // join() makes one flat text; a template of so many parts would be a tree of texts, kept until the sort looks at it.
   return [
     ...[projectName, mrn, accessionNumber, studyInstanceUid, studyDate],
     String(row).padStart(SEQUENCE_LENGTH, '0'),
     ...[message.seriesInstanceUids.join('\\'), message.procedureOccurrenceId],
-    ...[message.extractGeneratedTimestamp.text, pseudoPatientId],
+    ...[message.extractGeneratedTimestamp.text, pseudoPatientId, place],
   ].join(TAB);
+}
+
+/** Where the row of a line stands. */
+export function placeOf(line: string): string {
+  return line.slice(line.lastIndexOf(TAB) + 1);
 }
 
 /** A wish's ordered line as a CohortMessage's. */
@@ -47,11 +62,16 @@ export class Wish {
     return this.#first.slice(0, this.#first.indexOf(TAB));
   }
 
+  /** Where its row stands. */
+  get place(): string {
+    return placeOf(this.#first);
+  }
+
   /** A line that sorts by date, then by the row's place. */
   get orderedLine(): string {
     const order = this.#end + ORDER_LENGTH;
     const wish = this.#first.slice(0, this.#end - 1);
-    const rest = this.#first.slice(order);
+    const rest = this.#first.slice(order, this.#first.lastIndexOf(TAB));
     const ordered = [this.#first.slice(this.#end, order - 1), wish];
     if (this.#series === null) return [...ordered, rest].join(TAB);
     return [...ordered, [...this.#series].join('\\'), rest.slice(rest.indexOf(TAB) + 1)].join(TAB);

@@ -294,7 +294,7 @@ export const variables = {
     'CLI_RETRY_SECONDS',
     kinds.secondsToMs,
     '300',
-    'Seconds that populate waits before it publishes again what is not exported.',
+    'Seconds that populate waits before it asks again for what has not arrived.',
   ),
   logLevel: general.defaulted(
     'LOG_LEVEL',

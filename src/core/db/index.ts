@@ -36,6 +36,7 @@ export {
 export {
   ENDINGS,
   Ledger,
+  bodyKey,
   messageKey,
   type Ending,
   type Totals,

@@ -94,6 +94,16 @@ export class Ledger implements OutcomeRecorder {
     for await (const row of this.#database.stream<TransferRow>(sql, params)) yield transferOf(row);
   }
 
+  /** Which of these messages, by their keys, ended in one of these ways, and how. */
+  async endedAs(keys: readonly string[], endings: readonly Ending[]): Promise<Map<string, Ending>> {
+    const { rows } = await this.#database.query<{ key: string; outcome: Ending }>(
+      `SELECT message_key AS key, outcome FROM ${SCHEMA}.transfer
+       WHERE message_key = ANY ($1::text[]) AND outcome = ANY ($2::text[])`,
+      [keys, endings],
+    );
+    return new Map(rows.map(({ key, outcome }) => [key, outcome]));
+  }
+
   /** How many messages ended how. */
   async totals(filter: Pick<TransferFilter, 'project'> = {}): Promise<Totals> {
     const { rows } = await this.#database.query<{ outcome: Ending; messages: string }>(
@@ -114,8 +124,12 @@ export function messageKey({
   message,
   delivery,
 }: Pick<OutcomeEntry, 'message'> & { delivery: Pick<OutcomeEntry['delivery'], 'body'> }): string {
-  const named = message === null ? delivery.body : encodeImagingMessage(message);
-  return createHash('sha256').update(named).digest('hex');
+  return bodyKey(message === null ? delivery.body : encodeImagingMessage(message));
+}
+
+/** The same of a message's body as we publish it. */
+export function bodyKey(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex');
 }
 
 const UPSERT = `

@@ -114,11 +114,7 @@ export class ParquetExport {
   ): Promise<LinkerCounts> {
     const linker = new RadiologyLinker();
     try {
-      await linker.read(
-        omopSource(extractFolder, () => undefined),
-        images,
-        onProgress,
-      );
+      await linker.read(omopSource(extractFolder), images, onProgress);
       await this.#writeRadiology('IMAGE_LINKER.parquet', LINKER_COLUMNS, linker.rows());
       return { ...linker.counts };
     } finally {

@@ -43,7 +43,7 @@ export class RadiologyLinker {
   }
 
   /**
-   * Reads both sides; a row of the extract that is bad has no study, and is left out.
+   * Reads both sides; a row of the extract that is bad or left out has no study.
    *
    * @throws NotDeidentifiedError when an exported study has no name of its own in the safe haven, whether or not the extract
    *   asks for it: it lies there under the one that the archives know
@@ -56,7 +56,7 @@ export class RadiologyLinker {
     let last = NaN;
     for await (const rows of extract) {
       for (const row of rows) {
-        if (row.kind === 'bad') continue;
+        if (row.kind !== 'row') continue;
         const { mrn, accession_number, study_uid, procedure_occurrence_id } = row.fields;
         if (procedure_occurrence_id !== last) this.#counts.procedures += 1; // they come in their order
         last = procedure_occurrence_id;

@@ -3,13 +3,16 @@ import fc from 'fast-check';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  badRowText,
   CohortFileError,
   CohortRowsError,
+  protectedCell,
   readCohort,
   type CohortCounts,
   type ReadCohortOptions,
 } from '../../../src/core/cohort/index.js';
 import { csvSource } from '../../../src/core/cohort/csv-source.js';
+import { csvLine } from '../../../bin/transfer-formats.js';
 import { withTempDir } from '../../support/temp-dir.js';
 
 const HEADING =
@@ -151,8 +154,174 @@ describe('a cohort as CSV', () => {
   it('names the first bad rows of many, and says how many more there are', async () => {
     const rows = Array.from({ length: 500 }, (_, index) => row(index, '*', 'A'));
     const { message } = await errorOf([HEADING, ...rows].join('\n'));
-    expect(message).to.contain('500 bad rows').and.to.contain('and 480 more');
-    expect(message.split('\n')).to.have.length(22);
+    expect(message).to.contain('500 bad rows').and.to.contain('and 490 more');
+    expect(message.split('\n')).to.have.length(12);
+  });
+
+  for (const word of [
+    'nan',
+    'NaN',
+    '-nan',
+    'NULL',
+    'null',
+    '<NA>',
+    'None',
+    'N/A',
+    'NA',
+    'n/a',
+    '#N/A',
+    '1.#IND',
+  ])
+    it(`takes ${word} for no value, as pandas does`, async () => {
+      const { counts, messages } = await readCsv(
+        [
+          HEADING,
+          row(1, '1', word),
+          row(2, '1', ` ${word} `, '2020-01-01', '1.2'),
+          row(3, '1', 'A', '2020-01-03', word),
+        ].join('\n'),
+      );
+      expect(counts).to.deep.equal({ rows: 3, leftOut: 1, duplicates: 0, bad: 0, messages: 2 });
+      expect(messages.map(({ accession_number, study_uid }) => [accession_number, study_uid])).to.deep.equal([
+        ['', '1.2'],
+        ['A', ''],
+      ]);
+    });
+
+  for (const [what, value, problem] of [
+    ['scientific notation', '1.67683E+15', 'scientific notation'],
+    ['scientific notation with a comma', '"1,67683E+15"', 'scientific notation'],
+    ['scientific notation without a fraction', '2e+15', 'scientific notation'],
+    ['decimals', '123456.0', 'decimals'],
+    ['a formula', '"=""00123"""', 'a formula'],
+    ['an apostrophe', "'00123", 'apostrophe'],
+    ['a plus sign', '+123', 'plus sign'],
+    ['separators', '"1,234,567"', 'separators'],
+    ['an error of its own', '#REF!', 'error of a spreadsheet'],
+    ['a space of no width', '12\u200b3', 'holds U+200B'],
+    ['a byte order mark', '123\ufeff', 'holds U+FEFF'],
+    ['a space that does not break', '\u00a0123', 'holds U+00A0'],
+  ] as const)
+    it(`names what a spreadsheet left in an MRN or an accession number, ${what}, and takes it as it stands when asked to`, async () => {
+      const text = [HEADING, row(1, value, 'A'), row(2, '1', value)].join('\n');
+      const error = await errorOf(text);
+      expect(error).to.be.instanceOf(CohortRowsError);
+      expect(error.message)
+        .to.match(new RegExp(`line 2, column mrn: .*${problem}`))
+        .and.to.match(new RegExp(`line 3, column accession_number: .*${problem}`))
+        .and.to.contain('--accept-spreadsheet-numbers takes the 2')
+        .and.not.to.contain('123');
+      const { counts, messages } = await readCsv(text, { acceptSpreadsheetNumbers: true });
+      expect(counts).to.include({ bad: 0, messages: 2 });
+      expect(messages[0]?.['mrn']).to.equal(
+        value
+          .replace(/^"(.*)"$/, '$1')
+          .replaceAll('""', '"')
+          .trim(),
+      );
+    });
+
+  it('says of a date that is none what a spreadsheet made of it, and takes the day of a date-time', async () => {
+    const dates = ['45000', '01/02/2024', '1.2.2024', '3-Feb-24', '2020-13-01', ''];
+    const error = await errorOf([HEADING, ...dates.map((date, id) => row(id, '1', 'A', date))].join('\n'));
+    expect(error.message.split('\n').slice(1)).to.deep.equal(
+      [
+        'a number of days, as a spreadsheet keeps a date; it must be YYYY-MM-DD',
+        ...Array.from(
+          { length: 3 },
+          () => 'a date as a spreadsheet shows it, whose day and month may be either; it must be YYYY-MM-DD',
+        ),
+        'not a date (YYYY-MM-DD)',
+        'empty',
+      ].map((problem, index) => `  cohort.csv, line ${index + 2}, column study_date: ${problem}`),
+    );
+    const { messages } = await readCsv([HEADING, row(1, '1', 'A', '2024-02-01 00:00:00')].join('\n'));
+    expect(messages[0]?.['study_date']).to.equal('2024-02-01');
+  });
+
+  for (const [name, separator] of [
+    ['";"', ';'],
+    ['tabs', '\t'],
+    ['"|"', '|'],
+  ] as const)
+    it(`says that its columns are separated by ${name}, and reads them when told`, async () => {
+      const separated = (text: string): string => text.replaceAll(',', separator);
+      const text = separated([HEADING, row(1, '1', 'A')].join('\r\n'));
+      const quoted = separated(`"${HEADING.replaceAll(',', '","')}"\n${row(1, '1', 'A')}`);
+      for (const given of [text, quoted, `\ufeffsep=${separator}\r\n${text}`]) {
+        const error = await errorOf(given);
+        expect(error).to.be.instanceOf(CohortFileError);
+        expect(error.message).to.contain(`separated by ${name}; --delimiter`);
+        expect((await readCsv(given, { delimiter: separator })).counts).to.include({ bad: 0, messages: 1 });
+      }
+    });
+
+  it('may name the comma as its separator, and no other than it is told', async () => {
+    expect((await readCsv(`sep=,\n${HEADING}\n${row(1, '1', 'A')}`)).counts.messages).to.equal(1);
+    const error = await readCsv([HEADING, row(1, '1', 'A')].join('\n'), { delimiter: ';' }).catch(
+      (reason: unknown) => reason as Error,
+    );
+    expect((error as Error).message).to.contain('separated by ","; --delimiter');
+  });
+
+  it('says of which rows no message is made, with their lines, each in one word', async () => {
+    const remarks: string[] = [];
+    const { counts } = await readCsv(
+      [
+        ...[HEADING, row(1, '1', 'A', '2020-02-01'), row(2, '1', 'NULL'), row(3, '1', 'A', '2020-01-01')],
+        ...[row(4, '*', 'B'), row(5, '2', 'B'), row(6, '1', 'A')],
+      ].join('\n'),
+      {
+        skipBadRows: true,
+        onRemark: ({ kind, reasons }) => remarks.push(`${kind}: ${reasons.map(badRowText).join('; ')}`),
+      },
+    );
+    expect(counts).to.deep.equal({ rows: 6, leftOut: 1, duplicates: 2, bad: 1, messages: 2 });
+    expect(remarks).to.deep.equal([
+      'left out: cohort.csv, line 3: neither an accession number nor a study UID',
+      'bad: cohort.csv, line 5, column mrn: holds a wild card (* or ?)',
+      'duplicate: cohort.csv, line 7: asks for the same study as line 4',
+      'duplicate: cohort.csv, line 2: asks for the same study as line 4',
+    ]);
+  });
+
+  it('reads what report protects from spreadsheets as it was', async () => {
+    const printableText = fc
+      .string({ unit: fc.constantFrom(...'=+-@\'"012.,eE;NUL#! ａ＝'), minLength: 1, maxLength: 12 })
+      .map((text) => text.trim())
+      .filter((text) => text !== '');
+    const value = fc.oneof(
+      printableText,
+      fc.constantFrom('=cmd|x', "'=1", "''+1", 'NULL', "'nan", '1.5E+10', '-1', '@a'),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ mrn: value, accession: value, project: value }), { minLength: 1, maxLength: 8 }),
+        async (rows) => {
+          const line = ({ mrn, accession, project }: (typeof rows)[number], id: number): string =>
+            csvLine(
+              [id, mrn, accession, project, '2023-12-07T14:08:58', `2020-01-0${id + 1}`, '', ''].map((cell) =>
+                protectedCell(String(cell)),
+              ),
+            );
+          const text = `${HEADING}\n${rows.map(line).join('')}`;
+          for (const { mrn, accession, project } of rows)
+            for (const one of [mrn, accession, project])
+              expect(protectedCell(one)).not.to.match(/^[=+\-@\t\r]/);
+          const { messages, counts } = await readCsv(text);
+          const asked = new Map(
+            rows.map((one) => [JSON.stringify([one.mrn, one.accession, one.project]), one]),
+          );
+          expect(counts).to.include({ bad: 0, leftOut: 0, messages: asked.size });
+          expect(
+            messages
+              .map((one) => JSON.stringify([one['mrn'], one['accession_number'], one['project_name']]))
+              .sort(),
+          ).to.deep.equal([...asked.keys()].sort());
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
   for (const [what, text, problem] of [
@@ -218,7 +387,9 @@ describe('a cohort as CSV', () => {
     );
   });
 
-  const cell = fc.stringMatching(/^[A-Za-zÄé日0-9 ,"'.-]{0,12}$/).filter((text) => text.trim() !== '');
+  const cell = fc
+    .stringMatching(/^[A-Za-zÄé日0-9 ,"'.-]{0,12}$/)
+    .filter((text) => text.trim() !== '' && protectedCell(text.trim()) === text.trim());
   const wish = fc.record({
     mrn: cell,
     accession_number: cell,

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  badRowText,
   CohortFileError,
   CohortRowsError,
   readCohort,
@@ -178,11 +179,88 @@ describe('an OMOP extract', () => {
         expect(error.message).to.contain(`${table}: ${message}`);
       }));
 
-  it('compressed with what is not read here is an error that says what to do', () =>
+  for (const [what, table, sql, options] of [
+    ['compressed with LZ4_RAW', PEOPLE, 'SELECT * FROM old', 'COMPRESSION lz4_raw'],
+    [
+      'with texts that are not marked as such',
+      PEOPLE,
+      'SELECT * REPLACE (PrimaryMrn::BLOB AS PrimaryMrn) FROM old',
+      '',
+    ],
+    [
+      'with accession numbers that are not marked as texts',
+      ACCESSIONS,
+      'SELECT * REPLACE (AccessionNumber::BLOB AS AccessionNumber) FROM old',
+      '',
+    ],
+    ...[
+      'DECIMAL(38,0)',
+      'DECIMAL(38,4)',
+      'DECIMAL(9,0)',
+      'DECIMAL(18,0)',
+      'HUGEINT',
+      'FLOAT',
+      'VARCHAR',
+      'UTINYINT',
+    ].map(
+      (type) =>
+        [
+          `with ${type} as person_id`,
+          PEOPLE,
+          `SELECT * REPLACE (person_id::${type} AS person_id) FROM old`,
+          '',
+        ] as const,
+    ),
+    ...['DOUBLE', 'FLOAT', 'INTEGER', 'BIGINT', 'BOOLEAN', 'DATE', 'DECIMAL(38,0)', 'UUID'].map(
+      (type) =>
+        [
+          `with study UIDs that are all null, of type ${type}`,
+          ACCESSIONS,
+          `SELECT * REPLACE (NULL::${type} AS StudyUid_X) FROM old`,
+          '',
+        ] as const,
+    ),
+    [
+      'with date-times as texts',
+      PROCEDURES,
+      "SELECT * REPLACE (procedure_date::VARCHAR || ' 10:11:12' AS procedure_date) FROM old",
+      '',
+    ],
+  ] as const)
+    it(`${what} is read`, () =>
+      withExtract(async (folder) => {
+        const expected = joinedFields(await messagesOf(folder)).map((message) =>
+          what.includes('study UIDs') ? { ...message, study_uid: '' } : message,
+        );
+        await rewrite(join(folder, table), sql, options === '' ? 'COMPRESSION snappy' : options);
+        expect(joinedFields(await messagesOf(folder))).to.deep.equal(expected);
+      }));
+
+  it('leaves out what pandas takes for no value, and says how many rows find no person, and which', () =>
     withExtract(async (folder) => {
-      await rewrite(join(folder, PEOPLE), 'SELECT * FROM old', 'COMPRESSION lz4_raw');
-      expect((await errorOf(folder)).message).to.contain(
-        `${PEOPLE}: compressed with LZ4_RAW; write it with SNAPPY`,
+      await rewrite(join(folder, PEOPLE), 'SELECT * REPLACE (person_id + 1000000 AS person_id) FROM old');
+      const remarks: string[] = [];
+      const cohort = await readCohort(folder, {
+        onRemark: ({ kind, reasons }) => remarks.push(`${kind}: ${reasons.map(badRowText).join('; ')}`),
+      });
+      cohort.close();
+      expect(cohort.counts).to.include({ messages: 0, bad: 0, duplicates: 0 });
+      expect(cohort.counts.rows).to.equal(cohort.counts.leftOut);
+      expect(cohort.withoutPerson).to.equal(2);
+      expect(remarks.filter((text) => text.includes('no person has'))).to.have.length(2);
+      expect(remarks[0]).to.match(/^left out: private.PROCEDURE_OCCURRENCE_LINKS.parquet, row \d+/);
+      await rewrite(join(folder, ACCESSIONS), "SELECT * REPLACE ('nan' AS AccessionNumber) FROM old");
+      const none = await readCohort(folder);
+      none.close();
+      expect([none.withoutPerson, none.counts.messages]).to.deep.equal([0, 0]);
+    }));
+
+  it('names what a spreadsheet did to its values by file, row and column', () =>
+    withExtract(async (folder) => {
+      await rewrite(join(folder, ACCESSIONS), "SELECT * REPLACE ('1.67683E+15' AS AccessionNumber) FROM old");
+      const error = await errorOf(folder);
+      expect(error.message).to.match(
+        /LINKS.parquet, row \d+, column AccessionNumber: a number in scientific notation/,
       );
     }));
 

@@ -63,7 +63,7 @@ async function cellsBySql(connection: DuckDBConnection, path: string): Promise<u
 
 describe('A parquet file', () => {
   for (const version of ['V1', 'V2'])
-    for (const codec of ['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli'])
+    for (const codec of ['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw'])
       for (const group of [2048, 5000])
         it(`of version ${version}, ${codec}, in row groups of ${group}, is read as DuckDB reads it`, () =>
           written(
@@ -98,6 +98,31 @@ describe('A parquet file', () => {
         const wanted = WANTED.filter(({ name }) => ['id', 'common_text', 'day'].includes(name));
         expect(await cellsOf(path, wanted)).to.deep.equal(expected);
       }, 'parquet'));
+
+  it('has the days of moments in INT96, as Impala and old Spark write them', () =>
+    withTempDir(async (folder) => {
+      const path = join(folder, 'file.parquet');
+      const schema = new ParquetSchema({ day: { type: 'INT96', optional: true } });
+      const writer = await ParquetWriter.openFile(schema, path);
+      await writer.appendRow({ day: 0 });
+      await writer.close();
+      const bytes = readFileSync(path);
+      // parquetjs writes no moment, only twelve bytes: the noon of 2020-02-29, and the last nanosecond before 1970.
+      for (const [nanoseconds, day, expected] of [
+        [43_200_000_000_000n, 2_458_909, '2020-02-29'],
+        [86_399_999_999_999n, 2_440_587, '1969-12-31'],
+        [0n, 2_440_588, '1970-01-01'],
+      ] as const) {
+        const value = Buffer.alloc(12);
+        value.writeBigInt64LE(nanoseconds, 0);
+        value.writeInt32LE(day, 8);
+        const at = bytes.indexOf(Buffer.alloc(12), 4);
+        const patched = Buffer.from(bytes);
+        value.copy(patched, at);
+        writeFileSync(path, patched);
+        expect(await cellsOf(path, [{ name: 'day', kind: 'date' }])).to.deep.equal([[expected]]);
+      }
+    }, 'parquet'));
 
   it('whose column holds nulls alone gives nulls, whatever type the writer took for it', () =>
     written(

@@ -1,16 +1,20 @@
 import { expect } from 'chai';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { populateCohort, readCohort } from '../../../src/core/cohort/index.js';
-import { getSetting, migrateUp } from '../../../src/core/db/index.js';
+import { getSetting, Ledger, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
+import { parseImagingMessage } from '../../../src/core/message.js';
 import { declareQueue } from '../../../src/queue/index.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
-import { brokerEnv, runCli, startCli, type CliResult, type RunningCli } from '../../support/cli.js';
+import { brokerEnv, nodesEnv, runCli, startCli, type CliResult, type RunningCli } from '../../support/cli.js';
 import { eventually } from '../../support/eventually.js';
 import { fixture } from '../../support/fixtures.js';
+import { deliveredEntry } from '../../support/outcome-entries.js';
+import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { withTempDir } from '../../support/temp-dir.js';
+import { withDuckDb } from '../../core/cohort/duckdb.js';
 import { execute, withDatabase } from '../db/fixture.js';
 import { useBroker } from '../queue/broker-fixture.js';
 
@@ -206,7 +210,7 @@ describe('pixl-imaging populate', function () {
             published: 1_500,
             alreadyExported: 0,
             doneBefore: 1_000,
-            exported: null,
+            counted: null,
             isComplete: true,
           });
           expect(sent).to.deep.equal([...cohort.messages()].map(({ body }) => body.toString()));
@@ -243,6 +247,90 @@ describe('pixl-imaging populate', function () {
         expect(code, stderr).to.equal(4);
         expect(json()).to.include({ published: 3, exported: 1 });
       });
+    });
+  });
+
+  it('has done its job when all is delivered where nothing exports by itself, and asks for that no more', async () => {
+    await withDatabase(async (database, address) => {
+      const queue = broker.queue();
+      const services = fakeServices({});
+      const { url } = await api.start({ services });
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
+      await withCsv(csv(3), async (path) => {
+        const running = startCli(['populate', path, '--num-retries', '5'], { env });
+        await eventually(() => expect(services.set).to.have.length(1));
+        const ledger = new Ledger(database);
+        const [first, second, third] = await broker.drain(queue);
+        const deliver = ({ content }: { readonly content: Buffer }): Promise<void> =>
+          ledger.record(deliveredEntry(parseImagingMessage(content)));
+        await deliver(first!);
+        await deliver(second!);
+        const again = await eventually(async () => {
+          expect(await broker.depth(queue)).to.equal(1);
+          return broker.drain(queue);
+        });
+        expect(accessions(again)).to.deep.equal(accessions([third!]));
+        await deliver(third!);
+        const { code, stdout, stderr } = await running.ended;
+        expect(code, stderr).to.equal(0);
+        expect(stdout).to.contain('3 of 3 studies have arrived: 3 delivered, 0 exported');
+        expect((await runCli(['populate', '--help'])).stdout).to.match(/arrived when it is exported/);
+      });
+    });
+  });
+
+  it('ends with 3 when a cohort asks for nothing, and says why', async () => {
+    await withCsv(`${HEADING}\n`, async (path) => {
+      const { code, stdout } = await runCli(['populate', path, '--dry-run']);
+      expect([code, stdout]).to.deep.equal([3, '0 rows: 0 messages, 0 duplicates, 0 left out, 0 bad\n']);
+    });
+    await withTempDir(async (folder) => {
+      cpSync(fixture('omop'), folder, { recursive: true });
+      await withDuckDb(async (connection) => {
+        const people = join(folder, 'private', 'PERSON_LINKS.parquet');
+        await connection.run(`CREATE TABLE old AS SELECT * FROM read_parquet('${people}')`);
+        await connection.run(
+          `COPY (SELECT * REPLACE (person_id + 1000000 AS person_id) FROM old) TO '${people}' (FORMAT parquet)`,
+        );
+      });
+      const { code, stdout, stderr } = await runCli(['populate', folder, '--dry-run']);
+      expect(code).to.equal(3);
+      expect(stdout).to.contain('2 of the rows found no person');
+      expect(stderr).to.match(
+        /^left out: private\/PROCEDURE_OCCURRENCE_LINKS.parquet, row \d+: no person has/m,
+      );
+      expect((await runCli(['populate', folder, '--dry-run', '--json'])).json()).to.include({
+        without_person: 2,
+      });
+    }, 'omop');
+  });
+
+  it('names the first ten rows of each kind, and all of them with --verbose', async () => {
+    const many = (id: number, mrn: string, accession: string): string =>
+      `${id},${mrn},${accession},P,2023-12-07T14:08:58,2020-01-01,,p`;
+    const rows = Array.from({ length: 12 }, (_, id) => [
+      many(id, '1', 'A'),
+      many(id, '1', ''),
+      many(id, '*', 'B'),
+    ]);
+    await withCsv([HEADING, ...rows.flat()].join('\n'), async (path) => {
+      const count = (text: string, kind: string): number =>
+        text.split('\n').filter((line) => line.startsWith(`${kind}: cohort.csv, line `)).length;
+      const some = await runCli(['populate', path, '--dry-run', '--skip-bad-rows']);
+      expect(some.code, some.stderr).to.equal(0);
+      expect(some.stdout).to.match(/^36 rows: 1 messages, 11 duplicates, 12 left out, 12 bad$/m);
+      const all = await runCli(['estimate', path, '--skip-bad-rows', '--verbose'], {
+        env: nodesEnv({ primary: { aeTitle: 'NOBODY', port: await freePort() } }),
+      });
+      for (const [kind, most] of [
+        ['bad', 12],
+        ['left out', 12],
+        ['duplicate', 11],
+      ] as const) {
+        expect(count(some.stderr, kind), kind).to.equal(10);
+        expect(some.stderr).to.contain(`${kind}: ${most - 10} more; --verbose names them all`);
+        expect(count(all.stderr, kind), kind).to.equal(most);
+      }
     });
   });
 

@@ -2,6 +2,7 @@ import { decompress as unzstd } from 'fzstd';
 import { uncompress as unsnappy } from 'snappyjs';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { ParquetError } from './errors.js';
+import { lz4Block, lz4Hadoop } from './lz4.js';
 
 /** By their numbers in the file. */
 const CODECS = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'LZO', 'BROTLI', 'LZ4', 'ZSTD', 'LZ4_RAW'] as const;
@@ -13,6 +14,8 @@ const INFLATE: Readonly<Partial<Record<(typeof CODECS)[number], Inflate>>> = {
   SNAPPY: (compressed, length) => unsnappy(compressed, length),
   GZIP: (compressed, length) => gunzipSync(compressed, { maxOutputLength: length }),
   BROTLI: (compressed, length) => brotliDecompressSync(compressed, { maxOutputLength: length }),
+  LZ4: lz4Hadoop,
+  LZ4_RAW: lz4Block,
   // Into a buffer of the length that it must have: what is longer does not fit.
   ZSTD: (compressed, length) => unzstd(compressed, new Uint8Array(length)),
 };
@@ -29,7 +32,7 @@ export function decompressorOf(codec: number): Decompress {
   const inflate = name === undefined ? undefined : INFLATE[name];
   if (inflate === undefined)
     throw new ParquetError(
-      `compressed with ${name ?? `codec ${codec}`}; write it with SNAPPY, GZIP, ZSTD, BROTLI or without compression`,
+      `compressed with ${name ?? `codec ${codec}`}; write it with SNAPPY, GZIP, ZSTD, BROTLI, LZ4_RAW or without compression`,
     );
   return (compressed, length) => {
     let bytes: Uint8Array;

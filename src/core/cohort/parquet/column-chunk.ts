@@ -5,7 +5,15 @@ import { decompressorOf, type Decompress } from './codecs.js';
 import { ParquetError } from './errors.js';
 import { HybridReader } from './hybrid-reader.js';
 import { given, nameOf, readBytes, type FlatColumn, type Structures } from './metadata.js';
-import { dictionaryOf, valueReader, type Dictionary, type PhysicalType, type Value } from './values.js';
+import {
+  dictionaryOf,
+  PHYSICAL_TYPES,
+  valueReader,
+  type Dictionary,
+  type PhysicalType,
+  type Value,
+  type ValueReader,
+} from './values.js';
 
 const FIRST_HEADER_READ = 8 * 1024;
 /** A header holds two values of the column besides numbers. */
@@ -90,11 +98,8 @@ export class ColumnChunk {
     switch (nameOf(this.#structures.types.PageType, header.type)) {
       case 'DICTIONARY_PAGE': {
         const count = header.dictionary_page_header?.num_values ?? 0;
-        this.#dictionary = dictionaryOf(
-          physicalType(this.#column),
-          this.#decompress(compressed, length),
-          count,
-        );
+        const values = this.#decompress(compressed, length);
+        this.#dictionary = dictionaryOf(typeOf(this.#column), values, count, this.#column.length);
         return null;
       }
       case 'DATA_PAGE':
@@ -161,17 +166,19 @@ export class ColumnChunk {
 
 function nextOf(page: DataPage, column: FlatColumn, dictionary: Dictionary | null): () => Value | null {
   const { encoding, values, count } = page;
-  const reader = valueReader(encoding, physicalType(column), values, count, dictionary);
-  if (page.levels === null) return () => reader.next();
+  let reader: ValueReader | undefined;
+  // Not before there is a value: a column of nulls alone may have any type, and no dictionary.
+  const next = (): Value =>
+    (reader ??= valueReader(encoding, typeOf(column), values, count, dictionary, column.length)).next();
+  if (page.levels === null) return next;
   const levels = new HybridReader(page.levels, 1);
-  return () => (levels.next() === 1 ? reader.next() : null);
+  return () => (levels.next() === 1 ? next() : null);
 }
 
-const PHYSICAL_TYPES: readonly string[] = ['INT32', 'INT64', 'DOUBLE', 'BYTE_ARRAY'];
-
-function physicalType({ physical }: FlatColumn): PhysicalType {
-  if (!PHYSICAL_TYPES.includes(physical)) throw new ParquetError(`values of type ${physical} are not read`);
-  return physical as PhysicalType;
+function typeOf({ physical }: FlatColumn): PhysicalType {
+  const known = PHYSICAL_TYPES.find((name) => name === physical);
+  if (known === undefined) throw new ParquetError(`values of type ${physical} are not read`);
+  return known;
 }
 
 function required<T>(header: T | null | undefined): T {

@@ -58,6 +58,10 @@ export interface FlatColumn {
   /** What its values mean: a converted or logical type of the format, else the physical one. */
   readonly meaning: string;
   readonly isOptional: boolean;
+  /** Bytes of a FIXED_LEN_BYTE_ARRAY. */
+  readonly length: number;
+  /** Of a DECIMAL: how many of its digits are behind the point. */
+  readonly scale: number;
 }
 
 /** The columns of the schema's first level; null = a group of columns, or a list. */
@@ -90,6 +94,8 @@ function flatColumn(element: Types.SchemaElement, types: typeof Types): FlatColu
       ? nameOf(types.ConvertedType, element.converted_type)
       : (logicalName(element.logicalType) ?? physical),
     isOptional: nameOf(types.FieldRepetitionType, element.repetition_type) === 'OPTIONAL',
+    length: element.type_length ?? 0,
+    scale: element.scale ?? element.logicalType?.DECIMAL?.scale ?? 0,
   };
 }
 
@@ -99,13 +105,14 @@ function logicalName(type: Types.LogicalType | undefined): string | undefined {
   if (given(type.STRING)) return 'UTF8';
   if (given(type.UNKNOWN)) return NULLS_ALONE;
   if (given(type.DATE)) return 'DATE';
+  if (given(type.DECIMAL)) return 'DECIMAL';
   if (!given(type.TIMESTAMP)) return undefined;
   const { MILLIS, MICROS } = type.TIMESTAMP.unit;
   return `TIMESTAMP_${given(MILLIS) ? 'MILLIS' : given(MICROS) ? 'MICROS' : 'NANOS'}`;
 }
 
 /** What pandas makes of a column of which it has seen no value. */
-export const NULLS_ALONE = 'NULL';
+const NULLS_ALONE = 'NULL';
 
 /** Thrift's code has null for what is not there, its types undefined. */
 export function given<T>(value: T | null | undefined): value is T {

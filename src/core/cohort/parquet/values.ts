@@ -1,12 +1,25 @@
-import { ByteCursor } from './bits.js';
+import { bitsAt, ByteCursor } from './bits.js';
 import { DeltaReader } from './delta-reader.js';
 import { ParquetError } from './errors.js';
 import { HybridReader } from './hybrid-reader.js';
 
-/** The physical types that a cohort's columns may have. */
-export type PhysicalType = 'INT32' | 'INT64' | 'DOUBLE' | 'BYTE_ARRAY';
+/** The physical types that there are. */
+export const PHYSICAL_TYPES = [
+  ...([
+    'BOOLEAN',
+    'INT32',
+    'INT64',
+    'INT96',
+    'FLOAT',
+    'DOUBLE',
+    'BYTE_ARRAY',
+    'FIXED_LEN_BYTE_ARRAY',
+  ] as const),
+] as const;
 
-/** An INT64 is a bigint; a BYTE_ARRAY is a view of its page. */
+export type PhysicalType = (typeof PHYSICAL_TYPES)[number];
+
+/** An INT64 is a bigint; an INT96 and any BYTE_ARRAY are views of their page; a BOOLEAN is 0 or 1. */
 export type Value = number | bigint | Buffer;
 
 export interface ValueReader {
@@ -22,6 +35,7 @@ export interface Dictionary {
  * The values of a data page, read where they lie, one at a time: a page may hold a million of them.
  *
  * @param count how many the page can have at most
+ * @param length bytes of a FIXED_LEN_BYTE_ARRAY
  * @throws ParquetError also while it is read
  */
 export function valueReader(
@@ -30,12 +44,11 @@ export function valueReader(
   bytes: Buffer,
   count: number,
   dictionary: Dictionary | null,
+  length = 0,
 ): ValueReader {
   switch (encoding) {
-    case 'PLAIN': {
-      const cursor = new ByteCursor(bytes);
-      return { next: () => PLAIN[type](cursor) };
-    }
+    case 'PLAIN':
+      return plainReader(type, bytes, length);
     case 'PLAIN_DICTIONARY':
     case 'RLE_DICTIONARY':
       return dictionaryReader(bytes, dictionary);
@@ -46,19 +59,33 @@ export function valueReader(
       if (type === 'BYTE_ARRAY') return lengthsAndTexts(new ByteCursor(bytes), count);
       break;
     case 'DELTA_BYTE_ARRAY':
-      if (type === 'BYTE_ARRAY') return sharedPrefixes(new ByteCursor(bytes), count);
+      if (type === 'BYTE_ARRAY' || type === 'FIXED_LEN_BYTE_ARRAY')
+        return sharedPrefixes(new ByteCursor(bytes), count);
       break;
   }
   throw new ParquetError(`values of type ${type} in the encoding ${encoding} are not read`);
+}
+
+function plainReader(type: PhysicalType, bytes: Buffer, length: number): ValueReader {
+  if (type === 'BOOLEAN') {
+    let bit = 0;
+    return { next: () => bitsAt(bytes, bit++, 1) };
+  }
+  const cursor = new ByteCursor(bytes);
+  const plain = PLAIN[type];
+  return { next: () => plain(cursor, length) };
 }
 
 /** A value of PLAIN. */
 const PLAIN = {
   INT32: (cursor: ByteCursor): number => cursor.bytes.readInt32LE(cursor.skip(4)),
   INT64: (cursor: ByteCursor): bigint => cursor.bytes.readBigInt64LE(cursor.skip(8)),
+  INT96: (cursor: ByteCursor): Buffer => cursor.take(12),
+  FLOAT: (cursor: ByteCursor): number => cursor.bytes.readFloatLE(cursor.skip(4)),
   DOUBLE: (cursor: ByteCursor): number => cursor.bytes.readDoubleLE(cursor.skip(8)),
   BYTE_ARRAY: (cursor: ByteCursor): Buffer => cursor.take(cursor.bytes.readUInt32LE(cursor.skip(4))),
-} satisfies Readonly<Record<PhysicalType, (cursor: ByteCursor) => Value>>;
+  FIXED_LEN_BYTE_ARRAY: (cursor: ByteCursor, length: number): Buffer => cursor.take(length),
+} satisfies Readonly<Record<Exclude<PhysicalType, 'BOOLEAN'>, (cursor: ByteCursor, length: number) => Value>>;
 
 function dictionaryReader(bytes: Buffer, dictionary: Dictionary | null): ValueReader {
   if (dictionary === null) throw new ParquetError('a page refers to a dictionary that is not there');
@@ -112,16 +139,27 @@ function sharedPrefixes(cursor: ByteCursor, count: number): ValueReader {
 }
 
 /** The values of a dictionary page. Where each text begins is kept in four bytes. */
-export function dictionaryOf(type: PhysicalType, bytes: Buffer, count: number): Dictionary {
-  const size = { INT32: 4, INT64: 8, DOUBLE: 8, BYTE_ARRAY: 4 }[type]; // of a text: at least its length
-  if (count * size > bytes.length) throw new ParquetError('a dictionary has less values than it says');
+export function dictionaryOf(type: PhysicalType, bytes: Buffer, count: number, length = 0): Dictionary {
+  if (type === 'BOOLEAN') throw new ParquetError('a dictionary of BOOLEAN is not read');
+  const size = {
+    INT32: 4,
+    INT64: 8,
+    INT96: 12,
+    FLOAT: 4,
+    DOUBLE: 8,
+    BYTE_ARRAY: 4,
+    FIXED_LEN_BYTE_ARRAY: length,
+  }[type]; // of a text: at least its length
+  if (!(count >= 0 && count * size <= bytes.length))
+    throw new ParquetError('a dictionary has less values than it says');
   const starts = type === 'BYTE_ARRAY' ? startsOf(bytes, count) : null;
+  const plain = PLAIN[type];
   const cursor = new ByteCursor(bytes);
   return {
     at: (place) => {
       if (place >= count) throw new ParquetError('a page refers to a value that its dictionary lacks');
       cursor.offset = starts === null ? place * size : (starts[place] ?? 0);
-      return PLAIN[type](cursor);
+      return plain(cursor, length);
     },
   };
 }
