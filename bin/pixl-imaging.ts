@@ -17,6 +17,7 @@ import { addNodeCommand } from './program/node.js';
 import { addPopulateCommand } from './program/populate.js';
 import { addPullCommand } from './program/pull.js';
 import { addReportCommand } from './program/report.js';
+import { addFailedCommand } from './program/failed.js';
 import { addRetryCommand } from './program/retry.js';
 import { addServeCommand } from './program/serve.js';
 import { addStartCommand } from './program/start.js';
@@ -72,6 +73,7 @@ async function main(): Promise<ExitCode> {
     addDoctorCommand,
     addReportCommand,
     addRetryCommand,
+    addFailedCommand,
     addUploadStudyCommand,
     addConsumeCommand,
     addMigrateCommand,

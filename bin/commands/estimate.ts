@@ -12,7 +12,7 @@ import { printJson, printLine } from '../output.js';
 import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 import { nodeClient, required } from '../wiring.js';
 import { rateText } from './rate-command.js';
 
@@ -49,7 +49,7 @@ async function ask(
   closers: Closers,
   signal: AbortSignal,
 ): Promise<Estimate> {
-  const log = loggerFor(config);
+  const log = commandLoggerFor(config);
   const limiter = await createRateLimiter({ name: 'estimate', rate, capacity: null, unit: 'study', log });
   closers.add('rate of queries', () => limiter.close());
   const bar = new CountBar('asking', 'studies');

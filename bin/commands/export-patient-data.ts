@@ -14,7 +14,7 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 
 export interface ExportOptions {
   readonly json?: true;
@@ -24,7 +24,7 @@ const BYTES_PER_KB = 1_000;
 
 export async function exportPatientData(dir: string, options: ExportOptions): Promise<ExitCode> {
   const config = readConfig('database', 'ftps');
-  const log = loggerFor(config);
+  const log = commandLoggerFor(config);
   const { projectName, timestamp } = readExtractSummary(dir);
   const parquetExport = new ParquetExport(projectName, timestamp, config.exportRootDir);
   const closers = new Closers();

@@ -11,7 +11,7 @@ import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
 import { backingFor } from '../backing.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 
 export type Action = 'up' | 'down' | 'status';
 
@@ -27,7 +27,7 @@ export async function migrate(
   const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
-    const log = loggerFor(config);
+    const log = commandLoggerFor(config);
     const result = await ACTIONS[action](await backingFor(config, embedded, log, closers).database(), log);
     if (json)
       printJson({

@@ -20,12 +20,13 @@ import { ApiClient } from '../api-client.js';
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { START_TIMEOUT_MS } from '../failed-messages.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 import { setRates, withKnownQueues } from './rate-command.js';
 
 export interface PopulateCommandOptions extends CohortOptions {
@@ -39,8 +40,6 @@ export interface PopulateCommandOptions extends CohortOptions {
   readonly embedded?: true;
 }
 
-/** Somebody is waiting at the terminal: a broker that is away is told soon. */
-const START_TIMEOUT_MS = 5_000;
 const QUEUE_POLL_MS = 1_000;
 
 export function populate(path: string, options: PopulateCommandOptions): Promise<ExitCode> {
@@ -109,7 +108,7 @@ class Population {
     this.#cohort = cohort;
     this.#closers = closers;
     this.#signal = signal;
-    this.#log = loggerFor(config);
+    this.#log = commandLoggerFor(config);
     this.#queues = options.queues ?? [config.queues.primary];
   }
 

@@ -14,7 +14,7 @@ import { requireOpen } from '../open-hours.js';
 import { journeyParts } from '../journey.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 import { checkedOption, namedStudy, type StudyOptions } from './study-options.js';
 
 export interface PullOptions extends StudyOptions {
@@ -40,7 +40,7 @@ export async function pull(options: PullOptions): Promise<ExitCode> {
         observer: bar,
         metrics: noMetrics,
         originals: keepsNoOriginals,
-        log: loggerFor(config),
+        log: commandLoggerFor(config),
       },
       closers,
     );

@@ -7,7 +7,7 @@ import { printable } from '../printable.js';
 import { backingFor } from '../backing.js';
 import { csvLine, REPORT_CSV_COLUMNS, studiesText, transferCsv, transferJson } from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 
 export interface ReportOptions {
   readonly project?: string;
@@ -27,7 +27,9 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   const config = embedded ? readConfig() : readConfig('database');
   const closers = new Closers();
   try {
-    const ledger = new Ledger(await backingFor(config, embedded, loggerFor(config), closers).database());
+    const ledger = new Ledger(
+      await backingFor(config, embedded, commandLoggerFor(config), closers).database(),
+    );
     const filter = {
       ...(project === undefined ? {} : { project }),
       ...(outcome === undefined ? {} : { outcomes: outcome }),

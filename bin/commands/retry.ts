@@ -1,20 +1,24 @@
 import { Closers } from '../../src/core/closers.js';
-import { MessageRejectedError, parseImagingMessage } from '../../src/core/message.js';
-import { declareQueue, retryFailed, type FailedMessage } from '../../src/queue/index.js';
+import type { Config } from '../../src/core/config/index.js';
+import {
+  declareQueue,
+  hasOrigin,
+  lookThroughFailed,
+  retryFailed,
+  type BrokerConnection,
+  type RetryFailedResult,
+} from '../../src/queue/index.js';
+import { backingFor } from '../backing.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
+import { matchesFilter, START_TIMEOUT_MS, type FailedFilter } from '../failed-messages.js';
+import { commandLoggerFor } from '../logging.js';
 import { printJson, printLine } from '../output.js';
-import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../logging.js';
 
-/** Somebody is waiting at the terminal: a broker that is away is told soon. */
-const START_TIMEOUT_MS = 5_000;
-
-export interface RetryOptions {
-  readonly reason?: string;
-  readonly project?: string;
+export interface RetryOptions extends FailedFilter {
   readonly limit?: number;
+  readonly dryRun?: true;
   readonly json?: true;
   readonly embedded?: true;
 }
@@ -23,44 +27,69 @@ export async function retry(options: RetryOptions): Promise<ExitCode> {
   const config = readConfig();
   const closers = new Closers();
   try {
-    const backing = backingFor(config, options.embedded === true, loggerFor(config), closers);
+    const backing = backingFor(config, options.embedded === true, commandLoggerFor(config), closers);
     const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     // Before the daemon's first start there is no failed queue; that is nothing to move, and no failure.
     await declareQueue(connection, config.queues.failed);
     const result = await cancelledBySignals(
-      (signal) =>
-        retryFailed({
-          connection,
-          failedQueue: config.queues.failed,
-          match: (message) => matches(message, options),
-          ...(options.limit === undefined ? {} : { limit: options.limit }),
-          signal,
-        }),
+      (signal) => (options.dryRun === true ? wouldMove : move)(connection, config, options, signal),
       closers,
     );
-    if (options.json === true)
-      printJson({ moved: result.moved, left: result.left, by_queue: result.byQueue });
-    else {
-      for (const [queue, count] of Object.entries(result.byQueue)) printLine(`${count} moved to ${queue}`);
-      printLine(`${result.moved} moved, ${result.left} left in ${config.queues.failed}`);
-    }
+    print(result, options, config);
     return Exit.Done;
   } finally {
     await closers.closeAll();
   }
 }
 
-function matches(message: FailedMessage, { reason, project }: RetryOptions): boolean {
-  if (project !== undefined && projectOf(message) !== project) return false;
-  if (reason === undefined) return true;
-  return message.outcome === reason || message.code === reason || message.reason?.includes(reason) === true;
+function move(
+  connection: BrokerConnection,
+  config: Config,
+  options: RetryOptions,
+  signal: AbortSignal,
+): Promise<RetryFailedResult> {
+  return retryFailed({
+    connection,
+    failedQueue: config.queues.failed,
+    match: (message) => matchesFilter(message, options),
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+    signal,
+  });
 }
 
-function projectOf(message: FailedMessage): string | null {
-  try {
-    return parseImagingMessage(message.body).projectName;
-  } catch (error) {
-    if (error instanceof MessageRejectedError) return null;
-    throw error;
+/** The same numbers, with all messages left where they are. A queue that they came from may be none any more. */
+async function wouldMove(
+  connection: BrokerConnection,
+  config: Config,
+  options: RetryOptions,
+  signal: AbortSignal,
+): Promise<RetryFailedResult> {
+  const failedQueue = config.queues.failed;
+  const byQueue: Record<string, number> = {};
+  let moved = 0;
+  const { left } = await lookThroughFailed({
+    connection,
+    failedQueue,
+    signal,
+    visit: (message) => {
+      const { queue } = message;
+      const isWanted = hasOrigin(message, failedQueue) && matchesFilter(message, options);
+      if (queue !== null && isWanted && moved < (options.limit ?? Infinity)) {
+        moved += 1;
+        byQueue[queue] = (byQueue[queue] ?? 0) + 1;
+      }
+      return 'keep';
+    },
+  });
+  return { moved, left: left - moved, byQueue };
+}
+
+function print({ moved, left, byQueue }: RetryFailedResult, options: RetryOptions, config: Config): void {
+  if (options.json === true) {
+    printJson({ moved, left, by_queue: byQueue, ...(options.dryRun === true ? { dry_run: true } : {}) });
+    return;
   }
+  const verb = options.dryRun === true ? 'would be moved' : 'moved';
+  for (const [queue, count] of Object.entries(byQueue)) printLine(`${count} ${verb} to ${queue}`);
+  printLine(`${moved} ${verb}, ${left} left in ${config.queues.failed}`);
 }

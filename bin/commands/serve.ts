@@ -52,6 +52,7 @@ import { backingFor, servedBacking, type Backing } from '../backing.js';
 import { journeyParts } from '../journey.js';
 import { messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
+import { stopSignal } from '../signals.js';
 import { version } from '../version.js';
 import { loggerFor, namesFor } from '../logging.js';
 
@@ -271,18 +272,4 @@ function archiveOf(parts: JourneyParts, name: ArchiveName): Archive {
   const archive = parts.archives[name];
   if (archive === null) throw new InternalError('a consumer for an archive that is not configured');
   return archive;
-}
-
-/** Aborted by the first SIGTERM or SIGINT; a second one ends the process as if nothing were handled. */
-function stopSignal(closers: Closers): AbortSignal {
-  const controller = new AbortController();
-  const onSignal = (): void => {
-    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-    controller.abort();
-  };
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  closers.add('signal handlers', () => {
-    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-  });
-  return controller.signal;
 }

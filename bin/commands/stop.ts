@@ -13,15 +13,15 @@ import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine } from '../output.js';
 import { backingFor } from '../backing.js';
-import { loggerFor } from '../logging.js';
+import { confirm } from '../confirm.js';
+import { START_TIMEOUT_MS } from '../failed-messages.js';
+import { commandLoggerFor } from '../logging.js';
 import { rateSetText, setRates, withKnownQueues } from './rate-command.js';
-
-/** Somebody is waiting at the terminal: a broker that is away is told soon. */
-const START_TIMEOUT_MS = 5_000;
 
 export interface StopOptions {
   readonly queues?: readonly string[];
   readonly purge?: true;
+  readonly yes?: true;
   readonly embedded?: true;
   readonly json?: true;
 }
@@ -37,7 +37,12 @@ export function stop(options: StopOptions): Promise<ExitCode> {
 
 async function stopAndPurge(options: StopOptions): Promise<ExitCode> {
   const config = readConfig();
-  const set = await setRates(new ApiClient(config.api), 0, options.queues);
+  const api = new ApiClient(config.api);
+  if (options.purge === true) {
+    for (const queue of options.queues ?? []) await api.rate(queue); // nobody is asked about what is not there
+    await confirm('stop --purge', 'throws away what waits on the queues', options.yes === true);
+  }
+  const set = await setRates(api, 0, options.queues);
   // Only now: a daemon that still ran would take what is to be thrown away.
   const purged =
     options.purge === true
@@ -62,7 +67,7 @@ async function purge(
 ): Promise<readonly Purged[]> {
   const closers = new Closers();
   try {
-    const backing = backingFor(config, embedded, loggerFor(config), closers);
+    const backing = backingFor(config, embedded, commandLoggerFor(config), closers);
     const connection = await backing.broker({ startTimeoutMs: START_TIMEOUT_MS });
     const results: Purged[] = [];
     for (const queue of queues) {

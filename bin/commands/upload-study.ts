@@ -14,7 +14,7 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { exportParts } from '../export-study.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
-import { loggerFor } from '../logging.js';
+import { commandLoggerFor } from '../logging.js';
 import { nodeClient, required } from '../wiring.js';
 import { checkedOption } from './study-options.js';
 
@@ -28,7 +28,7 @@ export async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode
   const study = checkedOption('--study-uid', options.studyUid, studyInstanceUid);
   const project = checkedOption('--project', options.project, (text) => projectName(text, ''));
   const config = readConfig('anon', 'database', 'ftps');
-  const log = loggerFor(config);
+  const log = commandLoggerFor(config);
   const closers = new Closers();
   const bar = new CountBar('uploading', 'images');
   closers.add('bar', () => bar.stop());

@@ -37,6 +37,13 @@ export function addStudyOptions(command: Command): Command {
     .option('--accession <number>', 'accession number, together with --mrn');
 }
 
+/** The options by which messages of the failed queue are chosen. */
+export function addFailedOptions(command: Command): Command {
+  return command
+    .option('--reason <text>', 'only those whose outcome or code is this, or whose reason holds it')
+    .option('--project <name>', 'only those of this project');
+}
+
 /** The options of commands that read a cohort. */
 export function addCohortOptions(command: Command): Command {
   return command

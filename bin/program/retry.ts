@@ -1,18 +1,16 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { RetryOptions } from '../commands/retry.js';
 import type { ExitCode } from '../exit-codes.js';
-import { EMBEDDED_OPTION } from './options.js';
+import { addFailedOptions, EMBEDDED_OPTION } from './options.js';
 
 export function addRetryCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('retry')
+  addFailedOptions(program.command('retry'))
     .description('Moves messages from the failed queue back to the queues that they came from.')
-    .option('--reason <text>', 'only those whose outcome or code is this, or whose reason holds it')
-    .option('--project <name>', 'only those of this project')
+    .option('--dry-run', 'say how many would be moved where; move none')
     .option('--limit <n>', 'at most so many', positiveInteger)
     .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
-    .addHelpText('after', '\nExample:\n  $ pixl-imaging retry --reason missing --limit 100')
+    .addHelpText('after', '\nExample:\n  $ pixl-imaging retry --reason missing --limit 100 --dry-run')
     .action(async (options: RetryOptions) => {
       const { retry } = await import('../commands/retry.js');
       done(await retry(options));

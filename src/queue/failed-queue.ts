@@ -36,6 +36,46 @@ export interface RetryFailedResult {
   readonly byQueue: Readonly<Record<string, number>>;
 }
 
+export interface LookThroughFailedOptions {
+  readonly connection: BrokerConnection;
+  readonly failedQueue: string;
+  /** Gives up what is not yet looked at. */
+  readonly signal?: AbortSignal;
+  /** Called for each message, in their order. `throw away` is for good. */
+  readonly visit: (message: FailedMessage) => 'keep' | 'throw away';
+}
+
+/**
+ * Looks at the messages that are in the failed queue at the start; they stay, each in its place, but for those that are thrown
+ * away.
+ *
+ * @returns how many were thrown away, and how many are left of those that were there
+ * @throws BrokerError; what was thrown away by then is gone
+ */
+export async function lookThroughFailed({
+  connection,
+  failedQueue,
+  signal,
+  visit,
+}: LookThroughFailedOptions): Promise<{ readonly thrownAway: number; readonly left: number }> {
+  return connection.hold(failedQueue, async (held) => {
+    let thrownAway = 0;
+    for (let seen = 0; seen < held.count && signal?.aborted !== true; seen += 1) {
+      const delivery = await held.next();
+      if (delivery === undefined) break;
+      if (visit(describe(delivery.message)) === 'keep') continue;
+      await delivery.ack();
+      thrownAway += 1;
+    }
+    return { thrownAway, left: held.count - thrownAway };
+  });
+}
+
+/** Whether `retryFailed` would move it, to a queue that is there. */
+export function hasOrigin({ queue }: FailedMessage, failedQueue: string): boolean {
+  return queue !== null && queue !== failedQueue;
+}
+
 /** Moves that wait for their confirm at the same time. */
 const MAX_UNDER_WAY = 100;
 
@@ -87,8 +127,9 @@ async function move(
       if (delivery === undefined) break;
       const { message } = delivery;
       seen += 1;
-      const origin = headerText(message, Header.queue);
-      if (origin === undefined || origin === failedQueue || !match(describe(message))) continue;
+      const described = describe(message);
+      const { queue: origin } = described;
+      if (origin === null || !hasOrigin(described, failedQueue) || !match(described)) continue;
       const moving: Promise<void> = moveTo(origin, delivery).finally(() => underWay.delete(moving));
       underWay.add(moving);
       // With the limit in sight each move's end is awaited: one that fails makes room for another.

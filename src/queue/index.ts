@@ -17,8 +17,11 @@ export {
   UnroutableError,
 } from './errors.js';
 export {
+  hasOrigin,
+  lookThroughFailed,
   retryFailed,
   type FailedMessage,
+  type LookThroughFailedOptions,
   type RetryFailedOptions,
   type RetryFailedResult,
 } from './failed-queue.js';

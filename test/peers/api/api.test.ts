@@ -150,7 +150,11 @@ describe('the HTTP API before a broker', () => {
     const kept = await runCli(['stop', '--queues', queue], { env });
     expect(kept.code).to.equal(0);
     expect(await broker.depth(queue)).to.equal(2);
-    const purged = await runCli(['stop', '--queues', queue, '--purge', '--json'], { env });
+    const unsure = await runCli(['stop', '--queues', queue, '--purge'], { env });
+    expect([unsure.code, unsure.stdout]).to.deep.equal([2, '']);
+    expect(unsure.stderr).to.match(/^error: stop --purge throws away .* wants --yes\n$/);
+    expect(await broker.depth(queue)).to.equal(2);
+    const purged = await runCli(['stop', '--queues', queue, '--purge', '--yes', '--json'], { env });
     expect(purged.code, purged.stderr).to.equal(0);
     expect(purged.json()).to.deep.equal({ stopped: [queue], purged: [{ queue, purged: 3 }] });
     expect([await broker.depth(queue), await broker.depth(delayed)]).to.deep.equal([0, 0]);

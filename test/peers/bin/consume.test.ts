@@ -82,6 +82,36 @@ describe('pixl-imaging consume', function () {
     }, 'ehr');
   });
 
+  for (const [first, second] of [
+    ['SIGINT', 'SIGTERM'],
+    ['SIGTERM', 'SIGINT'],
+    ['SIGINT', 'SIGINT'],
+  ] as const)
+    it(`ends at once on ${second} after ${first}, and what was in hand is on the queue again`, async () => {
+      await withTempDir(async (folder) => {
+        const [queue, failed] = [broker.queue(), broker.queue()];
+        const file = join(folder, 'handler.cjs');
+        writeFileSync(
+          file,
+          "module.exports = () => { process.stderr.write('in hand'); return new Promise(() => setInterval(() => {}, 1000)); };",
+        );
+        const env = { ...brokerEnv(broker.rabbitmq), PIXL_FAILED_QUEUE: failed, PIXL_SHUTDOWN_GRACE: '300' };
+        const running = startCli(['consume', '--queue', queue, '--handler', file], {
+          env,
+          timeoutMs: 60_000,
+        });
+        await eventually(() => expect(running.stderr()).to.contain('ready'));
+        await (await broker.publisher()).publish(queue, message(1));
+        await eventually(() => expect(running.stderr()).to.contain('in hand'));
+        running.kill(first);
+        await eventually(() => expect(running.stderr()).to.contain('stopping'));
+        running.kill(second);
+        const { code, signal } = await running.ended;
+        expect([code, signal]).to.deep.equal([null, second]);
+        await eventually(async () => expect(await broker.depth(queue)).to.equal(1));
+      }, 'consume');
+    });
+
   it('does what the handler says, and parks what it says wrongly', async () => {
     await withTempDir(async (folder) => {
       const [queue, failed, other] = [broker.queue(), broker.queue(), broker.queue()];

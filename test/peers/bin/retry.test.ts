@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { declareQueue, Header } from '../../../src/queue/index.js';
-import { brokerEnv, runCli } from '../../support/cli.js';
+import { brokerEnv, runCli, type CliResult } from '../../support/cli.js';
 import { eventually } from '../../support/eventually.js';
 import { useBroker } from '../queue/broker-fixture.js';
 
@@ -96,6 +96,64 @@ describe('pixl-imaging retry', () => {
     expect(code).to.equal(0);
     expect(json()).to.deep.equal({ moved: 1, left: 2, by_queue: { [primary]: 1 } });
     expect(stdout + stderr).not.to.contain('CANARYM-RETRY');
+  });
+
+  it('says with --dry-run what it would move, and moves nothing', async () => {
+    const { primary, secondary, failed, env } = await parked(missing, refused, missing);
+    const args = ['retry', '--reason', 'missing', '--dry-run'];
+    const { code, stdout, stderr } = await runCli(args, { env: { ...env, LOG_LEVEL: 'info' } });
+    expect([code, stdout, stderr]).to.deep.equal([
+      0,
+      `2 would be moved to ${primary}\n2 would be moved, 1 left in ${failed}\n`,
+      '',
+    ]);
+    expect((await runCli([...args, '--limit', '1', '--json'], { env })).json()).to.deep.equal({
+      ...{ moved: 1, left: 2, by_queue: { [primary]: 1 }, dry_run: true },
+    });
+    expect(await Promise.all([primary, secondary, failed].map((queue) => broker.depth(queue)))).to.deep.equal(
+      [...[0, 0, 3]],
+    );
+  });
+
+  it('is told by failed list what there is, by project and reason; failed purge throws away what is chosen', async () => {
+    const unreadable = { ...missing, code: 'MESSAGE_REJECTED', reason: 'no\x1b[31m JSON', body: '{' };
+    const { failed, env } = await parked(missing, refused, { ...missing, project: 'Q' }, missing, unreadable);
+    const list = await runCli(['failed', 'list', '--json'], { env });
+    expect(list.code, list.stderr).to.equal(0);
+    const groups = (list.json() as Record<string, unknown>[]).map((group) => [
+      ...[group['messages'], group['project_name'], group['outcome'], group['code'], group['reason']],
+    ]);
+    expect(groups[0]).to.deep.equal([2, 'P', 'missing', 'STUDY_NOT_FOUND', missing.reason]);
+    expect(groups).to.deep.include([1, 'Q', 'missing', 'STUDY_NOT_FOUND', missing.reason]);
+    expect(groups).to.deep.include([1, null, 'missing', 'MESSAGE_REJECTED', unreadable.reason]);
+    expect(groups).to.have.length(4);
+    const shown = (await runCli(['failed', 'list'], { env })).stdout;
+    for (const line of shown.split('\n')) expect(line.length).to.be.at.most(100);
+    expect(shown).not.to.contain('\x1b');
+    expect(await broker.depth(failed)).to.equal(5);
+
+    const unsure = await runCli(['failed', 'purge'], { env });
+    expect([unsure.code, unsure.stdout]).to.deep.equal([2, '']);
+    expect(unsure.stderr).to.contain('it wants --yes');
+    expect(await broker.depth(failed)).to.equal(5);
+    const purge = ['failed', 'purge', '--yes', '--json'];
+    const some = await runCli([...purge, '--reason', 'STUDY_NOT_FOUND', '--project', 'P'], { env });
+    expect(some.json()).to.deep.equal({ purged: 2, left: 3 });
+    expect(await broker.depth(failed)).to.equal(3);
+    expect((await runCli(purge, { env })).json()).to.deep.equal({ purged: 3, left: 0 });
+    expect((await runCli(['failed', 'list'], { env })).stdout).to.equal(`nothing in ${failed}\n`);
+  });
+
+  it('asks on a terminal before it throws anything away', async () => {
+    const { failed, env } = await parked(missing);
+    const ask = (answer: string): Promise<CliResult> =>
+      runCli(['failed', 'purge'], { env: { ...env, LOG_LEVEL: 'info' }, tty: true, input: `${answer}\n` });
+    const no = await ask('n');
+    expect(no.code).to.equal(1);
+    expect(no.stderr).to.contain('Go on? [y/N]');
+    expect(await broker.depth(failed)).to.equal(1);
+    expect((await ask('y')).code).to.equal(0);
+    expect(await broker.depth(failed)).to.equal(0);
   });
 
   it('moves no more than the limit, and says how many are left', async () => {
