@@ -198,9 +198,9 @@ describe('a cohort as CSV', () => {
     ['a plus sign', '+123', 'plus sign'],
     ['separators', '"1,234,567"', 'separators'],
     ['an error of its own', '#REF!', 'error of a spreadsheet'],
-    ['a space of no width', '12\u200b3', 'holds U+200B'],
-    ['a byte order mark', '123\ufeff', 'holds U+FEFF'],
-    ['a space that does not break', '\u00a0123', 'holds U+00A0'],
+    ['a space of no width', '12\u200b3', 'holds U\\+200B'],
+    ['a byte order mark', '123\ufeff', 'holds U\\+FEFF'],
+    ['a space that does not break', '\u00a0123', 'holds U\\+00A0'],
   ] as const)
     it(`names what a spreadsheet left in an MRN or an accession number, ${what}, and takes it as it stands when asked to`, async () => {
       const text = [HEADING, row(1, value, 'A'), row(2, '1', value)].join('\n');

@@ -23,6 +23,20 @@ describe('The database client', function () {
     });
   });
 
+  it('streams rows that take longer to be set aside than a statement may', async () => {
+    await withDatabase(
+      async (database) => {
+        const sleeping = 'SELECT 1 AS n FROM pg_sleep(0.5)';
+        expect((await failureOf(database.query(sleeping))).message).to.contain('57014');
+        const rows: unknown[] = [];
+        for await (const row of database.stream(sleeping)) rows.push(row);
+        expect(rows).to.deep.equal([{ n: 1 }]);
+        expect((await failureOf(database.query(sleeping))).message, 'afterwards').to.contain('57014');
+      },
+      { statementTimeoutMs: 100, maxConnections: 1 },
+    );
+  });
+
   it('takes a transaction back when the work in it fails', async () => {
     await withDatabase(async (database) => {
       await database.query('CREATE TABLE t (n integer)');

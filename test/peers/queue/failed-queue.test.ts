@@ -1,5 +1,11 @@
 import { expect } from 'chai';
-import { declareQueue, Header, retryFailed, type Publisher } from '../../../src/queue/index.js';
+import {
+  declareQueue,
+  Header,
+  lookThroughFailed,
+  retryFailed,
+  type Publisher,
+} from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
 import { BROKERS, texts } from './broker-fixture.js';
 
@@ -46,6 +52,30 @@ for (const [name, useIt] of BROKERS)
         headers: { theirs: 'kept' },
       });
       expect(await broker.depth(failedQueue)).to.equal(0);
+    });
+
+    it('are looked at where they are, and only those are thrown away that are chosen', async () => {
+      const { failedQueue, origin, publisher } = await prepared();
+      for (let i = 0; i < 6; i += 1) await park(publisher, failedQueue, `${i}`, { [Header.queue]: origin });
+      const look = async (thrown: readonly string[]): Promise<readonly [string[], object]> => {
+        const seen: string[] = [];
+        const result = await lookThroughFailed({
+          connection: await broker.connection(),
+          failedQueue,
+          visit: ({ body, code, queue }) => {
+            expect([code, queue]).to.deep.equal(['C', origin]);
+            seen.push(body.toString());
+            return thrown.includes(body.toString()) ? 'throw away' : 'keep';
+          },
+        });
+        return [seen, result];
+      };
+      const all = ['0', '1', '2', '3', '4', '5'];
+      expect(await look([])).to.deep.equal([all, { thrownAway: 0, left: 6 }]);
+      await eventually(async () => expect(await broker.depth(failedQueue)).to.equal(6));
+      expect(await look(['1', '4'])).to.deep.equal([all, { thrownAway: 2, left: 4 }]);
+      await eventually(async () => expect(await broker.depth(failedQueue)).to.equal(4));
+      expect(texts(await broker.drain(failedQueue))).to.deep.equal(['0', '2', '3', '5']);
     });
 
     it('leaves those that do not match where they are, in their order', async () => {
