@@ -7,7 +7,8 @@ import { run } from './processes.js';
 
 /**
  * Where the server listens, one port each; all lead to the same folder. `expired`, `selfSigned` and `wrongHost` show such
- * certificates, `noOverwrite` lets no file be replaced, `narrow` has data ports of its own, `plain` speaks no TLS.
+ * certificates, `noOverwrite` lets no file be replaced, `noRename` lets nothing get another name, `noDots` forbids names with
+ * a dot in front, `narrow` has data ports of its own, `plain` speaks no TLS.
  */
 export const PORTS = [
   'implicit',
@@ -16,6 +17,8 @@ export const PORTS = [
   'selfSigned',
   'wrongHost',
   'noOverwrite',
+  'noRename',
+  'noDots',
   'narrow',
   'plain',
 ] as const;
@@ -113,6 +116,8 @@ function configuration({ dir, ports, passive, narrowRange }: ServerFiles): strin
     ...host('selfSigned', tls('selfSigned')),
     ...host('wrongHost', tls('wrongHost')),
     ...host('noOverwrite', tls('good'), passive, 'off'),
+    ...host('noRename', [...tls('good'), '<Limit RNTO>', 'DenyAll', '</Limit>']),
+    ...host('noDots', [...tls('good'), 'PathDenyFilter "(^|/)[.][^/]"']),
     ...host('narrow', tls('good'), narrowRange),
     ...host('plain', []),
     '',

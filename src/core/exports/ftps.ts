@@ -8,7 +8,7 @@ import { CancelledError, codeOf, describeError, type PixlError } from '../errors
 import type { FtpsConfig } from '../config/config.js';
 import type { Logger } from '../log.js';
 import { FtpsConnectionError, FtpsSizeError, FtpsTlsError, isFtpError, toFtpsError } from './errors.js';
-import { foldersOf, temporaryPath, type RemotePath } from './remote-path.js';
+import { foldersOf, replacedPath, temporaryPath, type RemotePath } from './remote-path.js';
 
 /** The configuration with its certificates read. */
 export interface FtpsSettings extends Omit<FtpsConfig, 'caFile'> {
@@ -168,14 +168,15 @@ class FtpsSafeHaven implements SafeHaven {
     const { transfer } = await import('./ftps-transfer.js');
     const client = await this.#connected();
     await this.#makeFolders(client, path);
-    const temporary = temporaryPath(path, randomBytes(6).toString('hex'));
+    const token = randomBytes(6).toString('hex');
+    const temporary = temporaryPath(path, token);
     try {
       const bytes = await this.#cancellable(client, () =>
         transfer({ client, peer: this.#peer, path: temporary, open, silenceMs: this.#silenceMs, onBytes }),
       );
       const held = await this.#ask(client, 'SIZE', () => client.size(temporary));
       if (held !== bytes) throw new FtpsSizeError(this.#peer, bytes, held);
-      await place(() => this.#ask(client, 'RNTO', () => rename(client, temporary, path)));
+      await place(() => this.#ask(client, 'RNTO', () => this.#rename(client, temporary, path, token)));
       return bytes;
     } catch (error) {
       await this.#discard(temporary);
@@ -189,6 +190,35 @@ class FtpsSafeHaven implements SafeHaven {
       if (this.#folders.has(folder)) continue;
       await this.#ask(client, 'MKD', () => client.sendIgnoringError(`MKD ${folder}`));
       this.#folders.add(folder);
+    }
+  }
+
+  /**
+   * There are servers that rename onto no file that is there (proftpd without AllowOverwrite), and their 550 or 553 may as well
+   * mean that we may rename nothing. So nothing is deleted before the new file has its name: the old one is moved aside, and
+   * back when that was not the reason.
+   */
+  async #rename(client: Client, from: RemotePath, to: RemotePath, token: string): Promise<void> {
+    try {
+      await client.rename(from, to);
+      return;
+    } catch (error) {
+      if (!isFtpError(error) || (error.code !== 550 && error.code !== 553)) throw error;
+      const aside = replacedPath(to, token);
+      if (!(await isThere(client, to)) || !(await isMoved(client, to, aside))) throw error;
+      try {
+        await client.rename(from, to);
+      } catch (second) {
+        if (!(await isMoved(client, aside, to)))
+          this.#options.log.warn(
+            { operation: 'FTPS' },
+            'the file that was there before is left with another name',
+          );
+        throw second;
+      }
+      const removed = await client.remove(aside, true);
+      if (removed.code >= 400)
+        this.#options.log.warn({ operation: 'FTPS' }, 'the file that was replaced is left with another name');
     }
   }
 
@@ -285,15 +315,21 @@ class FtpsSafeHaven implements SafeHaven {
 
 const NEVER = new AbortController().signal;
 
-/** There are servers that rename onto no file that is there (proftpd without AllowOverwrite). */
-async function rename(client: Client, from: RemotePath, to: RemotePath): Promise<void> {
+async function isThere(client: Client, path: RemotePath): Promise<boolean> {
+  return refusalAsFalse(() => client.size(path));
+}
+
+async function isMoved(client: Client, from: RemotePath, to: RemotePath): Promise<boolean> {
+  return refusalAsFalse(() => client.rename(from, to));
+}
+
+async function refusalAsFalse(work: () => Promise<unknown>): Promise<boolean> {
   try {
-    await client.rename(from, to);
+    await work();
+    return true;
   } catch (error) {
-    if (!isFtpError(error) || (error.code !== 550 && error.code !== 553)) throw error;
-    const removed = await client.remove(to, true);
-    if (removed.code >= 400) throw error;
-    await client.rename(from, to);
+    if (isFtpError(error)) return false;
+    throw error;
   }
 }
 

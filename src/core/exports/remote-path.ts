@@ -43,8 +43,15 @@ export function foldersOf(path: RemotePath): RemotePath[] {
   return names.map((_, index) => names.slice(0, index + 1).join('/') as RemotePath);
 }
 
-/** In the same folder, so that a rename moves no bytes, and hidden, so that no `*` finds it. */
+/**
+ * In the same folder, so that a rename moves no bytes, and with another ending, so that no `*.zip` finds it. There are servers
+ * that forbid names with a dot in front (vsftpd by its `deny_file`).
+ */
 export function temporaryPath(path: RemotePath, token: string): RemotePath {
-  const slash = path.lastIndexOf('/') + 1;
-  return `${path.slice(0, slash)}.${path.slice(slash)}.${token}.part` as RemotePath;
+  return `${path}.${token}.part` as RemotePath;
+}
+
+/** Where a file is moved to that gives its name to another. */
+export function replacedPath(path: RemotePath, token: string): RemotePath {
+  return `${path}.${token}.old` as RemotePath;
 }

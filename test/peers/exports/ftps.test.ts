@@ -7,6 +7,7 @@ import {
   checkSafeHaven,
   FtpsConnectionError,
   FtpsLoginError,
+  FtpsReplyError,
   FtpsStorageFullError,
   FtpsTlsError,
   remotePath,
@@ -55,7 +56,7 @@ describe('Files put into the safe haven', () => {
     );
   }
 
-  for (const port of ['implicit', 'explicit', 'noOverwrite'] as const)
+  for (const port of ['implicit', 'explicit', 'noOverwrite', 'noDots'] as const)
     it(`are there byte for byte, in the place of what was there before (${port})`, async () => {
       await withSafeHaven(server.settings(port), ONCE, async (haven) => {
         const path = remotePath('project', '2020-06-10t18-00-00', 'parquet', 'a table.parquet');
@@ -70,6 +71,25 @@ describe('Files put into the safe haven', () => {
       const content = contentOf('project/2020-06-10t18-00-00/parquet/a table.parquet');
       expect(content.equals(Buffer.concat([...pieces(300_000)]))).to.equal(true);
     });
+
+  it('stay as they are when the server lets nothing be renamed, which it says as it says that one is there', async () => {
+    const path = remotePath('project', 'kept.parquet');
+    const old = Buffer.from('the file that researchers have');
+    await withSafeHaven(server.settings('implicit'), ONCE, (haven) =>
+      haven.put(path, () => Readable.from([old])),
+    );
+    for (const name of [path, remotePath('project', 'new.parquet')]) {
+      const error = await rejection(
+        withSafeHaven(server.settings('noRename'), ONCE, (haven) =>
+          haven.put(name, () => Readable.from(pieces(100_000))),
+        ),
+        FtpsReplyError,
+      );
+      expect(error).to.include({ operation: 'RNTO', reply: 550 });
+      expect(server.files()).to.deep.equal([path]);
+      expect(contentOf(path).equals(old)).to.equal(true);
+    }
+  });
 
   it('take turns on their connection', async () => {
     const paths = ['a', 'b', 'c', 'd'].map((name) => remotePath('turns', `${name} ünïcödé 東京`));
