@@ -2,6 +2,7 @@ import { dictionaryVr } from '../dimse/data-set/dictionary.js';
 import {
   checkedEnd,
   headerAt,
+  isForeign,
   isFragmented,
   ITEM,
   ITEM_DELIMITATION,
@@ -109,7 +110,8 @@ class Walker {
   *element(header: ElementHeader, at: number, level: Level): Walk<number> {
     const place = yield* this.#place(header, level);
     const inner = yield* this.#itemEncoding(header, place, level.encoding);
-    const course = this.#visitor.course(place, inner !== null);
+    // Elements of commands and files say who sent what; nobody looks for them in a data set.
+    const course = isForeign(header.tag >>> 16) ? 'remove' : this.#visitor.course(place, inner !== null);
     if (inner !== null && (header.length === UNDEFINED_LENGTH || course === 'descend'))
       return yield* this.#sequence(header, at, level, inner, course);
     if (header.length === UNDEFINED_LENGTH) return yield* this.#fragments(header, at, level.encoding, course);

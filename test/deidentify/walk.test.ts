@@ -190,6 +190,17 @@ describe('The rewriting walker', () => {
     expect(found(out, EXPLICIT.uid, 0xfffcfffc, 0)).to.equal(undefined);
   });
 
+  it('drops elements of commands and of files, in whatever encoding they are', async () => {
+    const who = element(0x00020016, 'AE', 'PATIENTSOWN');
+    const command = element(0x00001031, 'AE', 'PATIENTSOWN');
+    for (const syntax of SYNTAXES.slice(0, 2)) {
+      const rest = encode(made(), syntax);
+      const bytes = Buffer.concat([encode([command], SYNTAXES[1]!), encode([who], EXPLICIT), rest]);
+      const out = await deidentified(bytes, syntax.uid, profile);
+      expect(out.equals(await deidentified(rest, syntax.uid, profile))).to.equal(true);
+    }
+  });
+
   it('reads the items of a sequence in VR UN, of defined length too, in implicit VR', async () => {
     const inner = encode([element(0x00100010, 'PN', `${PATIENT.family}^${PATIENT.given}`)], SYNTAXES[1]!);
     const item = Buffer.concat([Buffer.from([0xfe, 0xff, 0, 0xe0, inner.length, 0, 0, 0]), inner]);

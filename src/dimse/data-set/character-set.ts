@@ -1,4 +1,5 @@
 import { InvalidValueError } from '../../core/errors.js';
+import { characterSetsOf } from './character-set-names.js';
 import { MAX_SHORT_FORM_LENGTH } from './encoding.js';
 
 const PADDING = Buffer.from(' ', 'latin1');
@@ -20,7 +21,7 @@ export function encodeText(field: string, text: string, specificCharacterSet: st
 function encode(text: string, specificCharacterSet: string): Buffer {
   if (/^[\x20-\x7e]*$/.test(text)) return Buffer.from(text, 'latin1');
   // Of several values the first is the one in force before any escape sequence (PS3.5 6.1.2.5.3).
-  switch (specificCharacterSet.split('\\', 1)[0]?.replaceAll('\0', ' ').trim()) {
+  switch (characterSetsOf(specificCharacterSet)[0]) {
     case 'ISO_IR 192':
       return Buffer.from(text.replace(/\p{Cc}/gu, '?'), 'utf8');
     case 'ISO_IR 100':

@@ -1,4 +1,5 @@
 import { withoutPadding, withoutTrailingPadding } from '../upper-layer/padding.js';
+import { characterSetsOf } from './character-set-names.js';
 import { decodeIso2022, latin1OrUtf8, singleByteSet } from './iso-2022.js';
 
 /** VRs to which Specific Character Set (0008,0005) applies (PS3.5 6.1.2.2). */
@@ -33,7 +34,7 @@ export function decodeText(bytes: Buffer, vr: string, specificCharacterSet: stri
 
 function decode(bytes: Buffer, vr: string, specificCharacterSet: string): string {
   if (bytes.every((byte) => byte < 0x80 && byte !== 0x1b)) return bytes.toString('latin1');
-  const sets = specificCharacterSet.split('\\').map((set) => set.replaceAll('\0', ' ').trim());
+  const sets = characterSetsOf(specificCharacterSet);
   const whole = WHOLE_SETS.get(sets[0] ?? '');
   if (whole !== undefined) return new TextDecoder(whole).decode(bytes);
   if (sets.length > 1 || sets[0]?.startsWith('ISO 2022') === true) return decodeIso2022(bytes, vr, sets);

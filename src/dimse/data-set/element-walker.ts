@@ -50,12 +50,29 @@ const FRAGMENTED: ReadonlySet<number> = new Set('OB OD OF OL OV OW'.split(' ').m
 export function* nextElement(held: HeldBytes, at: number, encoding: Encoding): Walk<ElementHeader | null> {
   while (held.length <= at && !held.ended) yield;
   if (held.length === at) return null;
-  const header = yield* headerAt(held, at, encoding);
-  const group = header.tag >>> 16;
-  // 0000 is for commands (PS3.7 6.3), 0002 for files (PS3.10 7.1), FFFE for what is inside of sequences (PS3.5 7.5).
-  if (group === 0 || group === 2 || group === 0xfffe)
+  const bytes = yield* bytesAt(held, at, 8);
+  const header = yield* headerAt(
+    held,
+    at,
+    isForeign(readUInt16(bytes, 0, encoding)) ? asFound(bytes, encoding) : encoding,
+  );
+  // FFFE is for what is inside of sequences (PS3.5 7.5), and zeros are no group length.
+  if (header.tag >>> 16 === 0xfffe || (header.tag === 0 && header.length !== 4))
     throw new DataSetHeadError('a group that is not for data sets');
   return header;
+}
+
+/**
+ * Groups 0000, for commands (PS3.7 6.3), and 0002, for files (PS3.10 7.1), have no place in a data set. There are systems that
+ * leave some of their elements in it all the same, so they are walked over like others.
+ */
+export function isForeign(group: number): boolean {
+  return group === 0 || group === 2;
+}
+
+/** Commands are in implicit VR, files in explicit VR, whatever the data set is in. */
+function asFound(bytes: Buffer, { bigEndian }: Encoding): Encoding {
+  return { explicit: isLetter(bytes.readUInt8(4)) && isLetter(bytes.readUInt8(5)), bigEndian };
 }
 
 /** What becomes of the bytes of an element that has been walked over. */

@@ -1,5 +1,12 @@
 import { DataSetHeadError } from '../errors.js';
-import { endOfElement, nextElement, valueOf, type ElementHeader, type Walk } from './element-walker.js';
+import {
+  endOfElement,
+  isForeign,
+  nextElement,
+  valueOf,
+  type ElementHeader,
+  type Walk,
+} from './element-walker.js';
 import { readUInt16, type Encoding } from './encoding.js';
 import { HeldBytes } from './held-bytes.js';
 
@@ -13,7 +20,8 @@ export interface WholeElement {
 }
 
 /**
- * The elements of an Identifier, in their order.
+ * The elements of an Identifier, in their order. Elements of commands and files (groups 0000 and 0002), which have no place in it,
+ * and zeros behind the last element are passed over: there are archives that send them (docs/field-notes.md).
  *
  * @throws DataSetHeadError when the bytes are no data set, or its sequences are too deep
  */
@@ -21,25 +29,34 @@ export function elementsIn(dataSet: Buffer, encoding: Encoding): WholeElement[] 
   const held = new HeldBytes();
   held.push(dataSet);
   held.end();
-  const step = walkElements(held, encoding).next();
+  const step = walkElements(held, encoding, (at) => isAllZeros(dataSet, at)).next();
   if (step.done !== true) throw new DataSetHeadError('it ends inside an element');
   return step.value;
 }
 
-function* walkElements(held: HeldBytes, encoding: Encoding): Walk<WholeElement[]> {
+function* walkElements(
+  held: HeldBytes,
+  encoding: Encoding,
+  endsAt: (at: number) => boolean,
+): Walk<WholeElement[]> {
   const elements: WholeElement[] = [];
   let at = 0;
-  let header: ElementHeader | null = yield* nextElement(held, at, encoding);
-  while (header !== null) {
+  while (!endsAt(at)) {
+    const header: ElementHeader | null = yield* nextElement(held, at, encoding);
+    if (header === null) break;
     const end: number = yield* endOfElement(held, header, encoding);
     const hasEnd = header.valueAt + header.length === end;
     const value: Buffer = hasEnd ? yield* valueOf(held, header, header.length) : Buffer.alloc(0);
     const ofItems = !hasEnd || beginsWithItem(value, encoding);
-    elements.push({ tag: header.tag, bytes: held.view(at, end - at), value: ofItems ? null : value });
+    if (!isForeign(header.tag >>> 16))
+      elements.push({ tag: header.tag, bytes: held.view(at, end - at), value: ofItems ? null : value });
     at = end;
-    header = yield* nextElement(held, at, encoding);
   }
   return elements;
+}
+
+function isAllZeros(bytes: Buffer, from: number): boolean {
+  return bytes[from] === 0 && bytes.subarray(from).every((byte) => byte === 0);
 }
 
 /** In implicit VR nothing else says that an element is a sequence; no text begins with these bytes. */

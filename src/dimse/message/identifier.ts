@@ -11,7 +11,6 @@ import {
 import { DataSetHeadError } from '../errors.js';
 import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from '../sop-classes.js';
 import { withoutPadding } from '../upper-layer/padding.js';
-import { dcmjsLibraries } from './dcmjs-libraries.js';
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
@@ -22,10 +21,7 @@ export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [
 /** An answer to a C-FIND may be long (private elements), but not endless. */
 export const MAX_IDENTIFIER_LENGTH = 1 << 20;
 
-/**
- * The text values of an Identifier by keyword (PS3.6), several values joined by a backslash, padding taken off.
- * Names of persons and sequences are left out: nothing here needs them.
- */
+/** The values of an Identifier that queries here ask for, by keyword (PS3.6), several joined by a backslash, padding taken off. */
 export type Identifier = Readonly<Partial<Record<string, string>>>;
 
 /** The bytes are no data set. */
@@ -83,22 +79,14 @@ export function encodeIdentifier(keys: Identifier, transferSyntax: string): Buff
 }
 
 /**
- * What queries ask for is read here: each image of a study is an answer or several, dcmjs takes 45 µs for one, ten times what
- * is needed, and it makes numbers of texts that are none (GHSA-px68-xx5g-48q5). Only what nobody asked for is left to it.
+ * What queries ask for, by code of our own: each image of a study is an answer or several, dcmjs takes 45 µs for one, ten
+ * times what is needed, and it makes numbers of texts that are none (GHSA-px68-xx5g-48q5). The value of what nobody asked for is
+ * not looked at: whatever is wrong with it, the answer counts.
  *
  * @throws IdentifierError when the bytes can't be read as a data set of that transfer syntax
  */
 export function decodeIdentifier(bytes: Buffer, transferSyntax: string): Identifier {
-  const encoding = encodingOf(transferSyntax);
-  const elements = elementsOf(bytes, encoding);
-  const others = elements.filter(({ tag }) => !KNOWN.has(tag));
-  const known = textsOfKnown(elements);
-  if (others.length === 0) return known;
-  const characterSet = elements.filter(({ tag }) => tag === SPECIFIC_CHARACTER_SET);
-  return { ...textsByDcmjs([...characterSet, ...others], encoding, transferSyntax), ...known };
-}
-
-function textsOfKnown(elements: readonly WholeElement[]): Identifier {
+  const elements = elementsOf(bytes, encodingOf(transferSyntax));
   const characterSet = elements.find(({ tag }) => tag === SPECIFIC_CHARACTER_SET)?.value?.toString('latin1');
   const texts: Record<string, string> = {};
   for (const { tag, value } of elements) {
@@ -110,27 +98,6 @@ function textsOfKnown(elements: readonly WholeElement[]): Identifier {
   return texts;
 }
 
-/**
- * Without the sequences: of these, which nothing here needs, dcmjs makes copies at each level: a few kilobytes would take
- * a gigabyte.
- */
-function textsByDcmjs(all: readonly WholeElement[], encoding: Encoding, transferSyntax: string): Identifier {
-  const plain = Buffer.concat(all.filter((each) => isReadable(each, encoding)).map((each) => each.bytes));
-  let elements: Record<string, unknown>;
-  try {
-    elements = new (dcmjsLibraries().Dataset)(plain, transferSyntax).getElements();
-  } catch (cause) {
-    throw new IdentifierError('an identifier that is no data set', cause);
-  }
-  const texts: Record<string, string> = {};
-  for (const [keyword, value] of Object.entries(elements)) {
-    const text = textOf(value);
-    if (text !== null) texts[keyword] = text;
-  }
-  return texts;
-}
-
-/** dcmjs takes what is cut off as if it ended there, and prints what it thinks of it: the elements are looked at first. */
 function elementsOf(bytes: Buffer, encoding: Encoding): WholeElement[] {
   try {
     return elementsIn(bytes, encoding);
@@ -138,36 +105,6 @@ function elementsOf(bytes: Buffer, encoding: Encoding): WholeElement[] {
     if (!(error instanceof DataSetHeadError)) throw error;
     throw new IdentifierError(`an identifier that is no data set: ${error.problem}`, error);
   }
-}
-
-/** Bytes of one number. Where there is part of one more, dcmjs reads on into the next element, and takes its text for a length. */
-const NUMBER_SIZES: Readonly<Record<string, number>> = {
-  US: 2,
-  SS: 2,
-  xs: 2,
-  AT: 4,
-  UL: 4,
-  SL: 4,
-  FL: 4,
-  FD: 8,
-};
-
-function isReadable({ tag, bytes, value }: WholeElement, { explicit }: Encoding): boolean {
-  if (value === null) return false;
-  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
-  const vr = explicit
-    ? bytes.toString('latin1', 4, 6)
-    : dcmjsLibraries().DicomMetaDictionary.dictionary[`(${hex.slice(0, 4)},${hex.slice(4)})`]?.vr;
-  return value.length % (NUMBER_SIZES[vr ?? ''] ?? 1) === 0;
-}
-
-function textOf(value: unknown): string | null {
-  if (typeof value === 'string') return withoutPadding(value);
-  if (typeof value === 'number') return String(value);
-  if (value === null || value === undefined) return '';
-  if (!Array.isArray(value)) return null;
-  const texts = value.map((item: unknown) => (typeof item === 'object' ? null : textOf(item)));
-  return texts.includes(null) ? null : texts.join('\\');
 }
 
 /**

@@ -61,6 +61,10 @@ const EXAMPLES: readonly (readonly [what: string, set: string, bytes: Buffer, te
     ['Latin-1 with Greek', 'ISO 2022 IR 100\\ISO 2022 IR 126', hex('e9 20 1b 2d 46 c4'), 'é Δ', 'LO'],
     ['UTF-8 that nothing says is', '', Buffer.from('Müller', 'utf8'), 'Müller'],
     ['Latin-1 that nothing says is', '', Buffer.from('Müller', 'latin1'), 'Müller'],
+    ...['ISO IR 192', 'ISO-IR 192', 'ISO_IR_192', 'iso_ir 192', 'UTF-8'].map(
+      (set) => [`UTF-8 by the name ${set}`, set, Buffer.from('Größe 心', 'utf8'), 'Größe 心'] as const,
+    ),
+    ['Latin-1 by the name ISO IR 100', 'ISO IR 100', Buffer.from('Müller', 'latin1'), 'Müller'],
     ['an unknown set', 'ISO_IR 999', Buffer.from('Müller', 'latin1'), 'Müller'],
   ];
 

@@ -124,8 +124,7 @@ describe('The head of a data set', () => {
     const name = encode([NAME], EXPLICIT);
     const cases: [string, Buffer[]][] = [
       ['a VR that is none', [header(0x00080060, 'c1', 2, EXPLICIT), Buffer.from('MR')]],
-      ['a group that is not for data sets', [header(0x00020010, 'UI', 0, EXPLICIT)]],
-      ['a group that is not for data sets', [header(0x00000002, 'UI', 0, EXPLICIT)]],
+      ['a group that is not for data sets', [header(0, 'UL', 0, EXPLICIT)]],
       ['a group that is not for data sets', [itemEnd]],
       ['items and delimiters in disorder', [open, name]],
       ['items and delimiters in disorder', [open, itemEnd]],
@@ -137,6 +136,20 @@ describe('The head of a data set', () => {
       ['it ends inside an element', [open, item, itemEnd]],
     ];
     for (const [why, parts] of cases) await expectRefused(Buffer.concat(parts), uid, why);
+  });
+
+  it('may hold elements of commands and of files, in the encoding of those', async () => {
+    const uid = Buffer.from('1.2.840.10008.1.2.1\0', 'latin1');
+    const foreign = [
+      [header(0x00000002, '', uid.length, IMPLICIT), uid],
+      [header(0x00020010, 'UI', uid.length, EXPLICIT), uid],
+      [header(0x00000000, '', 4, IMPLICIT), Buffer.alloc(4)],
+    ].map((parts) => Buffer.concat(parts));
+    for (const syntax of [EXPLICIT, IMPLICIT])
+      for (const element of foreign) {
+        const out = await tag([Buffer.concat([element, encode([NAME], syntax)])], syntax.uid);
+        expect(out).to.deep.equal(Buffer.concat([element, encode([...OURS, NAME], syntax)]));
+      }
   });
 
   it('is refused when all private blocks of 000D are taken', () => {

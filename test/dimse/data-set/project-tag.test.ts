@@ -206,6 +206,7 @@ describe('The project name', () => {
   });
 
   it('is written in UTF-8 in a data set in UTF-8', async () => {
+    expect(await tagged('ISO IR 192', 'Größe')).to.equal(Buffer.from('Größe ', 'utf8').toString('hex'));
     expect(await tagged('ISO_IR 192', 'Zoë 心')).to.equal(Buffer.from('Zoë 心', 'utf8').toString('hex'));
     expect(await tagged('ISO_IR 192', 'Zoë')).to.equal(Buffer.from('Zoë', 'utf8').toString('hex'));
   });

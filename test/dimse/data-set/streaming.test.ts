@@ -124,7 +124,7 @@ describe('A data set that streams by', () => {
   });
 
   it('ends its source once when its head is bad', async () => {
-    const source = new Source(endless(header(0x00020010, 'UI', 0, EXPLICIT), 64));
+    const source = new Source(endless(header(0, 'UL', 0, EXPLICIT), 64));
     expect(await failureOf(source)).to.be.instanceOf(DataSetHeadError);
     expect(source.ended).to.equal(1);
     expect(source.taken).to.equal(1);

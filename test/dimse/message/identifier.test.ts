@@ -59,7 +59,7 @@ describe('identifiers', () => {
       const alone = decodeIdentifier(encodeDataSet(known, name), syntax);
       expect(alone, name).to.include({ PatientID: 'Ä-12', FailedSOPInstanceUIDList: '1.2.3\\1.2.4' });
       const more = decodeIdentifier(encodeDataSet([...known, unasked], name), syntax);
-      expect(more, name).to.deep.equal({ ...alone, InstitutionName: 'Hospital' });
+      expect(more, name).to.deep.equal(alone);
     }
   });
 
@@ -71,6 +71,51 @@ describe('identifiers', () => {
         const read = decodeIdentifier(bytes, wire.EXPLICIT_LE);
         expect(read['NumberOfStudyRelatedInstances'], `${sent}, beside ${others.length}`).to.equal(sent);
       }
+  });
+
+  it('are read whatever is wrong with what nobody asked for', () => {
+    const uid = { tag: 0x0020000d, vr: 'UI', value: '1.2.3' };
+    const unasked = [
+      { tag: 0x00080080, vr: 'US', value: Buffer.from('odd number', 'latin1') },
+      { tag: 0x00101010, vr: 'AS', value: Buffer.alloc(3_000, 0xff) },
+      { tag: 0x00181100, vr: 'DS', value: '1e999\\x' },
+      { tag: 0x00184000, vr: 'FD', value: Buffer.from('12345', 'latin1') },
+    ];
+    for (const [name, syntax] of [
+      ['explicit', wire.EXPLICIT_LE],
+      ['implicit', IMPLICIT],
+    ] as const)
+      for (const one of unasked)
+        expect(decodeIdentifier(encodeDataSet([one, uid], name), syntax)).to.deep.equal({
+          StudyInstanceUID: '1.2.3',
+        });
+  });
+
+  it('are read with elements of a command or of a file among their own, and zeros behind them', () => {
+    const foreign: readonly Buffer[] = [
+      Buffer.from('000000090200000000ff', 'hex'), // (0000,0900) in implicit VR
+      Buffer.from('000000095553020000ff', 'hex'), // in explicit VR
+      Buffer.from('02001000554906003100322e3300', 'hex'), // (0002,0010) UI
+    ];
+    for (const [name, syntax] of [
+      ['explicit', wire.EXPLICIT_LE],
+      ['implicit', IMPLICIT],
+    ] as const) {
+      const first = encodeDataSet([{ tag: 0x00080020, vr: 'DA', value: '20240101' }], name);
+      const second = encodeDataSet([{ tag: 0x0020000d, vr: 'UI', value: '1.2.3' }], name);
+      const read = { StudyDate: '20240101', StudyInstanceUID: '1.2.3' };
+      for (const element of foreign)
+        for (const bytes of [
+          [element, first, second],
+          [first, element, second],
+          [first, second, element],
+        ])
+          expect(decodeIdentifier(Buffer.concat(bytes), syntax), name).to.deep.equal(read);
+      for (const zeros of [1, 2, 8, 13, 64])
+        expect(decodeIdentifier(Buffer.concat([first, second, Buffer.alloc(zeros)]), syntax)).to.deep.equal(
+          read,
+        );
+    }
   });
 
   it('are in ascending order of tags, of even length, and as the standard has them, byte for byte', () => {

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import type { Identifier } from '../../../../src/dimse/message/identifier.js';
-import { decodeIdentifier } from '../../../../src/dimse/message/identifier.js';
 import { answersTo, encodeAnswer, parseQuery } from '../../../../src/dimse/scp/matching/index.js';
 import type { StoredInstances } from '../../../../src/dimse/scp/stored-instance.js';
 import {
   dictionaryEntry,
   identifier,
   instanceOf,
+  readAnswer,
   storeOf,
   SYNTAXES,
   type InstanceValues,
@@ -50,7 +50,7 @@ describe('An answer', () => {
       const [answer] = [...ask(keys, oneStudy({ StudyDescription: name }))];
       expect(answer?.['SpecificCharacterSet']).to.equal(expected);
       for (const syntax of Object.values(SYNTAXES))
-        expect(decodeIdentifier(encodeAnswer(answer!, syntax), syntax)).to.include({
+        expect(readAnswer(encodeAnswer(answer!, syntax), syntax)).to.include({
           StudyDescription: name,
         });
     });
@@ -78,7 +78,7 @@ describe('An answer', () => {
     expect(tags)
       .to.deep.equal([...tags].sort((a, b) => a - b))
       .and.have.length(Object.keys(answer!).length);
-    expect(decodeIdentifier(bytes, SYNTAXES.explicit)).to.include({ Rows: '512', StudyInstanceUID: '1.2.3' });
+    expect(readAnswer(bytes, SYNTAXES.explicit)).to.include({ Rows: '512', StudyInstanceUID: '1.2.3' });
   });
 
   it('has the attributes of the instance that was stored first, and counts all of them', () => {
@@ -124,9 +124,7 @@ describe('An answer', () => {
       ),
     );
     const [answer] = [...ask({ SOPClassesInStudy: '' }, stored)];
-    const said = decodeIdentifier(encodeAnswer(answer!, SYNTAXES.explicit), SYNTAXES.explicit)[
-      'SOPClassesInStudy'
-    ];
+    const said = readAnswer(encodeAnswer(answer!, SYNTAXES.explicit), SYNTAXES.explicit)['SOPClassesInStudy'];
     expect(said?.split('\\')).to.deep.equal(classes.slice(0, said!.split('\\').length));
   });
 });

@@ -1,4 +1,7 @@
 import { createRequire } from 'node:module';
+import { decodeText } from '../../../../src/dimse/data-set/decode-text.js';
+import { elementsIn } from '../../../../src/dimse/data-set/elements-in.js';
+import { encodingOf } from '../../../../src/dimse/data-set/encoding.js';
 import { readInstance } from '../../../../src/dimse/scp/read-instance.js';
 import type {
   StoredInstance,
@@ -40,6 +43,23 @@ export function identifier(
     return { tag, vr, value: vr === 'US' ? numbers : Buffer.from(text, encoding) };
   });
   return encodeDataSet(elements, syntax);
+}
+
+/** The text values of an answer by keyword, numbers too. */
+export function readAnswer(bytes: Buffer, transferSyntax: string): Record<string, string> {
+  const elements = elementsIn(bytes, encodingOf(transferSyntax));
+  const set = elements.find(({ tag }) => tag === 0x00080005)?.value?.toString('latin1') ?? '';
+  const texts: Record<string, string> = {};
+  for (const [keyword, entry] of Object.entries(dictionary)) {
+    const hex = entry?.tag.replace(/\W/g, '') ?? '';
+    const value = elements.find(({ tag }) => tag === Number.parseInt(hex, 16))?.value ?? null;
+    if (value === null || entry === undefined) continue;
+    texts[keyword] =
+      entry.vr === 'US' && value.length > 0
+        ? String(value.readUInt16LE(0))
+        : decodeText(value, entry.vr, set);
+  }
+  return texts;
 }
 
 /** Attributes by keyword; what is not given is there with a value of its own, or not at all. */

@@ -1,15 +1,10 @@
 /** What is used of dcmjs, which comes without types. */
 declare module 'dcmjs' {
-  interface Log {
-    setLevel(level: string): void;
-    getLogger(name: string): Log;
-  }
   interface DicomDict {
     dict: object;
     write(): ArrayBuffer;
   }
   const dcmjs: {
-    readonly log: Log;
     readonly data: {
       readonly DicomDict: new (meta: object) => DicomDict;
       readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
