@@ -27,7 +27,7 @@ import { Waiters } from './waiters.js';
 /** What a peer that says "no limit" gets; longer PDUs were not seen to help. */
 const LONGEST_PDATA_SENT = 131_072;
 /** With a peer that takes less we don't talk: it would have us write headers for ever. */
-const SHORTEST_PDATA_SENT = 256;
+const SHORTEST_PDATA_SENT = 16;
 /** Bytes in our socket's send buffer above which a writer waits. */
 const UNSENT_HIGH_BYTES = 512 * 1024;
 
@@ -388,7 +388,8 @@ export class Association {
     const theirs = maximumLength === 0 ? Infinity : maximumLength;
     if (theirs < SHORTEST_PDATA_SENT)
       throw new PduError(`${type}: a maximum length of ${maximumLength} bytes`);
-    this.#maxDataLength = Math.min(theirs, LONGEST_PDATA_SENT) - PDV_HEADER_LENGTH;
+    const longest = Math.min(theirs, LONGEST_PDATA_SENT) - PDV_HEADER_LENGTH;
+    this.#maxDataLength = longest - (longest % 2); // PS3.8 E.2: fragments are of even length
   }
 
   #onPdv(piece: PdvPiece): void {

@@ -387,12 +387,16 @@ describe('an association', () => {
 
   for (const [says, most] of [
     [0, 131_072],
+    [64, 64],
+    [65, 64],
+    [128, 128],
     [300, 300],
+    [null, 16_384],
     [16_384, 16_384],
     [0xffffffff, 131_072],
   ] as const)
-    it(`sends PDUs of at most ${most} bytes to a peer whose maximum length is ${says}`, async () => {
-      const dataSet = Buffer.alloc(most === 300 ? 5000 : 400_000, 'x');
+    it(`sends PDUs of at most ${most} bytes to a peer whose maximum length is ${says ?? 'not said'}`, async () => {
+      const dataSet = Buffer.alloc(most <= 300 ? 5000 : 400_000, 'x');
       await withPeer(
         async (peer) => {
           await peer.acceptAssociation({ maxLength: says });
@@ -419,6 +423,20 @@ describe('an association', () => {
         },
       );
     });
+
+  it('is made with a peer whose answer says no version of the protocol', async () => {
+    await withPeer(
+      async (peer) => {
+        await peer.acceptAssociation({ protocolVersion: 0 });
+        await expectRelease(peer);
+      },
+      async (server) => {
+        const association = await Association.request(optionsFor(server));
+        await association.release();
+        await server.finished();
+      },
+    );
+  });
 
   it('answers an A-RELEASE-RQ of the peer, and fails what is waited for', async () => {
     await withScp(

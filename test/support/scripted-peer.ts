@@ -55,7 +55,9 @@ export type Incoming =
   | { readonly kind: 'reset' };
 
 export interface AcceptOptions {
-  readonly maxLength?: number;
+  /** null leaves it out. */
+  readonly maxLength?: number | null;
+  readonly protocolVersion?: number;
   /**
    * The transfer syntax to accept a context with, or a result number (1 to 4) to refuse it by. Default: Implicit VR
    * Little Endian when it is proposed, else the first proposed.
@@ -266,9 +268,7 @@ class Peer implements ScriptedPeer {
     });
     const roles = options.roles === undefined || options.roles === 'echo' ? request.roles : options.roles;
     const { called, calling } = request;
-    await this.sendRaw(
-      encodeAssociateAc({ called, calling, contexts, roles, maxLength: options.maxLength ?? 16384 }),
-    );
+    await this.sendRaw(encodeAssociateAc({ ...options, called, calling, contexts, roles }));
     return request;
   }
 

@@ -90,11 +90,11 @@ function aeTitle(name: string): Buffer {
   return Buffer.from(name.padEnd(16).slice(0, 16), 'latin1');
 }
 
-function userInformation(maxLength: number, roles: readonly Role[]): Buffer {
+function userInformation(maxLength: number | null, roles: readonly Role[]): Buffer {
   return item(
     0x50,
     Buffer.concat([
-      item(0x51, u32(maxLength)),
+      ...(maxLength === null ? [] : [item(0x51, u32(maxLength))]),
       item(0x52, '1.2.826.0.1.3680043.8.498.99'),
       ...roles.map((role) =>
         item(
@@ -146,13 +146,16 @@ export function encodeAssociateAc(answer: {
   readonly called: string;
   readonly calling: string;
   readonly contexts: readonly AnsweredContext[];
-  readonly maxLength?: number;
+  /** null leaves it out. */
+  readonly maxLength?: number | null;
+  /** Default 1. */
+  readonly protocolVersion?: number;
   readonly roles?: readonly Role[];
 }): Buffer {
   return pdu(
     2,
     Buffer.concat([
-      u16(1),
+      u16(answer.protocolVersion ?? 1),
       u16(0),
       aeTitle(answer.called),
       aeTitle(answer.calling),
@@ -164,7 +167,7 @@ export function encodeAssociateAc(answer: {
           Buffer.concat([Buffer.of(context.id, 0, context.result, 0), item(0x40, context.transferSyntax)]),
         ),
       ),
-      userInformation(answer.maxLength ?? 16384, answer.roles ?? []),
+      userInformation(answer.maxLength === undefined ? 16384 : answer.maxLength, answer.roles ?? []),
     ]),
   );
 }

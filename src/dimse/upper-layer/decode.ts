@@ -26,6 +26,17 @@ export class PduError extends Error {
   }
 }
 
+/** An A-ASSOCIATE-RQ of a version of the protocol that is not ours, which is rejected (PS3.8 table 9-7, AE-6). */
+export class ProtocolVersionError extends PduError {
+  constructor() {
+    super('A-ASSOCIATE-RQ: protocol version without bit 0');
+    this.name = 'ProtocolVersionError';
+  }
+}
+
+/** What a peer gets that does not say how much it takes, as it must (PS3.8 D.1); what DCMTK and others take by default. */
+const ASSUMED_MAXIMUM_LENGTH = 16_384;
+
 /**
  * Reads the variable field of a PDU other than P-DATA-TF. Items and sub-items of unknown type are skipped
  * (PS3.8 9.3.1), reserved fields are not tested.
@@ -83,7 +94,6 @@ interface AssociateHead {
 
 function associateHead(body: Buffer, type: string): AssociateHead {
   if (body.length < 68) throw new PduError(`${type}: ${body.length} bytes are too few`);
-  if ((body.readUInt16BE(0) & 1) === 0) throw new PduError(`${type}: protocol version without bit 0`);
   return {
     calledAeTitle: aeTitle(body.subarray(4, 20)),
     callingAeTitle: aeTitle(body.subarray(20, 36)),
@@ -97,6 +107,8 @@ function applicationContextName(head: AssociateHead): string {
 }
 
 function associateRq(body: Buffer): AssociateRqPdu {
+  // What follows may be anything in another version. In an A-ASSOCIATE-AC the field says nothing: one version was proposed.
+  if (body.length >= 2 && (body.readUInt16BE(0) & 1) === 0) throw new ProtocolVersionError();
   const head = associateHead(body, 'A-ASSOCIATE-RQ');
   return {
     type: 'A-ASSOCIATE-RQ',
@@ -156,7 +168,7 @@ function contextId(body: Buffer): number {
 
 function userInformation(head: AssociateHead, of: string): UserInformation {
   const info = head.variable.find(({ type }) => type === ItemType.UserInformation);
-  let maximumLength = 0;
+  let maximumLength = ASSUMED_MAXIMUM_LENGTH;
   let implementationClassUid = '';
   let version: string | undefined;
   let window: UserInformation['asynchronousOperationsWindow'];

@@ -6,7 +6,7 @@ import {
   AssociationRejectedError,
   ProtocolError,
 } from '../errors.js';
-import { PduError } from './decode.js';
+import { PduError, ProtocolVersionError } from './decode.js';
 import { encodePdu } from './encode.js';
 import type {
   AssociateAcPdu,
@@ -174,7 +174,8 @@ export class UpperLayer {
       }
     } catch (error) {
       if (!(error instanceof PduError)) throw error;
-      this.#invalid(error);
+      if (error instanceof ProtocolVersionError && this.#state === 'Sta2') this.#rejectVersion();
+      else this.#invalid(error);
     }
   }
 
@@ -202,7 +203,7 @@ export class UpperLayer {
     return true;
   }
 
-  /** AE-6 finds every request acceptable: whether it is, the answer says. */
+  /** A request that was read is acceptable to AE-6: whether it is to the user, the answer says. */
   #transition(event: Event): Transition | null {
     return transition(this.#state, event, {
       isRequestor: this.#role.kind === 'requestor',
@@ -311,6 +312,26 @@ export class UpperLayer {
     const { reply, peer } = this.#role.answer(rq);
     this.#peer = peer;
     this.#handle(`A-ASSOCIATE response ${reply.type === 'A-ASSOCIATE-AC' ? 'accept' : 'reject'}`, reply);
+  }
+
+  /** AE-6 of a request that is not acceptable to the service provider. */
+  #rejectVersion(): void {
+    const step = transition(this.#state, 'A-ASSOCIATE-RQ received', {
+      isRequestor: false,
+      acceptable: false,
+    });
+    if (step === null) return;
+    this.#state = step.next;
+    this.#finish(new AssociationEndedError(this.#peer, 'rejected by us: protocol version not supported'));
+    this.#send(
+      encodePdu({
+        type: 'A-ASSOCIATE-RJ',
+        result: 'rejected-permanent',
+        source: 'service-provider (ACSE)',
+        reason: 'protocol version not supported',
+      }),
+    );
+    this.#startArtim(ARTIM_MS);
   }
 
   #unexpected(pdu: ControlPdu | undefined): ProtocolError {

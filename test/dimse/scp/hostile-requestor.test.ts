@@ -94,6 +94,11 @@ function associated(
 describe('a node, before there is an association,', () => {
   const rq = (called = 'NODE', calling = 'SCRIPTED'): Buffer =>
     encodeAssociateRq({ called, calling, contexts: CONTEXTS });
+  const otherVersion = (): Buffer => {
+    const bytes = Buffer.from(rq());
+    bytes.writeUInt16BE(2, 6);
+    return bytes;
+  };
   const aborted: readonly (readonly [string, Buffer, { source: number; reason: number }])[] = [
     ['garbage', Buffer.from('GET / HTTP/1.1\r\n\r\n'), BY_USER],
     [
@@ -117,7 +122,7 @@ describe('a node, before there is an association,', () => {
     ],
     [
       'a maximum length that nothing fits in',
-      encodeAssociateRq({ called: 'NODE', calling: 'S', contexts: CONTEXTS, maxLength: 20 }),
+      encodeAssociateRq({ called: 'NODE', calling: 'S', contexts: CONTEXTS, maxLength: 8 }),
       INVALID_PARAMETER,
     ],
   ];
@@ -130,6 +135,7 @@ describe('a node, before there is an association,', () => {
 
   const rejected: readonly (readonly [string, Buffer, readonly number[]])[] = [
     ['another called AE title', rq('OTHER'), [1, 1, 7]],
+    ['another version of the protocol', otherVersion(), [1, 2, 2]],
     ['a calling AE title that is not on its list', rq('NODE', 'STRANGER'), [1, 1, 3]],
   ];
   for (const [what, bytes, reason] of rejected)

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { decodeControlPdu, PduError } from '../../../src/dimse/upper-layer/decode.js';
+import { decodeControlPdu, PduError, ProtocolVersionError } from '../../../src/dimse/upper-layer/decode.js';
 import { encodePdu, pDataHeader, PDU_HEADER_LENGTH } from '../../../src/dimse/upper-layer/encode.js';
 import type { AssociateAcPdu, AssociateRqPdu, ControlPdu, Pdu } from '../../../src/dimse/upper-layer/pdu.js';
 import {
@@ -326,7 +326,7 @@ describe('the decoder of A-ASSOCIATE', () => {
       applicationContextName: '1.5',
       presentationContexts: [{ id: 7, result: 'acceptance', transferSyntax: '1.6' }],
       userInformation: {
-        maximumLength: 0,
+        maximumLength: 16_384, // nothing says it
         implementationClassUid: '1.2',
         implementationVersionName: 'MY V1',
         roleSelections: [],
@@ -404,10 +404,12 @@ describe('the decoder of A-ASSOCIATE', () => {
         .with.property('abortReason', 'invalid PDU parameter value');
     });
 
-  it('refuses a protocol version without the first', () => {
+  it('refuses a protocol version without the first, whatever follows, and looks for none in an answer', () => {
     const body = Buffer.from(ASSOCIATE_HEAD);
     body.writeUInt16BE(0xfffe, 0);
-    expect(() => decodeControlPdu('A-ASSOCIATE-RQ', body)).to.throw(PduError, 'protocol version');
+    expect(decodeControlPdu('A-ASSOCIATE-AC', body)).to.include({ type: 'A-ASSOCIATE-AC' });
+    for (const rest of [body, body.subarray(0, 10), Buffer.concat([body, Buffer.of(1, 2, 3)])])
+      expect(() => decodeControlPdu('A-ASSOCIATE-RQ', rest)).to.throw(ProtocolVersionError);
   });
 });
 
