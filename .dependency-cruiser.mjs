@@ -50,7 +50,6 @@ export default {
     owned('amqplib', ['src/queue/rabbitmq/']),
     // The demo makes instances and shows them, which the service never does.
     owned('dcmjs', ['src/dimse/', 'bin/demo/']),
-    owned('dcmjs-dimse', ['src/dimse/']),
     owned('fastify', ['src/api/']),
     owned('prom-client', ['src/api/']),
     owned('@fastify', ['src/api/']),

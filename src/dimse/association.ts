@@ -126,6 +126,11 @@ export class Association {
     return this.#heard;
   }
 
+  /** Open, and nothing that was asked for is to come any more: what is asked next can't be taken for something else. */
+  get isAtRest(): boolean {
+    return this.isOpen && this.#outstanding.isEmpty && this.#inbox.isEmpty;
+  }
+
   /** Resolves when the socket is closed. */
   get closed(): Promise<void> {
     return this.#requireUpperLayer().closed;

@@ -128,6 +128,24 @@ export class DimseStatusError extends PixlError {
   }
 }
 
+/** 0xFE00 to a C-FIND that nobody cancelled: there are more answers than the peer gives. */
+export class AnswersCutOffError extends PixlError {
+  readonly code = 'ANSWERS_CUT_OFF';
+  readonly retry = 'later';
+  readonly peer: string;
+  /** How many came. */
+  readonly answers: number;
+
+  constructor(peer: string, answers: number, level: string) {
+    const setting = level === 'IMAGE' ? 'LimitFindInstances' : 'LimitFindResults';
+    super(
+      `${peer}: C-FIND: it cut its answers off after ${answers} (0xFE00); in Orthanc ${setting} is the limit, 0 for none`,
+    );
+    this.peer = peer;
+    this.answers = answers;
+  }
+}
+
 /**
  * The Identifier of a C-FIND-RQ that we, as SCP, can't answer (PS3.4 C.4.1.1.4). The fields are what the response says:
  * Status, Offending Element (0000,0901), Error Comment (0000,0902).
@@ -173,6 +191,19 @@ export class DataSetDeflateError extends PixlError {
   constructor(problem: string, cause?: unknown) {
     super(`deflated data set: ${problem}`, { cause });
     this.problem = problem;
+  }
+}
+
+/**
+ * An instance turned out to be damaged when a part of it had been sent, so that the association was aborted. The instance is named
+ * beside; the others can be sent on another association.
+ */
+export class InstanceBrokenOffError extends PixlError {
+  readonly code = 'INSTANCE_BROKEN_OFF';
+  readonly retry = 'later';
+
+  constructor(cause: PixlError) {
+    super(`association given up because of a damaged instance: ${cause.message}`, { cause });
   }
 }
 

@@ -1,10 +1,5 @@
 import { CancelledError } from '../core/errors.js';
-import {
-  AssociationAbortedError,
-  AssociationEndedError,
-  ConnectionError,
-  DimseStatusError,
-} from './errors.js';
+import { AssociationAbortedError, AssociationEndedError, ConnectionError } from './errors.js';
 import { FairSemaphore } from './fair-semaphore.js';
 import { Association, abortedOnFailure } from './association.js';
 import {
@@ -237,10 +232,9 @@ export class NodeClient {
     try {
       return await work(association);
     } catch (error) {
-      // A final response with a bad status leaves the association in order; after anything else what the peer
-      // still sends would be taken for answers to the next request.
-      if (!(error instanceof DimseStatusError || error instanceof CancelledError) || signal?.aborted === true)
-        await association.abort();
+      // A final response, whatever it says, leaves the association in order; without it what the peer still sends would
+      // be taken for answers to the next request.
+      if (!association.isAtRest) await association.abort();
       throw error;
     } finally {
       endOfWork();

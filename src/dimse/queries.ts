@@ -38,6 +38,8 @@ export interface InstanceMatch {
   readonly sopInstanceUid: SopInstanceUid;
   /** Empty where the node does not tell; dcmqrscp does not. */
   readonly sopClassUid: string;
+  /** AvailableTransferSyntaxUID (0008,3002), as what it can be had; empty where it was not asked for, or is not told. */
+  readonly transferSyntaxUids: readonly string[];
 }
 
 /** What a node answered a query. Nothing is left out in silence. */
@@ -132,12 +134,17 @@ export async function findSeries(
   });
 }
 
-/** C-FIND at IMAGE level, under its study and series. */
+/**
+ * C-FIND at IMAGE level, under its study and series.
+ *
+ * @param asks of stores of our own in what transfer syntaxes they have an instance; archives are asked for no more than is needed
+ */
 export async function findInstances(
   association: Association,
   studyInstanceUid: StudyInstanceUid,
   seriesInstanceUid: SeriesInstanceUid,
   timeoutMs: number,
+  asks: 'names' | 'names and transfer syntaxes' = 'names',
 ): Promise<Answers<InstanceMatch>> {
   const keys: Identifier = {
     QueryRetrieveLevel: 'IMAGE',
@@ -145,6 +152,7 @@ export async function findInstances(
     SeriesInstanceUID: seriesInstanceUid,
     SOPInstanceUID: '',
     SOPClassUID: '',
+    ...(asks === 'names' ? {} : { AvailableTransferSyntaxUID: '' }),
   };
   return answersTo(association, keys, timeoutMs, {
     own: 'SOPInstanceUID',
@@ -155,6 +163,7 @@ export async function findInstances(
     matchOf: (uid, answer) => ({
       sopInstanceUid: uid as SopInstanceUid,
       sopClassUid: isUid(answer['SOPClassUID'] ?? '') ? (answer['SOPClassUID'] ?? '') : '',
+      transferSyntaxUids: (answer['AvailableTransferSyntaxUID'] ?? '').split('\\').filter(isUid),
     }),
   });
 }

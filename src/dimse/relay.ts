@@ -1,7 +1,7 @@
 import { InternalError } from '../core/errors.js';
 import type { Association } from './association.js';
 import { withProjectTag } from './data-set/project-tag.js';
-import { DataSetHeadError } from './errors.js';
+import { DataSetDeflateError, DataSetHeadError, InstanceBrokenOffError } from './errors.js';
 import { Status } from './message/status.js';
 import { RelayChannel, type RelayedInstance } from './relay-channel.js';
 import { cGet, type IncomingInstance } from './scu/c-get.js';
@@ -41,6 +41,8 @@ export interface RelayOptions {
  * going by as they come (PS3.4 C.4.3, B.2). Resolves when the source has sent all and the sink has answered all.
  *
  * @returns how each C-GET ended
+ * @throws InstanceBrokenOffError when an instance turned out to be damaged of which something had gone to the sink: only the end of
+ *   both associations keeps the sink from taking it. It was told as unsendable; nothing is wrong with the others.
  * @throws what ended either association; what `onResponse` was told until then stays true
  */
 export async function relay(
@@ -66,6 +68,11 @@ export async function relay(
   const [failure] = failures;
   if (failure !== undefined) throw failure;
   return reader.results;
+}
+
+/** Whether it is the data set that is at fault, and nothing else. */
+function isOfTheInstance(error: unknown): error is DataSetHeadError | DataSetDeflateError {
+  return error instanceof DataSetHeadError || error instanceof DataSetDeflateError;
 }
 
 function asError(thrown: unknown): Error {
@@ -102,7 +109,7 @@ class SourceSide {
     if (context === null) {
       this.#options.onUnsendable(
         sopInstanceUid,
-        'no presentation context for its SOP class and transfer syntax',
+        `the receiving store takes no SOP class ${sopClassUid} in transfer syntax ${transferSyntax}`,
       );
       return Status.SopClassNotSupported;
     }
@@ -126,8 +133,9 @@ class SourceSide {
         await this.#channel.put({ kind: 'data', data });
       }
     } catch (error) {
-      if (begun || !(error instanceof DataSetHeadError)) throw error;
+      if (!isOfTheInstance(error)) throw error;
       this.#options.onUnsendable(instance.sopInstanceUid, error.message);
+      if (begun) throw new InstanceBrokenOffError(error);
       return false;
     }
     if (!begun) await this.#channel.put({ kind: 'begin', instance });

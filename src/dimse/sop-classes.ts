@@ -25,7 +25,11 @@ export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
-/** Every transfer syntax that a store may keep images in (PS3.5 annex A, PS3.6 A), the usual ones first. */
+const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
+/** Implicit VR Little Endian but for the pixels, which are in big endian. */
+export const PRIVATE_GE = '1.2.840.113619.5.2';
+
+/** The transfer syntaxes that stores keep images in (PS3.5 annex A, PS3.6 A), the usual ones first. */
 export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [
   EXPLICIT_LITTLE_ENDIAN,
   IMPLICIT_LITTLE_ENDIAN,
@@ -54,9 +58,30 @@ export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [
   '1.2.840.10008.1.2.4.106', // MPEG-4 4.2 stereo
   '1.2.840.10008.1.2.4.107', // HEVC main
   '1.2.840.10008.1.2.4.108', // HEVC main 10
+  '1.2.840.10008.1.2.4.110', // JPEG XL lossless
+  '1.2.840.10008.1.2.4.111', // JPEG XL, recompressed JPEG
+  '1.2.840.10008.1.2.4.112', // JPEG XL
+];
+
+/** Those that are hardly met: retired, private, or for what is no image of one instance. Tried for what came in none of the others. */
+export const RARE_TRANSFER_SYNTAXES: readonly string[] = [
+  ENCAPSULATED_UNCOMPRESSED,
+  '1.2.840.10008.1.2.8.1', // deflated image frames
+  PRIVATE_GE,
+  ...['94', '95', '204', '205'].map((last) => `1.2.840.10008.1.2.4.${last}`), // JPIP, JPIP deflated, JPIP HTJ2K, the same deflated
+  ...['100', '101', '102', '103', '104', '105', '106'].map((last) => `1.2.840.10008.1.2.4.${last}.1`), // MPEG in fragments
+  ...['52', '53', '54', '55', '56', '58', '59', '60', '61', '62', '63', '64', '65', '66'].map(
+    (last) => `1.2.840.10008.1.2.4.${last}`, // retired JPEG
+  ),
 ];
 
 /** Pixel data is compressed, or the whole data set (PS3.5 A.4, A.5). */
 export function isCompressed(transferSyntax: string): boolean {
-  return ![IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN].includes(transferSyntax);
+  return ![
+    IMPLICIT_LITTLE_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    EXPLICIT_BIG_ENDIAN,
+    PRIVATE_GE,
+    ENCAPSULATED_UNCOMPRESSED,
+  ].includes(transferSyntax);
 }

@@ -28,7 +28,7 @@ export async function compareWithRaw(
   // At the same time: with peers that answer 40 ms late, one after the other is felt in a study of few images.
   const [listed, inRaw] = await Promise.allSettled([
     listStudy(archive.client, studyInstanceUid, only, queryTimeoutMs, signal),
-    listStudy(parts.raw, studyInstanceUid, only, queryTimeoutMs, signal),
+    listStudy(parts.raw, studyInstanceUid, only, queryTimeoutMs, signal, 'names and transfer syntaxes'),
   ]);
   if (listed.status === 'rejected') throw listed.reason;
   if (inRaw.status === 'rejected') throw inRaw.reason;
@@ -50,5 +50,12 @@ export async function heldByRaw(
   signal: AbortSignal,
 ): Promise<StudyContents> {
   const { queryTimeoutMs } = parts.settings;
-  return listSeries(parts.raw, studyInstanceUid, expected.series.keys(), queryTimeoutMs, signal);
+  return listSeries(
+    parts.raw,
+    studyInstanceUid,
+    expected.series.keys(),
+    queryTimeoutMs,
+    signal,
+    'names and transfer syntaxes',
+  );
 }

@@ -1,6 +1,7 @@
 import { throwIfCancelled } from '../core/cancel.js';
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
+  InstanceBrokenOffError,
   isStorageWarning,
   relay,
   Status,
@@ -12,7 +13,7 @@ import {
 import { Lane, portionOf, Portions } from './delivery-lanes.js';
 import { GET_CONTEXT, selectionsOf, storageContexts } from './get-plan.js';
 import type { JourneyParts } from './parts.js';
-import { sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
+import { lastResortGroups, sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
 
 /** What anon has acknowledged, and what it will not get on this attempt. */
@@ -51,6 +52,9 @@ export async function deliverStudy(
   return run.finish();
 }
 
+/** In the last resort raw is offered every context, also those that anon does not take. */
+type DeliveryGroup = SopClassGroup & { readonly isLastResort?: boolean };
+
 class DeliveryRun {
   readonly #request: DeliveryRequest;
   readonly #raw: NodeClient;
@@ -61,6 +65,8 @@ class DeliveryRun {
   readonly #refused = new Map<SopInstanceUid, string>();
   #warnings = 0;
   #bytes = 0;
+  /** Pairs of associations that a damaged instance has ended. */
+  #brokenOff = 0;
 
   constructor(
     request: DeliveryRequest,
@@ -88,19 +94,39 @@ class DeliveryRun {
     while (left.length > 0) {
       throwIfCancelled(this.#signal, 'delivery');
       const portions = new Portions(left, size);
+      const brokenOff = this.#brokenOff;
       await this.#relayAll(group, portions);
       const still = this.#unsettled(left);
-      if (group.guessed) return;
+      if (group.guessed && this.#brokenOff === brokenOff) return;
       if (still.length === left.length) {
         if (size === 1) {
-          for (const uid of still)
-            this.#refused.set(uid, `the raw store did not send it${portions.endOf(uid)}`);
+          await this.#lastResort(still);
           return;
         }
         size = Math.ceil(Math.min(size, left.length) / 2);
       }
       left = still;
     }
+  }
+
+  /**
+   * In every transfer syntax that is known, whatever anon takes: what can't be passed on is then known by the syntax in which
+   * raw has it.
+   */
+  async #lastResort(left: readonly SopInstanceUid[]): Promise<void> {
+    const ends = new Map<SopInstanceUid, string>();
+    for (const group of lastResortGroups(this.#request.contents, left)) {
+      let brokenOff: number;
+      do {
+        throwIfCancelled(this.#signal, 'delivery');
+        brokenOff = this.#brokenOff;
+        const portions = new Portions(this.#unsettled(group.sopInstanceUids), 1);
+        await this.#relayAll({ ...group, isLastResort: true }, portions);
+        for (const uid of group.sopInstanceUids) ends.set(uid, portions.endOf(uid));
+      } while (this.#brokenOff > brokenOff);
+    }
+    for (const uid of this.#unsettled(left))
+      this.#refused.set(uid, `the raw store did not send it${ends.get(uid) ?? ''}`);
   }
 
   finish(): Delivery {
@@ -115,7 +141,7 @@ class DeliveryRun {
   }
 
   /** Over as many lanes as there is room and work for. @throws what ended the first lane that failed */
-  async #relayAll(group: SopClassGroup, portions: Portions): Promise<void> {
+  async #relayAll(group: DeliveryGroup, portions: Portions): Promise<void> {
     const failures: unknown[] = [];
     const running: Promise<void>[] = [];
     const start = (isSpare: boolean): void => {
@@ -135,8 +161,17 @@ class DeliveryRun {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** One pair of associations. */
-  async #relay(group: SopClassGroup, lane: Lane, recruit: () => void): Promise<void> {
+  /** One pair of associations, which ends with a damaged instance: that one is refused, the rest is asked for again. */
+  async #relay(group: DeliveryGroup, lane: Lane, recruit: () => void): Promise<void> {
+    try {
+      await this.#relayOn(group, lane, recruit);
+    } catch (error) {
+      if (!(error instanceof InstanceBrokenOffError)) throw error;
+      this.#brokenOff += 1;
+    }
+  }
+
+  async #relayOn(group: DeliveryGroup, lane: Lane, recruit: () => void): Promise<void> {
     const signal = this.#signal;
     await lane.withPlaces(
       (raw, anon) =>
@@ -145,8 +180,9 @@ class DeliveryRun {
           async (sink) => {
             const accepted = this.#acceptedBy(sink, group);
             if (accepted.length === 0) return;
+            const offered = storageContexts(group).map((context) => ({ ...context, asScp: true }));
             await raw.withAssociation(
-              [GET_CONTEXT, ...accepted],
+              [GET_CONTEXT, ...(group.isLastResort === true ? offered : accepted)],
               (source) => this.#relayBetween(source, sink, lane, recruit),
               signal,
             );

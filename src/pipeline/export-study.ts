@@ -113,7 +113,14 @@ async function examine(
   if (originals.studyUids.includes(pseudoStudyUid)) throw new NotDeidentifiedError('pseudonym-is-original');
   if (unverified && !originals.isKnown) throw new NotDeidentifiedError('nothing-known');
   const check = new DeidentifiedCheck(pseudoStudyUid, originals, !unverified);
-  const contents = await listStudy(anon, pseudoStudyUid, null, queryTimeoutMs, signal);
+  const contents = await listStudy(
+    anon,
+    pseudoStudyUid,
+    null,
+    queryTimeoutMs,
+    signal,
+    'names and transfer syntaxes',
+  );
   if (contents.size === 0) throw new NotAnonymisedError(anon.name);
   const { matches } = await anon.withQueryRetrieve(
     (association) => findStudies(association, { studyInstanceUid: pseudoStudyUid }, queryTimeoutMs),

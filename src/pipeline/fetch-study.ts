@@ -2,7 +2,7 @@ import { throwIfCancelled } from '../core/cancel.js';
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import { cGet, Status, type IncomingInstance, type NodeClient } from '../dimse/index.js';
 import { GET_CONTEXT, selectionsOf, storageContexts } from './get-plan.js';
-import { sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
+import { lastResortGroups, sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
 
 export interface FetchRequest {
@@ -29,7 +29,7 @@ export async function fetchStudy(
   onInstance: (instance: IncomingInstance) => Promise<void>,
 ): Promise<SopInstanceUid[]> {
   const wanted = new Set<string>(request.contents.sopInstanceUids);
-  for (const group of sopClassGroups(request.contents)) {
+  const fetch = async (group: SopClassGroup): Promise<void> => {
     let before = Infinity;
     let left = group.sopInstanceUids.filter((uid) => wanted.has(uid));
     // A node may end a C-GET early; while it brings something it is asked for what is left.
@@ -43,7 +43,10 @@ export async function fetchStudy(
       });
       left = group.guessed ? [] : left.filter((uid) => wanted.has(uid));
     }
-  }
+  };
+  for (const group of sopClassGroups(request.contents)) await fetch(group);
+  const left = request.contents.sopInstanceUids.filter((uid) => wanted.has(uid));
+  for (const group of lastResortGroups(request.contents, left)) await fetch(group);
   return request.contents.sopInstanceUids.filter((uid) => wanted.has(uid));
 }
 

@@ -1,7 +1,6 @@
 import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
 import {
   IDENTIFIER_TRANSFER_SYNTAXES,
-  STORAGE_TRANSFER_SYNTAXES,
   STUDY_ROOT_GET,
   type ContextProposal,
   type RetrieveSelection,
@@ -10,7 +9,7 @@ import type { SopClassGroup } from './sop-class-groups.js';
 import type { StudyContents } from './study-contents.js';
 
 /**
- * How a study is asked for by C-GET. Each SOP class is proposed in every transfer syntax, one to a context: so a store sends
+ * How a study is asked for by C-GET. Each SOP class is proposed in every usual transfer syntax, one to a context: so a store sends
  * what it keeps as it keeps it, and there is no instance without a context, at which some stores end the whole C-GET.
  */
 export const GET_CONTEXT: ContextProposal = {
@@ -18,10 +17,12 @@ export const GET_CONTEXT: ContextProposal = {
   transferSyntaxes: IDENTIFIER_TRANSFER_SYNTAXES,
 };
 
-/** Every class of the group in every transfer syntax. */
+/** Every class of the group in each of its transfer syntaxes. */
 export function storageContexts(group: SopClassGroup): ContextProposal[] {
   return group.sopClassUids.flatMap((abstractSyntax) =>
-    STORAGE_TRANSFER_SYNTAXES.map((syntax) => ({ abstractSyntax, transferSyntaxes: [syntax] })),
+    group
+      .transferSyntaxesOf(abstractSyntax)
+      .map((syntax) => ({ abstractSyntax, transferSyntaxes: [syntax] })),
   );
 }
 

@@ -75,12 +75,13 @@ export async function listStudy(
   only: ReadonlySet<SeriesInstanceUid> | null,
   queryTimeoutMs: number,
   signal?: AbortSignal,
+  asks: 'names' | 'names and transfer syntaxes' = 'names',
 ): Promise<StudyContents> {
   return client.withQueryRetrieve(async (association) => {
     const { matches, unusable } = await findSeries(association, studyInstanceUid, queryTimeoutMs);
     const series = matches.map(({ seriesInstanceUid }) => seriesInstanceUid);
     const wanted = only === null ? series : series.filter((uid) => only.has(uid));
-    const contents = await contentsOf(association, studyInstanceUid, wanted, queryTimeoutMs);
+    const contents = await contentsOf(association, studyInstanceUid, wanted, queryTimeoutMs, asks);
     const counts = [...matches.map(({ numberOfInstances }) => numberOfInstances), ...unusable];
     // Series that can't be named are none of those that were asked for by name.
     const unnamed = only === null ? sum(unusable) : 0;
@@ -98,9 +99,10 @@ export async function listSeries(
   series: Iterable<SeriesInstanceUid>,
   queryTimeoutMs: number,
   signal?: AbortSignal,
+  asks: 'names' | 'names and transfer syntaxes' = 'names',
 ): Promise<StudyContents> {
   return client.withQueryRetrieve(
-    (association) => contentsOf(association, studyInstanceUid, series, queryTimeoutMs),
+    (association) => contentsOf(association, studyInstanceUid, series, queryTimeoutMs, asks),
     signal,
   );
 }
@@ -110,11 +112,12 @@ async function contentsOf(
   studyInstanceUid: StudyInstanceUid,
   series: Iterable<SeriesInstanceUid>,
   queryTimeoutMs: number,
+  asks: 'names' | 'names and transfer syntaxes',
 ): Promise<StudyContents> {
   const contents = new Map<SeriesInstanceUid, ReadonlyMap<SopInstanceUid, InstanceMatch>>();
   let unusable = 0;
   for (const uid of series) {
-    const found = await findInstances(association, studyInstanceUid, uid, queryTimeoutMs);
+    const found = await findInstances(association, studyInstanceUid, uid, queryTimeoutMs, asks);
     contents.set(uid, new Map(found.matches.map((instance) => [instance.sopInstanceUid, instance])));
     unusable += sum(found.unusable);
   }

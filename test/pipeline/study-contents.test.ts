@@ -15,7 +15,7 @@ function contents(...sizes: readonly number[]): StudyContents {
         new Map(
           Array.from({ length: size }, (_, number) => {
             const uid = sopInstanceUid(`1.2.3.${index}.${number}`);
-            return [uid, { sopInstanceUid: uid, sopClassUid: '' }];
+            return [uid, { sopInstanceUid: uid, sopClassUid: '', transferSyntaxUids: [] }];
           }),
         ),
       ]),

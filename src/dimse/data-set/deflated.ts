@@ -4,12 +4,20 @@ import { DataSetDeflateError } from '../errors.js';
 /** zlib is fed by slices of this size: a slice can't inflate to more than about a thousand times as much. */
 const SLICE_LENGTH = 16_384;
 
+/** What this much or less inflates to is taken however little it was: empty masks and blank frames shrink a thousandfold. */
+const MAX_FREE_LENGTH = 32 * 1024 * 1024;
+/** Beyond that; deflate itself ends at 1,032 (RFC 1951), and images in use stay far below. */
+const MAX_RATIO = 500;
+/** The longest element that PS3.5 7.1 can have: a native data set that is longer has no use for it. */
+const MAX_INFLATED_LENGTH = 0xffffffff;
+
 /**
  * Inflates a deflated data set (PS3.5 A.5, RFC 1951) as it is asked for. What comes behind the deflated stream, a
  * NULL for even length, is dropped.
  *
  * @param behind `nothing behind`: more than that NULL is damage
- * @throws DataSetDeflateError when the bytes are damaged or break off
+ * @throws DataSetDeflateError when the bytes are damaged or break off, or inflate to more than data sets do: beyond 32 MiB
+ *   500 times as much, or 4 GiB
  */
 export async function* inflated(
   dataSet: AsyncIterable<Buffer>,
@@ -17,7 +25,14 @@ export async function* inflated(
 ): AsyncGenerator<Buffer, void, undefined> {
   const zlib = createInflateRaw();
   const read = { bytes: 0 };
-  yield* through(zlib, counted(dataSet, read));
+  let given = 0;
+  for await (const part of through(zlib, counted(dataSet, read))) {
+    given += part.length;
+    if (given > MAX_INFLATED_LENGTH) throw new DataSetDeflateError('it inflates to more than 4 GiB');
+    if (given > MAX_FREE_LENGTH && given > read.bytes * MAX_RATIO)
+      throw new DataSetDeflateError(`it inflates to more than ${MAX_RATIO} times its size`);
+    yield part;
+  }
   if (behind === 'nothing behind' && read.bytes > zlib.bytesWritten + 1)
     throw new DataSetDeflateError('there is more behind its end');
 }

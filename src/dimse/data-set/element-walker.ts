@@ -4,10 +4,11 @@ import type { HeldBytes } from './held-bytes.js';
 
 /**
  * How much of a data set is held back. Group 0008 is a few hundred bytes, but in enhanced multi-frame objects its
- * reference sequences, and in others private groups 0009 and 000B, run to megabytes. What needs more than this is
- * an attack or damage.
+ * reference sequences, and in others private groups 0009 and 000B, run to megabytes.
  */
 export const MAX_HEAD_LENGTH = 8 * 1024 * 1024;
+/** What may be given up is given up when so much is held: the next header and value have to have room. */
+export const SPILL_LENGTH = MAX_HEAD_LENGTH - 65_536;
 
 /** The standard sets no limit; real data sets stay below ten (structured reports). */
 export const MAX_SEQUENCE_DEPTH = 64;
@@ -76,13 +77,17 @@ function asFound(bytes: Buffer, { bigEndian }: Encoding): Encoding {
 }
 
 /** What becomes of the bytes of an element that has been walked over. */
-export type Passed = 'kept' | 'released';
+export type Passed =
+  | 'kept'
+  | 'released'
+  /** Kept while there is room for them, and then released with all that comes before. */
+  | 'spilled';
 
 /**
  * Where the element ends: by its length, or for an undefined length behind its delimiter (PS3.5 7.5). The bytes of
  * its value may not all have come yet.
  *
- * @param passed `released`: they are not needed, so the element may be of any length
+ * @param passed `released` and `spilled`: the element may be of any length
  * @throws DataSetHeadError (while walking) when it is malformed, or when more than {@link MAX_HEAD_LENGTH} bytes would
  *   have to be held
  */
@@ -184,7 +189,8 @@ function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
 }
 
 function pass(held: HeldBytes, position: number, passed: Passed): number {
-  if (passed === 'released') held.release(position);
+  const spills = passed === 'spilled' && position - held.released > SPILL_LENGTH;
+  if (passed === 'released' || spills) held.release(position);
   return withinHead(held, position);
 }
 

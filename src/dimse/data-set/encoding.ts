@@ -1,4 +1,4 @@
-import { DEFLATED, EXPLICIT_BIG_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from '../sop-classes.js';
+import { DEFLATED, EXPLICIT_BIG_ENDIAN, IMPLICIT_LITTLE_ENDIAN, PRIVATE_GE } from '../sop-classes.js';
 
 /** How a transfer syntax writes elements (PS3.5 7.1, 7.3, annex A). */
 export interface Encoding {
@@ -19,7 +19,7 @@ const DEFLATED_SYNTAXES: ReadonlySet<string> = new Set([
 
 /** The encoding of a data set in this transfer syntax, for a deflated one of what it inflates to (PS3.5 A.1 to A.5). */
 export function encodingOf(transferSyntax: string): Encoding {
-  if (transferSyntax === IMPLICIT_LITTLE_ENDIAN) return IMPLICIT_LE;
+  if (transferSyntax === IMPLICIT_LITTLE_ENDIAN || transferSyntax === PRIVATE_GE) return IMPLICIT_LE;
   return transferSyntax === EXPLICIT_BIG_ENDIAN ? EXPLICIT_BE : EXPLICIT_LE;
 }
 

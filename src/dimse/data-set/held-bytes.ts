@@ -25,6 +25,12 @@ export class HeldBytes {
   #blockUsed = 0;
   #openFrom: number | null = null;
   #released = 0;
+  readonly #passOn: ((bytes: Buffer) => void) | null;
+
+  /** @param passOn is given what is released, in its order; without it that is dropped */
+  constructor(passOn: ((bytes: Buffer) => void) | null = null) {
+    this.#passOn = passOn;
+  }
 
   get length(): number {
     return this.#length;
@@ -40,9 +46,15 @@ export class HeldBytes {
     return this.#released;
   }
 
-  /** Gives up the bytes before a position, those that have yet to come too. They can't be read again. */
-  release(before: number): void {
+  /**
+   * Gives up the bytes before a position, those that have yet to come too. They can't be read again.
+   *
+   * @param edits are made in them; all of what they are about has come
+   */
+  release(before: number, edits: readonly Edit[] = []): void {
     if (before <= this.#released) return;
+    if (this.#passOn !== null)
+      for (const part of this.#edited(edits, Math.min(before, this.#length))) this.#passOn(part);
     this.#released = before;
     let count = 0;
     while (count < this.#pieces.length && (this.#starts[count + 1] ?? this.#length) <= before) count += 1;
@@ -54,6 +66,7 @@ export class HeldBytes {
 
   push(piece: Buffer): void {
     if (piece.length === 0) return;
+    if (this.#length < this.#released) this.#passOn?.(piece.subarray(0, this.#released - this.#length));
     if (this.#length + piece.length <= this.#released) this.#openFrom = null;
     else if (piece.length < SMALL_PIECE) this.#pushSmall(piece);
     else {
@@ -93,15 +106,19 @@ export class HeldBytes {
 
   /** All that is held, with the edits made, which don't overlap: views of the pieces with the inserted bytes between. */
   withEdits(edits: readonly Edit[]): Buffer[] {
+    return this.#edited(edits, this.#length);
+  }
+
+  #edited(edits: readonly Edit[], to: number): Buffer[] {
     const parts: Buffer[] = [];
-    let from = 0;
+    let from = this.#released;
     this.#cursor = 0;
     for (const edit of [...edits].sort((one, other) => one.at - other.at)) {
       this.#addRange(parts, from, edit.at);
       if (edit.inserted.length > 0) parts.push(edit.inserted);
       from = edit.at + edit.removed;
     }
-    this.#addRange(parts, from, this.#length);
+    this.#addRange(parts, from, to);
     return parts;
   }
 

@@ -1,7 +1,15 @@
 import { DataSetDeflateError, DataSetHeadError } from '../errors.js';
 import { encodeText } from './character-set.js';
 import { deflated, inflated } from './deflated.js';
-import { endOfElement, nextElement, valueOf, type ElementHeader, type Walk } from './element-walker.js';
+import {
+  endOfElement,
+  nextElement,
+  SPILL_LENGTH,
+  UNDEFINED_LENGTH,
+  valueOf,
+  type ElementHeader,
+  type Walk,
+} from './element-walker.js';
 import { encodeElement, encodingOf, isDeflated, type Encoding } from './encoding.js';
 import { HeldBytes, type Edit } from './held-bytes.js';
 
@@ -23,14 +31,14 @@ const NOTHING = Buffer.alloc(0);
  * not copied, but for pieces of under 2 KiB that come before the element. A deflated data set (PS3.5 A.5) is
  * inflated and deflated again.
  *
- * Nothing is given out before the place of the element is found, and everything before it read. Stopping early ends
- * `dataSet` too.
+ * Nothing is given out before the place of the element is found, and everything before it read, unless that takes more than
+ * 8 MiB: then what has been read goes out. Stopping early ends `dataSet` too.
  *
  * @param dataSet as DIMSE carries it: no preamble, no File Meta Information
  * @param transferSyntax any but Implicit VR Little Endian, Explicit VR Big Endian and the deflated ones is read as
  *   Explicit VR Little Endian (PS3.5 A.4)
  * @param projectName is written in the data set's own character set; what that lacks becomes `?`
- * @throws DataSetHeadError when the elements up to there can't be read or held; nothing has been given out then
+ * @throws DataSetHeadError when the elements up to there can't be read
  * @throws DataSetDeflateError when the rest of a deflated data set is damaged
  */
 export async function* withProjectTag(
@@ -55,10 +63,8 @@ async function* tagged(
         yield piece;
         continue;
       }
-      const parts = head.push(piece);
-      if (parts === null) continue;
-      head = null;
-      for (const part of parts) yield part;
+      for (const part of head.push(piece)) yield part;
+      if (head.isDone) head = null;
     }
   } catch (error) {
     if (head !== null && error instanceof DataSetDeflateError)
@@ -70,26 +76,43 @@ async function* tagged(
 
 /** The data set up to the place of the project's element, as far as it has come. */
 class Head {
-  readonly #held = new HeldBytes();
+  #out: Buffer[] = [];
+  #isDone = false;
+  readonly #held = new HeldBytes((bytes) => this.#out.push(bytes));
   readonly #walk: Walk<Edit[]>;
 
   constructor(encoding: Encoding, projectName: string) {
     this.#walk = projectEdits(this.#held, encoding, projectName);
   }
 
-  /** What can be given out: null until the place is found, then all that has come, with the element. */
-  push(piece: Buffer): Buffer[] | null {
+  /** The place is found, and all that has come is given out. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** What can be given out: mostly nothing until the place is found, then all that has come, with the element. */
+  push(piece: Buffer): Buffer[] {
     this.#held.push(piece);
-    const step = this.#walk.next();
-    return step.done === true ? this.#held.withEdits(step.value) : null;
+    return this.#step();
   }
 
   /** The same at the end of the data set. */
   end(): Buffer[] {
     this.#held.end();
+    const parts = this.#step();
+    if (!this.#isDone) throw new DataSetHeadError('it ends inside an element');
+    return parts;
+  }
+
+  #step(): Buffer[] {
     const step = this.#walk.next();
-    if (step.done !== true) throw new DataSetHeadError('it ends inside an element');
-    return this.#held.withEdits(step.value);
+    if (step.done === true) {
+      this.#isDone = true;
+      this.#out.push(...this.#held.withEdits(step.value));
+    }
+    const parts = this.#out;
+    this.#out = [];
+    return parts;
   }
 }
 
@@ -109,10 +132,11 @@ function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string)
   let header = yield* nextElement(held, at, encoding);
   // As far as the last private creator that the group may have.
   while (header !== null && header.tag <= GROUP + LAST_BLOCK) {
-    const end: number = yield* endOfElement(held, header, encoding);
     if (header.tag === SPECIFIC_CHARACTER_SET)
       characterSet = (yield* valueOf(held, header, CHARACTER_SET_LENGTH)).toString('latin1');
-    else if (header.tag === GROUP) edits.push({ at, removed: end - at, inserted: NOTHING });
+    // Nothing is changed before the group, so that it need not wait for what comes in it.
+    const end: number = yield* endOfElement(held, header, encoding, header.tag < GROUP ? 'spilled' : 'kept');
+    if (header.tag === GROUP) edits.push({ at, removed: end - at, inserted: NOTHING });
     else if (header.tag >= GROUP + FIRST_BLOCK)
       creators.push({ block: header.tag - GROUP, at, isOurs: yield* isOurs(held, header) });
     at = end;
@@ -127,14 +151,21 @@ function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string)
   // As far as the first element above ours.
   const tag = GROUP + block * 0x100 + 1;
   while (header !== null && header.tag <= tag) {
-    const end: number = yield* endOfElement(held, header, encoding);
-    if (header.tag === tag) edits.push({ at, removed: end - at, inserted: NOTHING });
+    const isReplaced = header.tag === tag;
+    if (!isReplaced && isLong(held, header)) held.release(at, edits.splice(0));
+    const end: number = yield* endOfElement(held, header, encoding, isReplaced ? 'kept' : 'spilled');
+    if (isReplaced) edits.push({ at, removed: end - at, inserted: NOTHING });
     at = end;
     header = yield* nextElement(held, at, encoding);
   }
   const value = encodeText('project_name', projectName, characterSet);
   edits.push({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
   return edits;
+}
+
+/** Whether it may be that there is no room for it. */
+function isLong(held: HeldBytes, { valueAt, length }: ElementHeader): boolean {
+  return length === UNDEFINED_LENGTH || valueAt + length - held.released > SPILL_LENGTH;
 }
 
 function* isOurs(held: HeldBytes, header: ElementHeader): Walk<boolean> {

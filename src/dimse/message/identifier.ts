@@ -45,6 +45,7 @@ const KNOWN: ReadonlyMap<number, readonly [keyword: string, vr: string]> = new M
   [0x00080058, ['FailedSOPInstanceUIDList', 'UI']],
   [0x00080060, ['Modality', 'CS']],
   [0x00080061, ['ModalitiesInStudy', 'CS']],
+  [0x00083002, ['AvailableTransferSyntaxUID', 'UI']],
   [0x00100020, ['PatientID', 'LO']],
   [0x0020000d, ['StudyInstanceUID', 'UI']],
   [0x0020000e, ['SeriesInstanceUID', 'UI']],

@@ -20,8 +20,13 @@ export class Outstanding {
     this.#observer = observer;
   }
 
+  /** None waits. */
+  get isEmpty(): boolean {
+    return this.#operations.size === 0;
+  }
+
   sent(command: CommandSet): void {
-    if (this.#observer === undefined || !('messageId' in command)) return;
+    if (!('messageId' in command)) return;
     const operation = command.type.slice(0, -'-RQ'.length) as DimseOperation; // every command with a Message ID is one
     this.#operations.set(command.messageId, { operation, sinceMs: performance.now() });
   }

@@ -1,5 +1,5 @@
 import type { Association } from '../association.js';
-import { DimseStatusError } from '../errors.js';
+import { AnswersCutOffError, DimseStatusError } from '../errors.js';
 import { encodeIdentifier, type Identifier } from '../message/identifier.js';
 import { isPending, Status } from '../message/status.js';
 import { STUDY_ROOT_FIND } from '../sop-classes.js';
@@ -14,7 +14,7 @@ const MAX_MATCHES = 1_000_000;
  *
  * @param keys with QueryRetrieveLevel
  * @param timeoutMs the longest silence
- * @throws DimseStatusError for a final status that is not success; TimeoutError; what ends an association
+ * @throws AnswersCutOffError when the archive has more answers than it gives; DimseStatusError for another final status that is not success; TimeoutError; what ends an association
  */
 export async function* cFind(
   association: Association,
@@ -37,6 +37,9 @@ export async function* cFind(
       const { status } = response.command;
       if (!isPending(status)) {
         final = true;
+        // Nothing here sends a C-CANCEL-RQ for a C-FIND.
+        if (status === Status.Cancel)
+          throw new AnswersCutOffError(association.peer, matches, keys['QueryRetrieveLevel'] ?? '');
         if (status !== Status.Success) throw new DimseStatusError(association.peer, 'C-FIND', status);
         return;
       }

@@ -77,7 +77,7 @@ export async function* cMove(
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
     cancellation.stop();
-    if (!final) await association.abort();
+    if (!final && !association.isAtRest) await association.abort();
   }
 }
 

@@ -167,16 +167,35 @@ describe('The head of a data set', () => {
     expect(out).to.deep.equal(Buffer.concat([unknown, encode([...OURS, NAME], EXPLICIT)]));
   });
 
-  it('is held up to its limit, and refused beyond at once, without waiting for the bytes', async () => {
-    const filler = (length: number): Element => element(0x000b1001, 'OB', Buffer.alloc(length));
-    const room = MAX_HEAD_LENGTH - 12 - encode([NAME], EXPLICIT).length;
-    const fits = encode([filler(room), NAME], EXPLICIT);
-    expect((await tag(chunksOf(fits, 65_536), EXPLICIT.uid)).length).to.equal(
-      fits.length + encode(OURS, EXPLICIT).length,
-    );
+  it('may be of any length, before the group of the element and in it', async () => {
+    const long = Buffer.alloc(9 * 1024 * 1024, 'long ');
+    const filler = (tag: number): Element => element(tag, 'OB', long);
+    const other = lo(0x000d0010, 'ACME');
+    const ours = [lo(0x000d0011, 'UCLH PIXL'), lo(0x000d1101, 'proj')];
+    const nested: Element = {
+      ...sequence(0x00081115, 'SQ', true, [[filler(0x00091001)], [filler(0x00091001)]]),
+    };
+    for (const syntax of SYNTAXES) {
+      for (const before of [[filler(0x000b1001)], [nested], [filler(0x00090010), filler(0x000b1001)]])
+        expect(
+          (await tag(chunksOf(encode([...before, NAME], syntax), 65_536), syntax.uid)).equals(
+            encode([...before, ...OURS, NAME], syntax),
+          ),
+        ).to.equal(true);
+      const inside = [other, filler(0x000d1001), filler(0x000d1002)];
+      const wanted = [other, ours[0]!, ...inside.slice(1), ours[1]!, NAME];
+      expect(
+        (await tag(chunksOf(encode([...inside, NAME], syntax), 65_536), syntax.uid)).equals(
+          encode(wanted, syntax),
+        ),
+      ).to.equal(true);
+    }
+  });
+
+  it('is refused at once, without waiting for the bytes, where what has to be read is over the limit', async () => {
     for (const length of [MAX_HEAD_LENGTH, 0xfffffffe]) {
-      await expectRefused(header(0x000b1001, 'OB', length, EXPLICIT), EXPLICIT.uid, 'have to be held');
-      await expectRefused(header(0x000b1001, '', length, IMPLICIT), IMPLICIT.uid, 'have to be held');
+      await expectRefused(header(0x000d0010, 'OB', length, EXPLICIT), EXPLICIT.uid, 'have to be held');
+      await expectRefused(header(0x000d0010, '', length, IMPLICIT), IMPLICIT.uid, 'have to be held');
     }
   });
 

@@ -82,8 +82,9 @@ export const TROUBLES: readonly Row[] = [
   ...rows('archive', 'A-ASSOCIATE', 'given up', 'failed', 'NO_PRESENTATION_CONTEXT', [NO_CONTEXT]),
 
   ...rows('archive', 'C-FIND', 'tried again', 'failed', 'DIMSE_STATUS', [
-    ...[0xa700, 0xa701, 0x0110, 0xc000, 0xc001, 0xfe00],
+    ...[0xa700, 0xa701, 0x0110, 0xc000, 0xc001],
   ]),
+  ...rows('archive', 'C-FIND', 'tried again', 'failed', 'ANSWERS_CUT_OFF', [0xfe00]),
   ...rows('archive', 'C-FIND', 'tried again', 'failed', 'ASSOCIATION_ABORTED', ABORTS),
   ...rows('archive', 'C-FIND', 'tried again', 'failed', 'CONNECTION', [RESET, CLOSE, HALF_CLOSE]),
   ...rows('archive', 'C-FIND', 'tried again', 'failed', 'TIMEOUT', [SILENCE]),

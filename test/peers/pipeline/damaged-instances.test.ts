@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
+import { encodeDataSet, makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { sentFrom, storeOn, type Sent } from '../../support/node-client.js';
+import { withNode } from '../../support/node.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { onlyStudy, requestFor, startJourney } from './journey-fixture.js';
+
+const DEFLATED = '1.2.840.10008.1.2.1.99';
+
+/** The instance with something behind its data set, deflated. */
+function deflated(sent: Sent, behind: Buffer): Sent {
+  const more = encodeDataSet([{ tag: 0xfffcfffc, vr: 'OB', value: behind }], 'explicit');
+  return {
+    ...sent,
+    transferSyntaxUid: DEFLATED,
+    dataSet: deflateRawSync(Buffer.concat([sent.dataSet, more])),
+  };
+}
+
+const even = (bytes: Buffer): Buffer => bytes.subarray(0, bytes.length - (bytes.length % 2));
+
+describe('a damaged instance on its way', function () {
+  this.timeout(60_000);
+  let folder: TempDir;
+  let study: MadeStudy;
+  before(async () => {
+    folder = tempDir('damaged');
+    study = await makeStudy(join(folder.path, 'study'), { study: 81, series: 2, instances: 3 });
+  });
+  after(() => folder.remove());
+
+  const damages: readonly (readonly [string, (sent: Sent) => Sent, RegExp])[] = [
+    [
+      'is deflated and breaks off behind its head',
+      (sent) => {
+        const whole = deflated(sent, randomBytes(400_000));
+        return { ...whole, dataSet: even(whole.dataSet.subarray(0, whole.dataSet.length / 2)) };
+      },
+      /deflated data set: zlib says/,
+    ],
+    [
+      'inflates to a thousand times its size',
+      (sent) => deflated(sent, Buffer.alloc(100 * 1024 * 1024)),
+      /it inflates to more than 500 times its size/,
+    ],
+  ];
+  for (const [what, damage, why] of damages)
+    for (const earlyAck of [true, false])
+      it(`that ${what} is refused and named, and the others are delivered, ${earlyAck ? 'with' : 'without'} early ack`, () =>
+        withNode((raw) =>
+          withNode(
+            async (anon) => {
+              const bad = study.sopInstanceUids[2]!;
+              const sound = deflated(sentFrom(study.files[0]!), randomBytes(100_000));
+              await storeOn(raw, [
+                { ...sound, dataSet: Buffer.concat([sound.dataSet, Buffer.alloc(sound.dataSet.length % 2)]) },
+                ...study.files.slice(1).map((file, index) => {
+                  const sent = sentFrom(file);
+                  if (index !== 1) return sent;
+                  const damaged = damage(sent);
+                  return { ...damaged, dataSet: even(damaged.dataSet) };
+                }),
+              ]);
+              const journey = await startJourney({ archive: raw, raw, anon }, { projectTag: true, earlyAck });
+              try {
+                const outcome = await journey.run(requestFor(study));
+                expect(outcome, JSON.stringify(outcome)).to.include({
+                  kind: 'incomplete',
+                  code: 'INSTANCES_REFUSED',
+                });
+                const report = onlyStudy(outcome);
+                expect(report.images).to.include({ expected: 6, delivered: 5 });
+                expect(report.refused.map(({ sopInstanceUid }) => sopInstanceUid)).to.deep.equal([bad]);
+                expect(report.refused[0]!.reason).to.match(why);
+                expect(anon.running.instances).to.equal(5);
+              } finally {
+                await journey.close();
+              }
+            },
+            { aeTitle: 'ANON' },
+          ),
+        ));
+});

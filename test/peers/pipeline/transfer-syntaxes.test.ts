@@ -1,0 +1,100 @@
+import { expect } from 'chai';
+import { join } from 'node:path';
+import { encodingOf, isDeflated } from '../../../src/dimse/data-set/encoding.js';
+import { RARE_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES } from '../../../src/dimse/index.js';
+import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import { sentFrom, storeOn } from '../../support/node-client.js';
+import { withNode, type TestNode } from '../../support/node.js';
+import { startScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
+import { responseTo } from '../../support/scripted-scp.js';
+import { tempDir, type TempDir } from '../../support/temp-dir.js';
+import { EXPLICIT_LE } from '../../support/wire.js';
+import { onlyStudy, requestFor, startJourney } from './journey-fixture.js';
+
+/** Those whose data sets are in Implicit VR Little Endian. */
+const IMPLICIT = ['1.2.840.10008.1.2', '1.2.840.113619.5.2'];
+/** Those of PS3.6 in Explicit VR Little Endian, one that is in no list of ours, and those in implicit VR. */
+const EXPLICIT = [
+  ...[...STORAGE_TRANSFER_SYNTAXES, ...RARE_TRANSFER_SYNTAXES].filter(
+    (syntax) => !isDeflated(syntax) && !encodingOf(syntax).bigEndian && encodingOf(syntax).explicit,
+  ),
+  '1.2.840.10008.1.2.4.999',
+];
+const SYNTAXES = [...EXPLICIT, ...IMPLICIT];
+
+describe('a study in every transfer syntax', function () {
+  this.timeout(60_000);
+  let folder: TempDir;
+  let study: MadeStudy;
+  before(async () => {
+    folder = tempDir('syntaxes');
+    study = await makeStudy(join(folder.path, 'study'), {
+      study: 84,
+      series: [
+        { sopClass: 'CT', instances: EXPLICIT.length },
+        { sopClass: 'CT', instances: IMPLICIT.length, transferSyntax: 'implicit' },
+      ],
+    });
+  });
+  after(() => folder.remove());
+
+  const stored = (raw: TestNode): Promise<readonly number[]> =>
+    storeOn(
+      raw,
+      study.files.map((file, index) => ({ ...sentFrom(file), transferSyntaxUid: SYNTAXES[index]! })),
+    );
+
+  it('is delivered whole, as raw has it', () =>
+    withNode((raw) =>
+      withNode(
+        async (anon) => {
+          await stored(raw);
+          const journey = await startJourney({ archive: raw, raw, anon }, { projectTag: true });
+          try {
+            const outcome = await journey.run(requestFor(study));
+            expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'delivered' });
+            expect(anon.running.instances).to.equal(SYNTAXES.length);
+          } finally {
+            await journey.close();
+          }
+        },
+        { aeTitle: 'ANON' },
+      ),
+    ));
+
+  it('is refused by its syntax where anon takes one alone, and that one is delivered', () =>
+    withNode(async (raw) => {
+      await stored(raw);
+      const taken: string[] = [];
+      const anon: ScriptedServer = await startScriptedPeer(async (peer) => {
+        await peer.acceptAssociation({
+          contexts: ({ transferSyntaxes: [syntax = ''] }) => (syntax === EXPLICIT_LE ? syntax : 4),
+        });
+        for (;;) {
+          const incoming = await peer.next();
+          if (incoming.kind === 'release') await peer.answerRelease();
+          if (incoming.kind !== 'message') return;
+          const { message } = incoming;
+          const uid = String(message.command['AffectedSOPInstanceUID']);
+          taken.push(uid);
+          await peer.sendCommand(message.contextId, responseTo(message, 0, { AffectedSOPInstanceUID: uid }));
+        }
+      });
+      const { host, port } = anon;
+      const journey = await startJourney({ archive: raw, raw, anon: { aeTitle: 'ANON', host, port } });
+      try {
+        const outcome = await journey.run(requestFor(study));
+        expect(outcome).to.include({ kind: 'incomplete', code: 'INSTANCES_REFUSED' });
+        expect(taken).to.deep.equal([study.sopInstanceUids[SYNTAXES.indexOf(EXPLICIT_LE)]]);
+        const reasons = new Map(onlyStudy(outcome).refused.map((each) => [each.sopInstanceUid, each.reason]));
+        for (const [index, syntax] of SYNTAXES.entries())
+          if (syntax !== EXPLICIT_LE)
+            expect(reasons.get(study.sopInstanceUids[index] as never), syntax).to.contain(
+              `in transfer syntax ${syntax}`,
+            );
+      } finally {
+        await journey.close();
+        await anon.close();
+      }
+    }));
+});
