@@ -35,17 +35,20 @@ export async function knownOriginals(
     ? await deliveredInstances(database, identifiers.studyUids)
     : new Map<string, ReadonlySet<string>>();
   const keys = new Set([...kept.values()].flatMap((instances) => [...instances]));
+  const known = new Set<string>(kept.keys());
   const isKept = studyUids.size > 0 && identifiers.studyUids.every((uid) => kept.has(uid));
   try {
     for (const [uid, instances] of await heldByRaw(identifiers, sources, signal)) {
       studyUids.add(uid);
+      known.add(uid);
       for (const instance of instances) keys.add(uidKey(instance));
     }
   } catch (error) {
     if (!isKept || signal.aborted) throw error;
     sources.log.warn({ operation: 'export', code: codeOf(error) }, 'raw can not be asked for the originals');
   }
-  if (keys.size === 0 && identifiers.wasDelivered) throw new NotDeidentifiedError('originals-forgotten');
+  if (!identifiers.delivered.every((uid) => known.has(uid)))
+    throw new NotDeidentifiedError('originals-forgotten');
   return {
     mrns: identifiers.mrns,
     accessionNumbers: identifiers.accessionNumbers,

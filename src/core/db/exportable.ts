@@ -16,8 +16,8 @@ export interface KnownIdentifiers {
   readonly studyUids: readonly string[];
   /** MRN and accession number of one row, where it has both. */
   readonly pairs: readonly (readonly [mrn: string, accessionNumber: string])[];
-  /** The ledger says that images of it were delivered. */
-  readonly wasDelivered: boolean;
+  /** Those of the studies of which the ledger says that images were delivered. */
+  readonly delivered: readonly string[];
 }
 
 /** A value without the padding that DICOM (PS3.5 6.2) and files give it; null when nothing is left. */
@@ -85,7 +85,7 @@ export async function identifiersBehind(queries: Queries, pseudoStudyUid: string
     );
     for (const row of rows) found.add(row);
   }
-  let wasDelivered = false;
+  const delivered = new Set<string>();
   if (await hasTable(queries, 'transfer')) {
     const { rows } = await queries.query<IdentifiedRow & { found: readonly string[]; delivered: number }>(
       `SELECT coalesce(mrn, '') AS mrn, coalesce(accession_number, '') AS accession, study_uid AS uid,
@@ -96,11 +96,13 @@ export async function identifiersBehind(queries: Queries, pseudoStudyUid: string
     );
     for (const row of rows) {
       found.add(row);
-      for (const uid of row.found) found.addStudyUid(uid);
-      wasDelivered ||= row.delivered > 0;
+      for (const uid of row.found) {
+        found.addStudyUid(uid);
+        if (row.delivered > 0) delivered.add(uid);
+      }
     }
   }
-  return { ...found.all(), wasDelivered };
+  return { ...found.all(), delivered: [...delivered] };
 }
 
 interface IdentifiedRow {
@@ -137,7 +139,7 @@ class Gathered {
     return [...this.#pairs.values()];
   }
 
-  all(): Omit<KnownIdentifiers, 'wasDelivered'> {
+  all(): Omit<KnownIdentifiers, 'delivered'> {
     return {
       mrns: [...this.#mrns],
       accessionNumbers: [...this.#accessionNumbers],

@@ -353,6 +353,15 @@ describe('What an export knows of the originals', function () {
        FROM pixl_pipeline.image`,
     );
     expect(await failing(study)).to.equal('originals-forgotten');
+    // Of one study of the two that it found it is known, and of the other it is not.
+    const other = studyInstanceUid('1.2.3.99');
+    await exports.database.query(
+      'UPDATE pixl_pipeline.transfer SET found_study_uids = found_study_uids || $1::text[]',
+      [[other]],
+    );
+    const originals = new DeliveredOriginals(exports.database);
+    await originals.toBeDelivered(other, [sopInstanceUid('1.2.3.99.1')]);
+    expect(await failing(study)).to.equal('originals-forgotten');
     await withRaw(async (raw, store) => {
       const archived = await makeStudy(join(exports.folder, 'raw'), { study: numberOf(study) });
       await store.load(archived.files);
