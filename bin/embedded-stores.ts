@@ -50,13 +50,26 @@ async function startStore(
   });
   closers.add(`embedded store ${name}`, () => node.close());
   log.info({ node: name, aet: node.aeTitle, host: node.host, port: node.port }, 'embedded store');
+  return storeAt(config, name, node);
+}
+
+/** How we reach a store that a daemon with this configuration has. */
+export function embeddedStore(config: Config, name: 'raw' | 'anon'): NodeConfig {
+  return storeAt(config, name, config.embeddedStores[name]);
+}
+
+function storeAt(
+  { embeddedTls: tls }: Config,
+  name: 'raw' | 'anon',
+  { host, port }: { readonly host: string; readonly port: number },
+): NodeConfig {
   // Bound to every address, it is reached on this machine's own.
-  const at = ['0.0.0.0', '::'].includes(node.host) ? '127.0.0.1' : node.host;
+  const at = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
   return {
     name,
-    aeTitle: aeTitle(node.aeTitle),
+    aeTitle: aeTitle(AE_TITLES[name]),
     host: at,
-    port: node.port,
+    port,
     tls: tls === null ? null : clientTls(tls, at),
   };
 }

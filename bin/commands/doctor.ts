@@ -1,5 +1,6 @@
 import { Closers } from '../../src/core/closers.js';
-import { ConfigurationError, type Config } from '../../src/core/config/index.js';
+import { ConfigurationError, type Config, type Need } from '../../src/core/config/index.js';
+import { embeddedSettings, isEmbeddedServed, openDatabase, type Database } from '../../src/core/db/index.js';
 import { checkSafeHaven } from '../../src/core/exports/index.js';
 import { InvalidValueError } from '../../src/core/errors.js';
 import { studyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
@@ -9,6 +10,7 @@ import {
   examine,
   examinedConfiguration,
   type DaemonAnswer,
+  type EmbeddedParts,
   type Examined,
 } from '../../src/doctor/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
@@ -17,6 +19,7 @@ import type { BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.js';
 import { broker } from '../broker.js';
 import { database } from '../database.js';
+import { embeddedStore } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printTable } from '../output.js';
@@ -26,6 +29,7 @@ import { nodeClient } from '../wiring.js';
 
 export interface DoctorOptions {
   readonly studyUid?: string;
+  readonly embedded?: true;
   readonly json?: true;
 }
 
@@ -38,10 +42,13 @@ const FTPS_SILENCE_MS = 10_000;
 
 export async function doctor(options: DoctorOptions): Promise<ExitCode> {
   const testStudy = options.studyUid === undefined ? null : studyNamed(options.studyUid);
-  const { config, error } = read();
+  const { config, error } = read(
+    options.embedded === true ? ['primary', 'api'] : ['primary', 'raw', 'delivery', 'api'],
+  );
+  const embedded = config === null || options.embedded !== true ? null : await embeddedParts(config);
   const examined = [
     examinedConfiguration(error),
-    ...(config === null ? [] : await examineDeployment(config, testStudy)),
+    ...(config === null ? [] : await examineDeployment(config, embedded, testStudy)),
   ];
   if (options.json === true) printJson(examined.map(json));
   else printExamined(examined);
@@ -50,8 +57,11 @@ export async function doctor(options: DoctorOptions): Promise<ExitCode> {
 }
 
 /** What is lacking for the daemon keeps nothing that is set from being looked at; a value that is wrong does. */
-function read(): { readonly config: Config | null; readonly error: ConfigurationError | null } {
-  const config = configOr(() => readConfig('primary', 'raw', 'delivery', 'api'));
+function read(needs: readonly Need[]): {
+  readonly config: Config | null;
+  readonly error: ConfigurationError | null;
+} {
+  const config = configOr(() => readConfig(...needs));
   if (!(config instanceof ConfigurationError)) return { config, error: null };
   const rest = configOr(() => readConfig());
   return { config: rest instanceof ConfigurationError ? null : rest, error: config };
@@ -66,7 +76,22 @@ function configOr(load: () => Config): Config | ConfigurationError {
   }
 }
 
-async function examineDeployment(config: Config, testStudy: StudyInstanceUid | null): Promise<Examined[]> {
+async function embeddedParts(config: Config): Promise<EmbeddedParts> {
+  const { raw, anon, embeddedDir: folder } = config;
+  const own = [...(raw === null ? (['raw'] as const) : []), ...(anon === null ? (['anon'] as const) : [])];
+  return { folder, isServed: await isEmbeddedServed(folder), stores: new Set(own) };
+}
+
+async function examineDeployment(
+  configured: Config,
+  embedded: EmbeddedParts | null,
+  testStudy: StudyInstanceUid | null,
+): Promise<Examined[]> {
+  const config = {
+    ...configured,
+    ...(embedded?.stores.has('raw') === true && { raw: embeddedStore(configured, 'raw') }),
+    ...(embedded?.stores.has('anon') === true && { anon: embeddedStore(configured, 'anon') }),
+  };
   const closers = new Closers();
   try {
     let connection: Promise<BrokerConnection> | undefined;
@@ -76,7 +101,8 @@ async function examineDeployment(config: Config, testStudy: StudyInstanceUid | n
       client: (node) => nodeClient(config, node, closers, noMetrics, NODE_TIMEOUTS),
       connectBroker: () =>
         (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
-      database: config.database === null ? null : database(config, silentLogger, closers),
+      database: databaseOf(config, embedded, closers),
+      embedded,
       tryFtps: (signal) =>
         checkSafeHaven(safeHavenSettings(config), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
       askDaemon: () => askDaemon(config),
@@ -85,6 +111,15 @@ async function examineDeployment(config: Config, testStudy: StudyInstanceUid | n
   } finally {
     await closers.closeAll();
   }
+}
+
+/** The embedded one is not opened, which would change it: whoever has it open is asked. */
+function databaseOf(config: Config, embedded: EmbeddedParts | null, closers: Closers): Database | null {
+  if (embedded === null) return config.database === null ? null : database(config, silentLogger, closers);
+  if (!embedded.isServed) return null;
+  const opened = openDatabase(embeddedSettings(embedded.folder), { log: silentLogger });
+  closers.add('database', () => opened.close());
+  return opened;
 }
 
 async function askDaemon({ api }: Config): Promise<DaemonAnswer> {

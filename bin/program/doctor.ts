@@ -7,6 +7,7 @@ export function addDoctorCommand(program: Command, done: (code: ExitCode) => voi
     .command('doctor')
     .description('Looks whether all that a deployment needs is there and set up, and says what to mend.')
     .option('--study-uid <uid>', 'a test study: each archive that has it may move one image of it to raw')
+    .option('--embedded', 'of serve --embedded: the folder, its stores and its database instead of servers')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',

@@ -10,6 +10,12 @@ import { unset, untold, type Check } from './check.js';
 import { clockCheck } from './clock-check.js';
 import { databaseCheck, migrationsCheck } from './database-checks.js';
 import { deidentificationCheck } from './deidentification-check.js';
+import {
+  embeddedDatabaseCheck,
+  folderCheck,
+  storeToBeMadeCheck,
+  type EmbeddedParts,
+} from './embedded-checks.js';
 import { ftpsCheck } from './ftps-check.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
 import { moveDestinationCheck } from './move-destination.js';
@@ -33,6 +39,8 @@ export interface DoctorParts {
   /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
   readonly tryFtps: (signal: AbortSignal) => Promise<void>;
   readonly askDaemon: () => Promise<DaemonAnswer>;
+  /** What `serve --embedded` has; null = it is not that which is looked at. */
+  readonly embedded: EmbeddedParts | null;
   /** One image of it may be moved to raw, to see whether an archive knows raw; null = none is named. */
   readonly testStudy: StudyInstanceUid | null;
 }
@@ -40,17 +48,15 @@ export interface DoctorParts {
 /** All that can be checked of a deployment. */
 export function deploymentChecks(parts: DoctorParts): Check[] {
   const { config, database } = parts;
-  const raw = examined(config.raw, parts);
-  const anon = examined(config.anon, parts);
+  const raw = reachable('raw', parts) ? examined(config.raw, parts) : null;
   return [
+    ...(parts.embedded === null ? [] : [folderCheck(parts.embedded)]),
     clockCheck(config, database),
-    ...rawChecks(raw),
-    ...anonChecks(anon, config),
+    ...rawChecks(raw, parts),
+    ...anonChecks(parts),
     ...archiveChecks('primary', config.primary, raw, parts),
     ...archiveChecks('secondary', config.secondary, raw, parts),
-    brokerCheck(config, parts.connectBroker),
-    queuesCheck(config, parts.connectBroker),
-    ...databaseChecks(parts),
+    ...(parts.embedded === null ? serverChecks(parts) : ownDatabaseChecks(database)),
     ftpsLine(parts),
     config.rate.redisUrl === null
       ? unset('Redis', `not configured: each daemon has a rate of its own (${variables.rateRedisUrl.name})`)
@@ -64,14 +70,25 @@ function examined(node: NodeConfig | null, { config, client }: DoctorParts): Exa
   return { node, client: client(node), ours: config.aeTitle, queryTimeoutMs: config.timeouts.queryMs };
 }
 
-function rawChecks(raw: ExaminedNode | null): Check[] {
-  if (raw === null) return [unset('raw', 'not configured')];
-  return [echoCheck(raw), rawQueryCheck(raw), storageCheck(raw)];
+/** Whether a store is there without our daemon, or is the daemon's own and that runs. */
+function reachable(name: 'raw' | 'anon', { embedded }: DoctorParts): boolean {
+  return embedded === null || embedded.isServed || !embedded.stores.has(name);
 }
 
-function anonChecks(anon: ExaminedNode | null, config: Config): Check[] {
+function rawChecks(raw: ExaminedNode | null, { config, embedded }: DoctorParts): Check[] {
+  const isOwn = embedded?.stores.has('raw') === true;
+  if (raw === null)
+    return [isOwn ? storeToBeMadeCheck('raw', config.embeddedStores.raw) : unset('raw', 'not configured')];
+  // The archives store into the daemon's own raw, and we may not.
+  return [echoCheck(raw), rawQueryCheck(raw), ...(isOwn ? [] : [storageCheck(raw)])];
+}
+
+function anonChecks(parts: DoctorParts): Check[] {
+  const { config } = parts;
   if (!config.delivery.enabled)
     return [unset('anon', `not used: ${variables.deliver.name} is false, studies stay in raw`)];
+  if (!reachable('anon', parts)) return [storeToBeMadeCheck('anon', config.embeddedStores.anon)];
+  const anon = examined(config.anon, parts);
   return anon === null
     ? [unset('anon', 'not configured')]
     : [echoCheck(anon), storageCheck(anon), deidentificationCheck(anon)];
@@ -109,12 +126,26 @@ function withinHours(check: Check, hours: Config['hours'], name: 'primary' | 'se
   };
 }
 
+function serverChecks(parts: DoctorParts): Check[] {
+  const { config, connectBroker } = parts;
+  return [brokerCheck(config, connectBroker), queuesCheck(config, connectBroker), ...databaseChecks(parts)];
+}
+
+/** The queue is in the same database. */
+function ownDatabaseChecks(database: Database | null): Check[] {
+  if (database !== null) return [embeddedDatabaseCheck(database)];
+  return [unset('database', 'in the folder, with the queue; asked when a daemon has it open')];
+}
+
 function databaseChecks({ config, database }: DoctorParts): Check[] {
   if (config.database === null || database === null)
     return [
       unset('database', 'not configured: outcomes are in the log alone, populate and report do not work'),
     ];
-  return [databaseCheck(config.database, database), migrationsCheck(config.database, database)];
+  return [
+    databaseCheck(config.database, database),
+    migrationsCheck(config.database, database, !config.skipMigrations),
+  ];
 }
 
 function ftpsLine({ config: { ftps }, tryFtps }: DoctorParts): Check {

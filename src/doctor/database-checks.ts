@@ -3,12 +3,13 @@ import {
   checkCohortTables,
   DatabaseError,
   lackingPrivileges,
+  lackingToMigrate,
   migrationStatus,
   SchemaMismatchError,
   type Database,
 } from '../core/db/index.js';
 import type { DatabaseConfig } from '../core/config/index.js';
-import { sound, wrong, type Check } from './check.js';
+import { sound, wrong, type Check, type Finding } from './check.js';
 
 export const DATABASE = 'database';
 
@@ -25,18 +26,14 @@ export function databaseCheck(config: DatabaseConfig, database: Database): Check
 }
 
 /** Are the tables as this version wants them, and may we use them? */
-export function migrationsCheck(config: DatabaseConfig, database: Database): Check {
+export function migrationsCheck(config: DatabaseConfig, database: Database, daemonMigrates: boolean): Check {
   return {
     name: 'migrations',
     after: [DATABASE],
     run: async () => {
       await checkCohortTables(database);
       const { applied, pending, cohortTables } = await migrationStatus(database);
-      if (pending.length > 0)
-        return wrong(
-          `pending: ${pending.join(', ')}`,
-          `run \`pixl-imaging migrate\`; the daemon does so at its start unless ${variables.skipMigrations.name} is true`,
-        );
+      if (pending.length > 0) return pendingSteps(pending, config, database, daemonMigrates);
       const lacking = await lackingPrivileges(database);
       if (lacking.length > 0)
         return wrong(
@@ -47,6 +44,25 @@ export function migrationsCheck(config: DatabaseConfig, database: Database): Che
     },
     mendOf: databaseMend(config),
   };
+}
+
+/** A daemon runs them at its start, where it may: a database that is new is none that is wrong. */
+async function pendingSteps(
+  pending: readonly string[],
+  { user }: DatabaseConfig,
+  database: Database,
+  daemonMigrates: boolean,
+): Promise<Finding> {
+  const skipped = variables.skipMigrations.name;
+  if (!daemonMigrates)
+    return wrong(`pending: ${pending.join(', ')}`, `run \`pixl-imaging migrate\`: ${skipped} is true`);
+  const lacking = await lackingToMigrate(database);
+  if (lacking !== null)
+    return wrong(
+      `pending: ${pending.join(', ')}; the user ${user} lacks ${lacking}`,
+      `GRANT it to ${user}, or run \`pixl-imaging migrate\` as a user who has it and set ${skipped}`,
+    );
+  return sound(`pending: ${pending.join(', ')}: the daemon runs them at its start`);
 }
 
 function databaseMend(config: DatabaseConfig): (error: unknown) => string {

@@ -38,7 +38,8 @@ export function httpCheck({ host, port }: Config['api'], askDaemon: () => Promis
 }
 
 /** @returns the system's code when the address can't be had */
-async function listenOnce(host: string, port: number): Promise<string | null> {
+/** @returns null when it could listen there, which it no longer does; else the reason's code */
+export async function listenOnce(host: string, port: number): Promise<string | null> {
   const server = createServer();
   try {
     server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port, exclusive: true });

@@ -52,7 +52,8 @@ export {
   type MigrationResult,
   type MigrationStatus,
 } from './migrate.js';
-export { lackingPrivileges } from './privileges.js';
+export { checkFolderPath } from './embedded/folder.js';
+export { lackingPrivileges, lackingToMigrate } from './privileges.js';
 export { requestedStudies } from './requested-studies.js';
 export {
   getSetting,

@@ -24,3 +24,20 @@ export async function lackingPrivileges(queries: Queries): Promise<string[]> {
   );
   return rows.map(({ lacking }) => lacking);
 }
+
+/**
+ * What a user who is to run the migrations has not: `CREATE on the database`, where the schema has still to be made, or
+ * `CREATE on the schema`; null = it may make what is lacking.
+ *
+ * @throws DatabaseUnavailableError, DatabaseError
+ */
+export async function lackingToMigrate(queries: Queries): Promise<string | null> {
+  const { rows } = await queries.query<{ lacking: string | null }>(
+    `SELECT CASE
+       WHEN to_regnamespace('${SCHEMA}') IS NOT NULL
+         THEN CASE WHEN NOT has_schema_privilege('${SCHEMA}', 'CREATE') THEN 'CREATE on the schema ${SCHEMA}' END
+       WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN 'CREATE on the database'
+     END AS lacking`,
+  );
+  return rows[0]?.lacking ?? null;
+}

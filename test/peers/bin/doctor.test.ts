@@ -127,6 +127,13 @@ describe('pixl-imaging doctor', function () {
   }
 
   describe('on a sound set-up', () => {
+    it('takes a new database for sound: the daemon makes its tables at its start', async () => {
+      const empty = await (await sharedPostgres()).createDatabase();
+      const { code, red, line } = await diagnosed(databaseEnv(empty));
+      expect([code, red]).to.deep.equal([0, []]);
+      expect(line('migrations').detail).to.contain('the daemon runs them at its start');
+    });
+
     it('is all green, and says what it looked at', async () => {
       const { code, lines, red, line } = await diagnosed();
       expect(red).to.deep.equal([]);
@@ -392,10 +399,15 @@ describe('pixl-imaging doctor', function () {
       });
     });
 
-    it('a database without its tables', async () => {
-      const empty = await (await sharedPostgres()).createDatabase();
-      const line = await onlyRed('migrations', /pixl-imaging migrate/, databaseEnv(empty));
+    it('a database without its tables, where nobody makes them', async () => {
+      const postgres = await sharedPostgres();
+      const empty = await postgres.createDatabase();
+      const skipped = { ...databaseEnv(empty), SKIP_ALEMBIC: 'true' };
+      const line = await onlyRed('migrations', /pixl-imaging migrate/, skipped);
       expect(line.detail).to.contain('0002-transfer-and-setting');
+      await postgres.admin(`ALTER DATABASE "${empty.name}" OWNER TO postgres`, empty.name);
+      const refused = await onlyRed('migrations', /GRANT it to pixl/, databaseEnv(empty));
+      expect(refused.detail).to.contain('the user pixl lacks CREATE on the database');
     });
 
     it('tables that our user may not write to', async () => {

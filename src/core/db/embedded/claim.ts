@@ -76,7 +76,7 @@ async function isAnotherThere(folder: string, own: string): Promise<boolean> {
   return false;
 }
 
-/** Whether somebody listens. Only a refusal says that nobody does: a full backlog is the sign of a live process. */
+/** Whether somebody listens. Only a refusal, or no such file, says that nobody does: a full backlog is the sign of a live process. */
 export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -85,7 +85,7 @@ export function answers(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', ({ code }: NodeJS.ErrnoException) => {
-      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT');
+      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT' && code !== 'ENOTDIR');
     });
   });
 }
