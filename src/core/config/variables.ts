@@ -184,7 +184,7 @@ export const variables = {
   apiToken: http.optional(
     'PIXL_API_TOKEN',
     kinds.bearerToken,
-    'Bearer token that the HTTP API asks for; needed unless it is bound to a loopback address.',
+    'Bearer token that the HTTP API asks for, long and random (openssl rand -hex 32); needed unless it is bound to a loopback address.',
     { secret: true },
   ),
   apiRequestsPerSecond: http.defaulted(

@@ -1,6 +1,6 @@
 /**
  * The upper layer's state machine: PS3.8 table 9-10 as data. Pure: it says what is to be done and what comes
- * next; {@link ../association.ts} does it. Names and numbers are the standard's, so that the table can be laid
+ * next; {@link ./provider.ts} does it. Names and numbers are the standard's, so that the table can be laid
  * beside it.
  */
 
@@ -58,7 +58,7 @@ export type Event =
   | 'ARTIM expired'
   | 'invalid PDU received';
 
-/** PS3.8 tables 9-6 to 9-9; what each does is written at `#perform` in association.ts. */
+/** PS3.8 tables 9-6 to 9-9; what each does is written at `#perform` in provider.ts. */
 export type Action =
   | 'AE-1'
   | 'AE-2'
@@ -93,7 +93,7 @@ export type Action =
 export interface Conditions {
   /** We opened the association. */
   readonly isRequestor: boolean;
-  /** AE-6: the A-ASSOCIATE-RQ is acceptable to the service provider. */
+  /** AE-6: the A-ASSOCIATE-RQ is acceptable to the service provider; what the service user thinks of it comes later. */
   readonly acceptable: boolean;
 }
 
