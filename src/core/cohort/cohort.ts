@@ -124,8 +124,8 @@ class CohortReading {
   #withoutPerson = 0;
   /** Bad rows of which a spreadsheet is the reason. */
   #damaged = 0;
-  /** Files, by the numbers that lines name them by. */
-  readonly #files: string[] = [];
+  /** Files, and the numbers that lines name them by. */
+  readonly #files = new Map<string, number>();
 
   constructor(options: ReadCohortOptions) {
     this.#options = options;
@@ -207,15 +207,15 @@ class CohortReading {
   }
 
   #placeText({ file, unit, number }: RowPlace): string {
-    if (this.#files.at(-1) !== file) this.#files.push(file);
-    const index = this.#files.length - 1;
+    let index = this.#files.get(file);
+    if (index === undefined) this.#files.set(file, (index = this.#files.size));
     return `${index}:${unit}:${number}`;
   }
 
   #placeOf(text: string): RowPlace {
     const [index = '', unit, number = ''] = text.split(':');
     return {
-      file: this.#files[Number(index)] ?? '',
+      file: [...this.#files.keys()][Number(index)] ?? '',
       unit: unit === 'row' ? 'row' : 'line',
       number: Number(number),
     };

@@ -10,7 +10,7 @@ export function keyedLine(key: number, ...values: readonly (string | null)[]): s
 const KEY_LENGTH = 16;
 
 /** The number that a key was made of; a negative one's sign stands behind the zeros. */
-function numberOf(key: string): number {
+export function numberOf(key: string): number {
   return Number(key.slice(Math.max(0, key.indexOf('-'))));
 }
 
@@ -20,7 +20,7 @@ interface Keyed {
 }
 
 /**
- * The inner join of lines that are sorted. Every pair with equal keys comes once, and with it the key.
+ * The inner join of lines that are sorted. Every pair with equal keys comes once, and with it the key (`numberOf`).
  *
  * @param alone is called with the value of each line of the right that has no match
  */
@@ -28,7 +28,7 @@ export function* mergeJoin(
   left: Iterable<string>,
   right: Iterable<string>,
   alone: (right: string) => void = () => undefined,
-): Generator<readonly [left: string, right: string, key: number], void, undefined> {
+): Generator<readonly [left: string, right: string, key: string], void, undefined> {
   const others = right[Symbol.iterator]();
   let other = nextOf(others);
   let group: { readonly key: string; readonly values: string[] } = { key: '', values: [] };
@@ -39,7 +39,7 @@ export function* mergeJoin(
       group = { key, values: [] };
       for (; other !== undefined && other.key === key; other = nextOf(others)) group.values.push(other.value);
     }
-    for (const match of group.values) yield [value, match, numberOf(key)];
+    for (const match of group.values) yield [value, match, key];
   }
   for (; other !== undefined; other = nextOf(others)) alone(other.value);
 }

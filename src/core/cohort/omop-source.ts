@@ -6,7 +6,7 @@ import type { MessageFault } from '../message.js';
 import { cohortCell, type CellKind } from './cells.js';
 import { CohortFileError } from './errors.js';
 import { ExternalSort } from './external-sort.js';
-import { keyedLine, mergeJoin } from './merge-join.js';
+import { keyedLine, mergeJoin, numberOf } from './merge-join.js';
 import { BadCell, parquetRows, type Cell, type ColumnKind, type WantedColumn } from './parquet-rows.js';
 import type { SourceRow } from './source.js';
 import { fieldOf, TAB, textOf } from './tabbed.js';
@@ -116,10 +116,12 @@ function* joinedRows(
   const alone = (accession: string): void => {
     without.push(leftOut(accession, 'no procedure has its procedure_occurrence_id'));
   };
-  for (const [procedure, accession, id] of mergeJoin(joined.sorted(), accessions.sorted(), alone)) {
-    yield* without.splice(0);
-    const isPersons = procedure.split(TAB).length > PROCEDURE_FIELDS;
-    yield isPersons ? rowOf(id, procedure, accession, summary, files) : leftOut(accession, NO_PERSON);
+  for (const [procedure, accession, key] of mergeJoin(joined.sorted(), accessions.sorted(), alone)) {
+    if (without.length > 0) yield* without.splice(0);
+    const fields = procedure.split(TAB);
+    yield fields.length > PROCEDURE_FIELDS
+      ? rowOf(numberOf(key), fields, accession, summary, files)
+      : leftOut(accession, NO_PERSON);
   }
   yield* without;
 }
@@ -239,13 +241,13 @@ export function readExtractSummary(folder: string): ExtractSummary {
 
 function rowOf(
   id: number,
-  joined: string,
+  joined: readonly string[],
   accession: string,
   { projectName, timestamp }: ExtractSummary,
   files: readonly string[],
 ): SourceRow {
   const [procedureFile = '', procedureRow = '', date = '', personFile = '', personRow = '', mrn = ''] =
-    joined.split(TAB);
+    joined;
   const [accessionFile = '', accessionRow = '', accessionNumber = '', studyUid = ''] = accession.split(TAB);
   const damages: MessageFault[] = [];
   const cell = (text: string, field: string, kind: CellKind): string => {

@@ -25,10 +25,17 @@ export function wishLine(
   const { projectName, mrn, accessionNumber, studyInstanceUid, studyDate } = message;
   // join() makes one flat text; a template of so many parts would be a tree of texts, kept until the sort looks at it.
   return [
-    ...[projectName, mrn, accessionNumber, studyInstanceUid, studyDate],
+    projectName,
+    mrn,
+    accessionNumber,
+    studyInstanceUid,
+    studyDate,
     String(row).padStart(SEQUENCE_LENGTH, '0'),
-    ...[message.seriesInstanceUids.join('\\'), message.procedureOccurrenceId],
-    ...[message.extractGeneratedTimestamp.text, pseudoPatientId, place],
+    message.seriesInstanceUids.join('\\'),
+    message.procedureOccurrenceId,
+    message.extractGeneratedTimestamp.text,
+    pseudoPatientId,
+    place,
   ].join(TAB);
 }
 
@@ -72,9 +79,9 @@ export class Wish {
     const order = this.#end + ORDER_LENGTH;
     const wish = this.#first.slice(0, this.#end - 1);
     const rest = this.#first.slice(order, this.#first.lastIndexOf(TAB));
-    const ordered = [this.#first.slice(this.#end, order - 1), wish];
-    if (this.#series === null) return [...ordered, rest].join(TAB);
-    return [...ordered, [...this.#series].join('\\'), rest.slice(rest.indexOf(TAB) + 1)].join(TAB);
+    const ordered = this.#first.slice(this.#end, order - 1);
+    if (this.#series === null) return [ordered, wish, rest].join(TAB);
+    return [ordered, wish, [...this.#series].join('\\'), rest.slice(rest.indexOf(TAB) + 1)].join(TAB);
   }
 
   isAskedBy(line: string): boolean {
