@@ -44,7 +44,7 @@ export default tseslint.config(
         },
         {
           selector:
-            'BinaryExpression[operator=/^[!=]==?$/]:has(> Identifier.left[name=/^token$/i], > Identifier.right[name=/^token$/i]):not(:has(> Literal[raw="null"]))',
+            'BinaryExpression[operator=/^[!=]==?$/]:has(> Identifier.left[name=/^token$/i], > Identifier.right[name=/^token$/i]):not(:has(> Literal))',
           message: 'A token is compared in constant time (src/api/guard.ts).',
         },
       ],
