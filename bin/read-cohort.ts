@@ -7,7 +7,7 @@ import {
   type RowRemark,
 } from '../src/core/cohort/index.js';
 import { CountBar } from './count-bar.js';
-import { printLine, printRemark } from './output.js';
+import { printRemark } from './output.js';
 
 /** What commands that read a cohort take (`addCohortOptions`). */
 export interface CohortOptions {
@@ -79,12 +79,12 @@ function printRow({ kind, reasons }: RowRemark): void {
 }
 
 /** What was read of a cohort, in the words of the help. */
-export function printCohort({ counts, projects, withoutPerson }: Cohort): void {
-  printLine(
+export function cohortText({ counts, projects, withoutPerson }: Cohort): string {
+  return [
     `${counts.rows} rows: ${counts.messages} messages, ${counts.duplicates} duplicates, ${counts.leftOut} left out, ${counts.bad} bad`,
-  );
-  if (withoutPerson > 0) printLine(`${withoutPerson} of the rows found no person`);
-  for (const [project, messages] of projects) printLine(`  ${project}: ${messages} messages`);
+    ...(withoutPerson > 0 ? [`${withoutPerson} of the rows found no person`] : []),
+    ...[...projects].map(([project, messages]) => `  ${project}: ${messages} messages`),
+  ].join('\n');
 }
 
 /** The same for `--json`. */

@@ -8,8 +8,8 @@ import { estimateCohort, type Estimate } from '../../src/pipeline/estimate-cohor
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
-import { printJson, printLine } from '../output.js';
-import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
+import { printJson, printLine, printRemark } from '../output.js';
+import { cohortText, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { commandLoggerFor } from '../logging.js';
@@ -29,6 +29,7 @@ export async function estimate(path: string, options: EstimateOptions): Promise<
   const closers = new Closers();
   try {
     const cohort = await readNamedCohort(path, options, closers);
+    printRemark(cohortText(cohort));
     const result = await cancelledBySignals(
       (signal) => ask(config, options, rate, cohort, closers, signal),
       closers,
@@ -81,7 +82,7 @@ function print(
   const seconds = rate === 'unlimited' ? null : Math.ceil(counted / rate);
   if (options.json === true) {
     printJson({
-      ...cohortJson(cohort),
+      messages: cohort.counts.messages,
       found,
       not_found: notFound,
       studies,
@@ -92,7 +93,6 @@ function print(
     });
     return;
   }
-  printCohort(cohort);
   printLine(
     `${found} of ${cohort.counts.messages} found in ${options.archive}: ${studies} studies, ${images} images`,
   );

@@ -22,7 +22,7 @@ import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { START_TIMEOUT_MS } from '../failed-messages.js';
 import { bytesText, printJson, printLine, printRemark } from '../output.js';
-import { cohortJson, printCohort, readNamedCohort, type CohortOptions } from '../read-cohort.js';
+import { cohortJson, cohortText, readNamedCohort, type CohortOptions } from '../read-cohort.js';
 import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
@@ -197,7 +197,7 @@ function print(options: PopulateCommandOptions, cohort: Cohort, result: Populate
     });
     return;
   }
-  printCohort(cohort);
+  printLine(cohortText(cohort));
   if (result === null) return;
   const before = result.doneBefore === 0 ? '' : `, ${result.doneBefore} by an earlier run`;
   printLine(`${result.published} published, ${result.alreadyExported} exported already${before}`);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Status } from '../../../src/api/index.js';
 import { addImages, findOrCreateExtract, Ledger, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
+import { declareQueue } from '../../../src/queue/index.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli } from '../../support/cli.js';
 import {
@@ -371,6 +372,24 @@ describe('Every command', function () {
         2: () => ({ args: ['retry', '--limit', '0'] }),
       },
     },
+    failed: {
+      json: {
+        call: () => ({ args: ['failed', 'list'], first: inFailed }),
+        shape: {
+          listOf: {
+            keys: {
+              ...{ project_name: orNull('string'), outcome: orNull('string'), code: orNull('string') },
+              ...{ reason: orNull('string'), messages: 'number' },
+              ...{ first_failed_at: orNull('string'), last_failed_at: orNull('string') },
+            },
+          },
+        },
+      },
+      ends: {
+        1: () => ({ args: ['failed', 'list'], env: { RABBITMQ_PASSWORD: 'CANARY-wrong' } }),
+        2: () => ({ args: ['failed', 'purge'] }), // nobody can be asked
+      },
+    },
     'upload-study': {
       json: {
         call: () => ({
@@ -496,6 +515,12 @@ describe('Every command', function () {
     const running = startCli(args, { env: { ...sound, ...env } });
     await meanwhile?.(running);
     return running.ended;
+  }
+
+  async function inFailed(): Promise<void> {
+    const queue = sound['PIXL_FAILED_QUEUE'] ?? 'imaging-failed';
+    await declareQueue(await broker.connection(), queue);
+    await (await broker.publisher()).publish(queue, Buffer.from('no message'));
   }
 
   it('is in this table', async () => {

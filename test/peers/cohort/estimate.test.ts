@@ -40,18 +40,18 @@ describe('pixl-imaging estimate', () => {
     const { code, json, stderr } = await runCli(['estimate', cohort, '--rate', '2', '--json'], { env });
     expect(code, stderr).to.equal(0);
     expect(json()).to.deep.equal({
-      ...{ rows: 2, left_out: 0, duplicates: 0, bad_rows: 0, projects: [{ project_name: 'P', messages: 2 }] },
       ...{ messages: 2, found: 1, not_found: 1, studies: 1, images: 5 },
       ...{ rate: 2, unit: 'image', seconds: 3 },
     });
   });
 
   it('says it in words, and names nobody', async () => {
-    const { stdout } = await runCli(['estimate', cohort, '--rate', '2'], {
+    const { stdout, stderr } = await runCli(['estimate', cohort, '--rate', '2'], {
       env: nodesEnv({ primary: lab.vna }),
     });
+    expect(stderr).to.contain('2 rows: 2 messages, 0 duplicates, 0 left out, 0 bad\n  P: 2 messages\n');
     expect(stdout).to.equal(
-      '2 rows: 2 messages, 0 duplicates, 0 left out, 0 bad\n  P: 2 messages\n1 of 2 found in primary: 1 studies, 5 images\n00:00:03 at 2 per second (images)\n',
+      '1 of 2 found in primary: 1 studies, 5 images\n00:00:03 at 2 per second (images)\n',
     );
   });
 
