@@ -61,6 +61,25 @@ export async function* parquetRows(
   }
 }
 
+/**
+ * The columns of a parquet file, by name.
+ *
+ * @param file what errors call it
+ * @throws CohortFileError
+ */
+export async function parquetColumns(path: string, file: string): Promise<readonly string[]> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const format = await structures();
+    return [...columnsOf(await readFooter(handle, format), format).keys()];
+  } catch (error) {
+    throw toCohortFileError(file, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
 async function* rowsOf(
   handle: FileHandle,
   file: string,

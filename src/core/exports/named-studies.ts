@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CohortFileError } from '../cohort/errors.js';
-import { parquetRows } from '../cohort/parquet-rows.js';
+import { parquetColumns, parquetRows } from '../cohort/parquet-rows.js';
 import { NotDeidentifiedError } from './errors.js';
 import type { FolderFile } from './folder-files.js';
 
@@ -36,7 +36,7 @@ export async function requirePseudonyms(
         throw new NotDeidentifiedError('names-a-study', path);
       names = [];
     };
-    for await (const name of namesIn(join(folder, path), path, column)) {
+    for await (const name of namesIn(join(folder, path), path, { column, isRequired })) {
       if (name === '' && isRequired) throw new NotDeidentifiedError('no-pseudonym', path);
       if (name !== '') names.push(name);
       if (names.length === BATCH) await look();
@@ -46,8 +46,14 @@ export async function requirePseudonyms(
 }
 
 /** Without blanks around them; empty where there is none. */
-async function* namesIn(file: string, path: string, name: string): AsyncGenerator<string, void, undefined> {
+async function* namesIn(
+  file: string,
+  path: string,
+  { column: name, isRequired }: Pick<(typeof NAMING)[number], 'column' | 'isRequired'>,
+): AsyncGenerator<string, void, undefined> {
   try {
+    // Who writes a radiology table with columns of their own names no study in it.
+    if (!isRequired && !(await parquetColumns(file, path)).includes(name)) return;
     for await (const rows of parquetRows(file, path, [{ name, kind: 'text' }]))
       for (const { cells } of rows) {
         const [cell = null] = cells;

@@ -20,6 +20,7 @@ import {
   LINKER_COLUMNS,
   NotDeidentifiedError,
   ParquetExport,
+  RADIOLOGY_COLUMNS,
   withSafeHaven,
   writeParquet,
 } from '../../../src/core/exports/index.js';
@@ -350,7 +351,17 @@ describe('pixl-imaging export-patient-data', function () {
         { procedure_occurrence_id: 4, image_identifier: 'f00d', image_report: 'y' },
       ]);
       await rejection(daemon(null)(...asked), NotDeidentifiedError);
+      writeFileSync(join(parquetExport.folder, 'radiology', 'radiology.parquet'), 'not a parquet file');
+      await rejection(daemon(database)(...asked), NotDeidentifiedError);
       expect(server.files()).to.deep.equal([]);
+      await parquetExport.exportRadiology(
+        [{ procedure_occurrence_id: 4, image_report: 'y' }],
+        RADIOLOGY_COLUMNS.filter(({ name }) => name !== 'image_identifier'),
+      );
+      expect((await daemon(database)(...asked)).files).to.have.length(2);
+      await parquetExport.exportRadiology([
+        { procedure_occurrence_id: 4, image_identifier: 'f00d', image_report: 'y' },
+      ]);
       expect((await daemon(database)(...asked)).files).to.have.length(2);
     });
   });
