@@ -12,7 +12,8 @@ import { silentLogger } from '../src/core/log.js';
 import { noMetrics } from '../src/core/metrics.js';
 import { keepsNoOriginals } from '../src/core/originals.js';
 import { relay, STUDY_ROOT_GET, withAssociation, type AssociationOptions } from '../src/dimse/index.js';
-import { deliverStudy } from '../src/pipeline/deliver-study.js';
+import { deliver as deliverHeld } from '../src/pipeline/journey/deliver.js';
+import { StudyInHand } from '../src/pipeline/journey/study.js';
 import { listStudy, RunningStudies, type JourneyParts } from '../src/pipeline/index.js';
 import { journeyParts } from '../bin/journey.js';
 import { CT, EXPLICIT, type FastPorts } from './fast-peers.js';
@@ -56,24 +57,31 @@ async function deliver(uid: string): Promise<number> {
   const journey = await parts();
   const { raw, anon } = journey;
   if (anon === null) throw new Error('no anon');
-  const study = studyInstanceUid(uid);
-  const request = {
-    studyInstanceUid: study,
-    contents: await listStudy(raw, study, null, 60_000),
-    wholeStudy: true,
-    projectName: 'bench',
-    onDelivered: () => undefined,
-  };
-  const { delivered, refused } = await deliverStudy(
-    request,
-    raw,
-    anon,
-    journey,
-    new AbortController().signal,
+  const contents = await listStudy(raw, studyInstanceUid(uid), null, 60_000);
+  const study = new StudyInHand(
+    {
+      ...{ studyInstanceUid: studyInstanceUid(uid), patientId: '', accessionNumber: '', studyDate: '' },
+      ...{ modalitiesInStudy: '', numberOfInstances: null },
+    },
+    {
+      message: {
+        ...{ mrn: null, accessionNumber: null, studyInstanceUid: null, seriesInstanceUids: [] },
+        projectName: 'bench',
+      },
+      archive: journey.archives.primary,
+      parts: journey,
+      acknowledged: new Set(),
+      signal: new AbortController().signal,
+    },
   );
-  const [why] = refused.values();
-  if (why !== undefined) throw new Error(`${refused.size} refused, the first: ${why}`);
-  return delivered.size;
+  study.expected = contents;
+  study.tally.list(contents);
+  study.tally.seeRaw(contents);
+  await deliverHeld(study, anon);
+  const { refused, images } = study.tally.report();
+  const [why] = refused;
+  if (why !== undefined) throw new Error(`${refused.length} refused, the first: ${why.reason}`);
+  return images.delivered;
 }
 
 /** The relay alone, on one pair of associations. @returns the number of images */

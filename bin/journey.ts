@@ -6,6 +6,7 @@ import type { OriginalsRecorder } from '../src/core/originals.js';
 import type { ArchiveName } from '../src/core/outcome.js';
 import { createRateLimiter } from '../src/core/rate-limiter/index.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
+import { BY_IMAGES } from '../src/pipeline/journey/asking.js';
 import type { Archive, JourneyObserver, JourneyParts } from '../src/pipeline/index.js';
 import { namesFor } from './logging.js';
 import { nodeClient, required } from './wiring.js';
@@ -36,6 +37,7 @@ export async function journeyParts(
         secondary === null ? null : await archiveParts(config, 'secondary', secondary, choices, closers),
     },
     raw: nodeClient(config, required(config.raw), closers, choices.metrics),
+    rawMemory: { asks: BY_IMAGES },
     anon: choices.deliver ? nodeClient(config, required(config.anon), closers, choices.metrics) : null,
     settings: {
       queryTimeoutMs: config.timeouts.queryMs,
@@ -74,5 +76,5 @@ async function archiveParts(
     log,
   });
   closers.add(`image rate of ${name}`, () => limiter.close());
-  return { name, client: nodeClient(config, node, closers, metrics), limiter, moveLevel: 'IMAGE' };
+  return { name, client: nodeClient(config, node, closers, metrics), limiter, asks: BY_IMAGES };
 }

@@ -1,7 +1,7 @@
 import { Closers } from '../../src/core/closers.js';
 import type { NodeName } from '../../src/core/config/index.js';
 import { findSeries, type NodeClient, type StudyMatch } from '../../src/dimse/index.js';
-import { findStudy } from '../../src/pipeline/find-study.js';
+import { findStudy } from '../../src/pipeline/journey/find.js';
 import { listStudy } from '../../src/pipeline/study-contents.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';

@@ -3,9 +3,9 @@ import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
 import { projectName, type StudyRequest } from '../../src/core/message.js';
 import { keepsNoOriginals } from '../../src/core/originals.js';
-import type { ArchiveName, Outcome, StudyReport } from '../../src/core/outcome.js';
+import type { ArchiveName, Outcome, Remark, StudyReport } from '../../src/core/outcome.js';
 import type { JourneyParts } from '../../src/pipeline/index.js';
-import { processMessage } from '../../src/pipeline/process-message.js';
+import { processMessage } from '../../src/pipeline/journey/process-message.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
@@ -113,6 +113,7 @@ function resultJson(outcome: Outcome): object {
         delivered: study.images.delivered,
       },
       missing_uids: study.missing,
+      ...(study.remarks.length === 0 ? {} : { remarks: study.remarks }),
       refused_uids: study.refused.map(({ sopInstanceUid }) => sopInstanceUid),
       bytes_delivered: study.bytesDelivered,
       duration_ms: study.durationMs,
@@ -140,7 +141,13 @@ function printResult(outcome: Outcome, config: Config): void {
   for (const study of outcome.studies) printTrouble(study);
 }
 
+const REMARK_WORDS: Readonly<Record<Remark, string>> = {
+  listed_fewer_than_counted: 'the archive counts more images than it lists',
+  uid_listed_twice: 'the archive lists one SOP Instance UID in two series',
+};
+
 function printTrouble(study: StudyReport): void {
+  for (const remark of study.remarks) printLine(REMARK_WORDS[remark]);
   for (const uid of study.missing) printLine(`missing in raw: ${uid}`);
   for (const { sopInstanceUid, reason } of study.refused)
     printLine(`not delivered: ${sopInstanceUid}: ${reason}`);

@@ -5,11 +5,15 @@ import {
   createMetrics,
   startApi,
   type QueueSource,
+  type RateService,
 } from '../../src/api/index.js';
+import { acknowledgedInMemory } from '../../src/core/acknowledgements.js';
 import { Closers } from '../../src/core/closers.js';
 import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import {
   defaultHoldPolicy,
+  acknowledgementsWithRetry,
+  DatabaseAcknowledgements,
   DeliveredOriginals,
   FoundStudies,
   Ledger,
@@ -33,6 +37,7 @@ import {
   metricsRecorder,
   recordInTurn,
   RunningStudies,
+  StoreDuty,
   type Archive,
   type JourneyParts,
 } from '../../src/pipeline/index.js';
@@ -160,11 +165,16 @@ async function startDaemon(
       : [ledger, new FoundStudies(books)].map((one) => recordWithRetry(one, defaultHoldPolicy, log))),
     metricsRecorder(metrics),
   );
+  const acknowledgements =
+    books === null
+      ? acknowledgedInMemory()
+      : acknowledgementsWithRetry(new DatabaseAcknowledgements(books), defaultHoldPolicy, log);
   const consumers: QueueConsumer[] = [];
   const duties: ArchiveDuty[] = [];
+  const stores = storeDuties(parts, config);
   closers.add('consumers', async () => {
     const closing = consumers.map((consumer) => consumer.close()); // at once: all of them within one grace
-    for (const duty of duties) duty.close(); // what waits for an archive needs no grace
+    for (const duty of [...duties, ...stores]) duty.close(); // what waits for an archive needs no grace
     await Promise.all(closing);
   });
   const { shutdownGraceMs } = config.timeouts;
@@ -175,6 +185,7 @@ async function startDaemon(
     const duty = new ArchiveDuty({
       client,
       limiter,
+      stores,
       hours: parseAllowedHours(config.hours[name]),
       timeZone: config.hours.timeZone,
       maxInFlight: config.limits.messagesInFlight,
@@ -187,7 +198,7 @@ async function startDaemon(
       queue,
       ...(reason === null ? {} : { pausedFor: reason }),
       prefetch: config.limits.messagesInFlight,
-      handler: imagingHandler(name, duty, config.queues, parts, recorder),
+      handler: imagingHandler(name, duty, config.queues, parts, recorder, acknowledgements),
       failedQueue: config.queues.failed,
       retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
       shutdownGraceMs: shutdownGraceMs - abortGraceMs,
@@ -212,7 +223,7 @@ async function startDaemon(
     token: config.api.token,
     services: {
       publishMessages: messagePublisher(connection, publisher, config.queues.primary),
-      rates,
+      rates: lookingAgain(rates, duties),
       exportDicom: dicomExporter(
         config,
         { anon: parts.anon, raw: parts.raw, database: books, log, signal: stop },
@@ -261,6 +272,27 @@ async function openBooks(
   if (!config.skipMigrations)
     await untilDatabase('migrate', () => migrateUp(books, log), { log, signal: stop });
   return books;
+}
+
+/** A rate that is set, as `start` does, also says that whatever kept an archive from being asked may be mended. */
+function lookingAgain(rates: Rates, duties: readonly ArchiveDuty[]): RateService {
+  return {
+    queues: rates.queues,
+    get: (queue) => rates.get(queue),
+    set: (rate, queue) =>
+      rates.set(rate, queue).finally(() => {
+        for (const duty of duties) duty.lookAgain();
+      }),
+  };
+}
+
+/** Of the stores that studies go to. */
+function storeDuties({ raw, anon }: JourneyParts, { timeouts }: Config): StoreDuty[] {
+  const stores = [
+    { name: 'raw', client: raw } as const,
+    ...(anon === null ? [] : [{ name: 'anon', client: anon } as const]),
+  ];
+  return stores.map((store) => new StoreDuty({ ...store, queryTimeoutMs: timeouts.queryMs }));
 }
 
 /** Without a secondary archive nobody could work on its queue, so its messages are left there. */

@@ -19,9 +19,10 @@ export const systemClock: Clock = {
 /**
  * How a piece of work with an archive ended. `congested`: it has too much to do (0xA700, 0xA701, a success without images).
  * `rejected`: so much that it takes no association (rejected-transient). `down`: it cannot be reached, or doesn't answer.
- * `ok`: any other answer. With `rejected` and `down` it did not come to a question, so no message is to blame.
+ * `refuses`: it will not have us until somebody changes a setting (0xA801, an AE title or a certificate that is not accepted).
+ * `ok`: any other answer. With `rejected`, `down` and `refuses` no message is to blame.
  */
-export type ArchiveAnswer = 'ok' | 'congested' | 'rejected' | 'down';
+export type ArchiveAnswer = 'ok' | 'congested' | 'rejected' | 'down' | 'refuses';
 
 export interface CongestionOptions {
   /** In flight when all is well. */
@@ -171,7 +172,9 @@ export class CongestionControl {
 }
 
 export interface BreakerOptions {
-  /** Asks the archive whether it is there (C-ECHO); resolves when it is, rejects when not. */
+  /** Whose it is, for reasons. Default "the archive". */
+  readonly of?: string;
+  /** Asks the node whether it is there (C-ECHO); resolves when it is, rejects when not. */
   readonly probe: (signal: AbortSignal) => Promise<void>;
   /** For people, without identifiers: what the probe's or the work's error is. */
   readonly describe: (error: unknown) => string;
@@ -181,6 +184,8 @@ export interface BreakerOptions {
   readonly firstPauseMs?: number;
   /** Default 60 s. */
   readonly longestPauseMs?: number;
+  /** Between two looks at a node that refuses us. Default 60 s. */
+  readonly refusedPauseMs?: number;
   readonly clock?: Clock;
   /** It opened or closed: the consumer is to be paused or resumed. */
   readonly onChange: (state: BreakerState) => void;
@@ -198,14 +203,16 @@ export interface BreakerState {
 }
 
 /**
- * Keeps the work away from an archive that is down, and finds out by itself when it is back. While it is open the
- * consumer takes no messages, so that none loses an attempt.
+ * Keeps the work away from a node that is down or refuses us, and finds out by itself when it is back. While it is open the
+ * consumers take no messages, so that none loses an attempt.
  */
 export class Breaker {
   readonly #options: Required<BreakerOptions>;
   readonly #stop = new AbortController();
   #state: BreakerState['state'] = 'closed';
   #reason: string | null = null;
+  /** It was opened because the node refuses us: what is well otherwise doesn't say that this is mended. */
+  #isRefused = false;
   #failures = 0;
   #probes = 0;
   #probeAt = 0;
@@ -213,24 +220,35 @@ export class Breaker {
 
   constructor(options: BreakerOptions) {
     this.#options = {
+      of: 'the archive',
       failures: 3,
       firstPauseMs: 1_000,
       longestPauseMs: 60_000,
+      refusedPauseMs: 60_000,
       clock: systemClock,
       ...options,
     };
   }
 
-  /** How work with the archive ended; any answer of the archive shows that it is there. */
+  /** How work with the node ended; any answer of it shows that it is there. */
   report(answer: ArchiveAnswer, error?: unknown): void {
     if (this.#stop.signal.aborted) return;
-    if (answer !== 'down') {
-      this.#close();
+    if (answer !== 'down' && answer !== 'refuses') {
+      if (!this.#isRefused) this.#close();
       return;
     }
     this.#failures += 1;
     this.#reason = this.#options.describe(error);
-    if (this.#state === 'closed' && this.#failures >= this.#options.failures) this.#open();
+    if (answer === 'refuses') this.#isRefused = true;
+    if (this.#state !== 'closed') return;
+    if (this.#isRefused || this.#failures >= this.#options.failures) this.#open();
+  }
+
+  /** Probes now, where it would have waited: somebody says that it is mended. */
+  lookAgain(): void {
+    if (this.#state !== 'open' || this.#stop.signal.aborted) return;
+    this.#cancelTimer?.();
+    void this.#probe();
   }
 
   get isOpen(): boolean {
@@ -240,10 +258,15 @@ export class Breaker {
   state(): BreakerState {
     return {
       state: this.#state,
-      reason: this.#state === 'closed' ? null : `the archive is down: ${this.#reason ?? 'no answer'}`,
+      reason: this.#state === 'closed' ? null : this.#words(),
       failures: this.#failures,
       nextProbeMs: this.#state === 'open' ? Math.max(0, this.#probeAt - this.#options.clock.now()) : null,
     };
+  }
+
+  #words(): string {
+    const { of } = this.#options;
+    return `${of} ${this.#isRefused ? 'refuses us' : 'is down'}: ${this.#reason ?? 'no answer'}`;
   }
 
   /** No probe is begun any more, and one that is under way is aborted. */
@@ -260,8 +283,10 @@ export class Breaker {
   }
 
   #waitForProbe(): void {
-    const { clock, firstPauseMs, longestPauseMs } = this.#options;
-    const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#probes, 20));
+    const { clock, firstPauseMs, longestPauseMs, refusedPauseMs } = this.#options;
+    const pause = this.#isRefused
+      ? refusedPauseMs
+      : Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#probes, 20));
     this.#probeAt = clock.now() + pause;
     this.#cancelTimer = clock.after(pause, () => void this.#probe());
   }
@@ -286,6 +311,7 @@ export class Breaker {
 
   #close(): void {
     this.#failures = 0;
+    this.#isRefused = false;
     if (!this.isOpen) return;
     this.#cancelTimer?.();
     this.#state = 'closed';

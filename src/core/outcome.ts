@@ -12,6 +12,13 @@ export interface RefusedInstance {
   readonly reason: string;
 }
 
+/** What is worth knowing of a study that is delivered all the same; spelt so in the ledger and in JSON. */
+export type Remark =
+  /** The archive counts more images than it lists. */
+  | 'listed_fewer_than_counted'
+  /** The archive lists one SOP Instance UID in two series; each is an image of its own here. */
+  | 'uid_listed_twice';
+
 /** What was done for one study of a message. */
 export interface StudyReport {
   readonly studyInstanceUid: StudyInstanceUid;
@@ -24,13 +31,26 @@ export interface StudyReport {
     /** Instances that anon acknowledged. */
     readonly delivered: number;
   };
-  /** Listed by the archive, not held by raw. */
+  /** Listed by the archive, not held by raw; a UID that can't be passed on goes by a text that says so. */
   readonly missing: readonly string[];
   readonly refused: readonly RefusedInstance[];
+  /** Acknowledged by anon, in this attempt or in an earlier one. */
+  readonly delivered: readonly SopInstanceUid[];
+  readonly remarks: readonly Remark[];
   /** Acknowledged with a warning status (PS3.4 B.2.3). */
   readonly warnings: number;
   readonly bytesDelivered: number;
   readonly durationMs: number;
+}
+
+/** What a failure says of a node, and not of the message. */
+export interface NodeTrouble {
+  readonly node: 'archive' | 'raw' | 'anon';
+  /**
+   * `down`: it can't be reached, or doesn't answer. `rejected`: it takes no association now. `lost`: an association broke off, so that it may be
+   * down. `refuses`: it will not have us until somebody changes a setting.
+   */
+  readonly kind: 'down' | 'rejected' | 'lost' | 'refuses';
 }
 
 interface Ended {
@@ -56,7 +76,8 @@ export type Outcome =
   | ({ readonly kind: 'missing' } & Ended & WithReason)
   /** Something is missing in raw, or anon refused something. May be mended by another attempt. */
   | ({ readonly kind: 'incomplete' } & Ended & WithReason)
-  | ({ readonly kind: 'failed'; readonly retry: Retry } & Ended & WithReason);
+  | ({ readonly kind: 'failed'; readonly retry: Retry; readonly trouble: NodeTrouble | null } & Ended &
+      WithReason);
 
 export type OutcomeKind = Outcome['kind'];
 

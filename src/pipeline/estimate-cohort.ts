@@ -1,7 +1,7 @@
 import type { SeriesInstanceUid } from '../core/ids.js';
 import type { StudyRequest } from '../core/message.js';
 import type { NodeClient, StudyMatch } from '../dimse/index.js';
-import { findStudy } from './find-study.js';
+import { findStudy } from './journey/find.js';
 import { listStudy } from './study-contents.js';
 
 export interface Estimate {

@@ -1,19 +1,20 @@
-export { ArchiveDuty, type Admission, type DutyOptions } from './archive-duty.js';
+export { ArchiveDuty, type Admission, type DutyOptions } from './duty/archive-duty.js';
 export { estimateCohort, type Estimate, type EstimateParts } from './estimate-cohort.js';
 export { exportStudy, type ExportedStudy, type ExportParts, type ExportRequest } from './export-study.js';
-export { findStudy } from './find-study.js';
-export { imagingHandler } from './imaging-handler.js';
+export { findStudy } from './journey/find.js';
+export { imagingHandler } from './journey/handler.js';
+export { StoreDuty, type StoreDutyOptions } from './duty/store-duty.js';
+export { BY_IMAGES, type Asking, type RetrieveLevel } from './journey/asking.js';
 export { KeyedLock } from './keyed-lock.js';
-export { RunningStudies } from './running-studies.js';
+export { RunningStudies } from './journey/running-studies.js';
 export type {
   Archive,
   JourneyObserver,
   JourneyParts,
   JourneySettings,
   Progress,
-  RetrieveLevel,
   Step,
-} from './parts.js';
-export { processMessage } from './process-message.js';
-export { logRecorder, metricsRecorder, recordInTurn } from './record-outcome.js';
+} from './journey/parts.js';
+export { processMessage } from './journey/process-message.js';
+export { logRecorder, metricsRecorder, recordInTurn } from './journey/record.js';
 export { listStudy, StudyContents } from './study-contents.js';

@@ -11,12 +11,13 @@ import { createRateLimiter, type Rate, type RateLimiter } from '../../src/core/r
 import { NodeClient } from '../../src/dimse/index.js';
 import {
   ArchiveDuty,
+  BY_IMAGES,
   imagingHandler,
   KeyedLock,
   type DutyOptions,
   type JourneyParts,
 } from '../../src/pipeline/index.js';
-import { dispositionOf } from '../../src/pipeline/record-outcome.js';
+import { dispositionOf } from '../../src/pipeline/journey/record.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { DAY_NAMES, naivelyOpen, textOf, type Rule } from '../support/naive-hours.js';
 import { messageNumbered } from '../support/outcome-entries.js';
@@ -225,6 +226,7 @@ describe('a message that waits for its turn at an archive', () => {
     const parts: JourneyParts = {
       archives: never as JourneyParts['archives'],
       raw,
+      rawMemory: { asks: BY_IMAGES },
       anon: null,
       settings: never as JourneyParts['settings'],
       studyLock: new KeyedLock(),
@@ -327,17 +329,22 @@ describe('a message that waits for its turn at an archive', () => {
 
 describe('what a failure costs a message', () => {
   const ended = { kind: 'failed', archive: 'primary', studies: [], code: 'X', reason: 'y' } as const;
-  const cases: readonly (readonly [ArchiveAnswer, string])[] = [
-    ['down', 'defer'],
-    ['rejected', 'defer'],
-    ['congested', 'retry'],
-    ['ok', 'retry'],
-  ];
-  for (const [archiveAnswer, kind] of cases)
-    it(`is ${kind === 'defer' ? 'no' : 'an'} attempt when the archive's answer was "${archiveAnswer}"`, () => {
-      expect(dispositionOf({ ...ended, archiveAnswer, retry: 'later' }, 'secondary').kind).to.equal(kind);
-      expect(dispositionOf({ ...ended, archiveAnswer, retry: 'never' }, 'secondary').kind).to.equal('park');
-    });
+  it('is no attempt when the trouble is that of a node, whichever and for how long it will last', () => {
+    for (const node of ['archive', 'raw', 'anon'] as const)
+      for (const kind of ['down', 'rejected', 'lost', 'refuses'] as const)
+        for (const retry of ['later', 'never'] as const) {
+          const outcome = { ...ended, archiveAnswer: 'ok', trouble: { node, kind }, retry } as const;
+          expect(dispositionOf(outcome, 'secondary').kind, `${node} ${kind}`).to.equal('defer');
+        }
+  });
+
+  it('is an attempt when it is that of the message, or the last one when no attempt helps', () => {
+    for (const archiveAnswer of ['ok', 'congested'] as const) {
+      const outcome = { ...ended, archiveAnswer, trouble: null } as const;
+      expect(dispositionOf({ ...outcome, retry: 'later' }, 'secondary').kind).to.equal('retry');
+      expect(dispositionOf({ ...outcome, retry: 'never' }, 'secondary').kind).to.equal('park');
+    }
+  });
 
   it('shows in the remark as long as there is a pause, also where only one message is in flight', async () => {
     const clock = new FakeClock();

@@ -30,6 +30,8 @@ export function studyReport(uid: string, expected: number, rest: Partial<StudyRe
     images: { expected, alreadyInRaw: 0, retrieved: expected, delivered: expected },
     missing: [],
     refused: [],
+    delivered: [],
+    remarks: [],
     warnings: 0,
     bytesDelivered: expected * 1000,
     durationMs: 10,

@@ -77,6 +77,10 @@ export interface MoveQuirks {
   readonly pending?: 'each' | 'none' | number;
   /** How long it takes before it sends anything. */
   readonly startAfterMs?: number;
+  /** Behind each image. */
+  readonly everyMs?: number;
+  /** Behind the last image, before the final response. */
+  readonly finalAfterMs?: number;
   /** The status of the last response; default 0x0000 when all were sent, else 0xB000. */
   readonly finalStatus?: number;
   /** `true`: as it was; `claimed`: as if all had been sent; `none`: left out. */
@@ -125,8 +129,9 @@ export interface ArchiveQuirks {
   readonly maxAssociations?: number;
   /** So many associations are rejected first: transient, temporary congestion. */
   readonly rejectFirst?: number;
-  /** Longer lists of UIDs in one key are answered with 0xA900. */
+  /** Longer lists of UIDs in one key are answered with 0xA900, or with `listStatus`. */
   readonly maxUids?: number;
+  readonly listStatus?: number;
   readonly echoStatus?: number;
 }
 
@@ -382,7 +387,7 @@ class Session {
 
   /** What every archive of this kind refuses, whatever else it does. */
   #refusal(request: ArchiveRequest): number | undefined {
-    const { hierarchical = true, maxUids } = this.#state.quirks;
+    const { hierarchical = true, maxUids, listStatus = 0xa900 } = this.#state.quirks;
     const level = request.level;
     if (level !== 'STUDY' && level !== 'SERIES' && level !== 'IMAGE') return 0xa900;
     if (hierarchical && PARENT_KEYS[level].some((key) => (request.keys[key] ?? '') === '')) {
@@ -390,7 +395,7 @@ class Session {
       return 0xa900;
     }
     const longest = Math.max(...Object.values(request.keys).map((value) => value.split('\\').length));
-    return maxUids !== undefined && longest > maxUids ? 0xa900 : undefined;
+    return maxUids !== undefined && longest > maxUids ? listStatus : undefined;
   }
 
   async #find({ contextId, command }: Message, request: ArchiveRequest): Promise<void> {
@@ -516,8 +521,17 @@ class Session {
         ? setInterval(() => void (told = told.then(tell)), quirks.pending)
         : undefined;
     const stop = new AbortController();
+    const sendAll = async (): Promise<void> => {
+      const { everyMs } = quirks;
+      if (everyMs === undefined) return transfer.run(chosen, each);
+      for (const one of chosen) {
+        await transfer.run([one], each);
+        await sleep(everyMs, undefined, { signal: stop.signal });
+      }
+    };
     const sending = sleep(quirks.startAfterMs ?? 0, undefined, { signal: stop.signal })
-      .then(() => transfer.run(chosen, each))
+      .then(() => sendAll())
+      .then(() => sleep(quirks.finalAfterMs ?? 0, undefined, { signal: stop.signal }))
       .then(() => 'done' as const)
       .catch(() => 'done' as const);
     this.#ahead ??= this.#peer.next();

@@ -28,6 +28,8 @@ export type Trouble =
   | { readonly kind: 'reset' | 'close' | 'half-close' | 'silence' | 'no-dicom' | 'other-message-id' }
   /** The association is accepted, and none of its presentation contexts. */
   | { readonly kind: 'no-context' }
+  /** Where a list of several UIDs is asked for: this status, and nothing is sent. */
+  | { readonly kind: 'refuse-lists'; readonly status: number }
   /** Nobody listens. */
   | { readonly kind: 'refused' };
 
@@ -100,6 +102,7 @@ async function requests(client: ScriptedPeer, behind: ScriptedPeer, state: State
     const { request, trouble } = state;
     if (request === null || request === 'A-ASSOCIATE' || !isRequest(pdu, REQUESTS[request]))
       await behind.sendRaw(bytesOf(pdu));
+    else if (trouble.kind === 'refuse-lists') await refuseLists(client, behind, pdu, trouble.status);
     else await meet(client, pdu, trouble);
   }
 }
@@ -119,6 +122,28 @@ function commandIn({ name, body }: RawPdu): ReturnType<typeof decodeCommand> | n
 
 function isRequest(pdu: RawPdu, field: number): boolean {
   return commandIn(pdu)?.['CommandField'] === field;
+}
+
+async function refuseLists(
+  client: ScriptedPeer,
+  behind: ScriptedPeer,
+  command: RawPdu,
+  status: number,
+): Promise<void> {
+  const pdus = [command];
+  const identifier: Buffer[] = [];
+  for (let isLast = false; !isLast;) {
+    const pdu = await client.expectPdu('P-DATA-TF');
+    pdus.push(pdu);
+    for (const pdv of decodePData(pdu.body)) {
+      identifier.push(pdv.bytes);
+      isLast = pdv.isLast;
+    }
+  }
+  const [{ contextId } = { contextId: 0 }] = decodePData(command.body);
+  if (!Buffer.concat(identifier).includes('\\')) for (const pdu of pdus) await behind.sendRaw(bytesOf(pdu));
+  else
+    await client.sendCommand(contextId, responseTo({ contextId, command: commandIn(command) ?? {} }, status));
 }
 
 async function meet(client: ScriptedPeer, pdu: RawPdu, trouble: Trouble): Promise<void> {
@@ -148,6 +173,8 @@ async function meet(client: ScriptedPeer, pdu: RawPdu, trouble: Trouble): Promis
       return client.close();
     case 'silence':
       return client.silence();
+    case 'refuse-lists':
+      throw new Error('lists are refused where they are read');
     case 'refused':
       throw new Error('nobody listens, and yet somebody came');
   }

@@ -1,3 +1,4 @@
+export { acknowledgementsWithRetry, DatabaseAcknowledgements } from './acknowledged.js';
 export { openDatabase, type DatabaseOptions, type DatabaseSettings, type DatabaseTls } from './client.js';
 export type { Database, Queries, QueryResult } from './database.js';
 export { deliveredInstances, DeliveredOriginals, originalsWithRetry, uidKey } from './delivered.js';

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
-import { encodeImagingMessage } from '../message.js';
-import type { ArchiveName, OutcomeEntry, OutcomeRecorder, RefusedInstance, StudyReport } from '../outcome.js';
+import { encodeImagingMessage, type ImagingMessage } from '../message.js';
+import type {
+  ArchiveName,
+  OutcomeEntry,
+  OutcomeRecorder,
+  RefusedInstance,
+  Remark,
+  StudyReport,
+} from '../outcome.js';
 import type { Database } from './database.js';
 import { SCHEMA } from './migrations/migration.js';
 import { utc } from './settings.js';
@@ -33,6 +40,8 @@ export interface Transfer {
   readonly images: StudyReport['images'];
   readonly missingUids: readonly string[];
   readonly refused: readonly RefusedInstance[];
+  /** Each once, whichever of its studies it is about. */
+  readonly remarks: readonly Remark[];
   readonly warnings: number;
   readonly bytesDelivered: number;
   readonly attempts: number;
@@ -124,7 +133,12 @@ export function messageKey({
   message,
   delivery,
 }: Pick<OutcomeEntry, 'message'> & { delivery: Pick<OutcomeEntry['delivery'], 'body'> }): string {
-  return bodyKey(message === null ? delivery.body : encodeImagingMessage(message));
+  return message === null ? bodyKey(delivery.body) : keyOfMessage(message);
+}
+
+/** The same of a message that can be read. */
+export function keyOfMessage(message: ImagingMessage): string {
+  return bodyKey(encodeImagingMessage(message));
 }
 
 /** The same of a message's body as we publish it. */
@@ -137,10 +151,10 @@ const UPSERT = `
     message_key, project_name, mrn, accession_number, study_uid, series_uid, study_date, procedure_occurrence_id,
     extract_generated_timestamp, queue, archive, outcome, code, reason, found_study_uids, images_expected,
     images_already_in_raw, images_retrieved, images_delivered, missing_uids, refused, warnings, bytes_delivered, attempts,
-    received_at, finished_at, duration_ms
+    received_at, finished_at, duration_ms, remarks
   ) VALUES (
     $1, $2, $3, $4, $5, $6, to_date($7, 'YYYY-MM-DD'), $8::bigint, $9, $10, $11, $12, $13, $14, $15::text[], $16, $17, $18,
-    $19, $20::text[], $21::jsonb, $22, $23::bigint, $24, $25::timestamptz, $26::timestamptz, $27::bigint
+    $19, $20::text[], $21::jsonb, $22, $23::bigint, $24, $25::timestamptz, $26::timestamptz, $27::bigint, $28::text[]
   )
   ON CONFLICT (message_key) DO UPDATE SET
     queue = excluded.queue, archive = excluded.archive, outcome = excluded.outcome, code = excluded.code,
@@ -149,7 +163,7 @@ const UPSERT = `
     images_delivered = excluded.images_delivered, missing_uids = excluded.missing_uids, refused = excluded.refused,
     warnings = excluded.warnings, bytes_delivered = excluded.bytes_delivered, attempts = excluded.attempts,
     received_at = least(t.received_at, excluded.received_at), finished_at = excluded.finished_at,
-    duration_ms = excluded.duration_ms
+    duration_ms = excluded.duration_ms, remarks = excluded.remarks
   WHERE t.finished_at <= excluded.finished_at`;
 
 function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
@@ -194,6 +208,7 @@ function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
     delivery.receivedAt,
     entry.finishedAt,
     Math.round(entry.durationMs),
+    [...new Set(studies.flatMap(({ remarks }) => remarks))],
   ];
 }
 
@@ -209,6 +224,7 @@ const COLUMNS = [
   'extract_generated_timestamp, queue, archive, outcome, code, reason',
   'found_study_uids, images_expected, images_already_in_raw, images_retrieved, images_delivered, missing_uids',
   'refused::text AS refused, warnings, bytes_delivered::text AS bytes_delivered, attempts',
+  'remarks',
   `${utc('received_at')} AS received_at, ${utc('finished_at')} AS finished_at, duration_ms::text AS duration_ms`,
 ].join(', ');
 
@@ -233,6 +249,7 @@ interface TransferRow {
   readonly images_delivered: number;
   readonly missing_uids: readonly string[];
   readonly refused: string;
+  readonly remarks: readonly Remark[];
   readonly warnings: number;
   readonly bytes_delivered: string;
   readonly attempts: number;
@@ -265,6 +282,7 @@ function transferOf(row: TransferRow): Transfer {
     },
     missingUids: row.missing_uids,
     refused: JSON.parse(row.refused) as RefusedInstance[],
+    remarks: row.remarks,
     warnings: row.warnings,
     bytesDelivered: Number(row.bytes_delivered),
     attempts: row.attempts,

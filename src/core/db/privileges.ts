@@ -1,13 +1,14 @@
 import type { Queries } from './database.js';
 import { SCHEMA } from './migrations/migration.js';
 
-/** What the service does to its tables (see images, ledger, settings and delivered). */
+/** What the service does to its tables (see images, ledger, settings, delivered and acknowledged). */
 const NEEDED: readonly (readonly [string, string])[] = [
   ...['extract', 'image', 'transfer'].flatMap((table) =>
     ['SELECT', 'INSERT', 'UPDATE'].map((privilege) => [table, privilege] as const),
   ),
   ...['SELECT', 'INSERT', 'UPDATE', 'DELETE'].map((privilege) => ['setting', privilege] as const),
   ...['SELECT', 'INSERT'].map((privilege) => ['delivered', privilege] as const),
+  ...['SELECT', 'INSERT', 'UPDATE', 'DELETE'].map((privilege) => ['acknowledged', privilege] as const),
 ];
 
 /**

@@ -191,6 +191,16 @@ export class RateLimiter {
     return this.#plan.largestBatch;
   }
 
+  /** The most images that are admitted and have not come yet; Infinity = any number. */
+  get inFlight(): number {
+    return this.#plan.inFlight;
+  }
+
+  /** Batches and messages that wait. */
+  get waiting(): number {
+    return this.#line.size;
+  }
+
   state(): RateLimiterState {
     return stateOf(this.#settings, this.#plan, {
       reason: this.#reason(),

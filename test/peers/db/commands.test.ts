@@ -29,7 +29,7 @@ async function json(address: DatabaseAddress, ...args: readonly string[]): Promi
   return JSON.parse(stdout);
 }
 
-const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered'];
+const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered', '0004-acknowledged'];
 
 describe('pixl-imaging migrate', function () {
   before(sharedPostgres);
@@ -56,11 +56,11 @@ describe('pixl-imaging migrate', function () {
       const before = await pixl(address, 'migrate', 'status');
       expect([before.code, before.stdout]).to.deep.equal([
         0,
-        `${STEPS[0]}: pending\n${STEPS[1]}: pending\n${STEPS[2]}: pending\nextract and image: made by PIXL, used as they are; 3 steps pending\n`,
+        `${STEPS[0]}: pending\n${STEPS[1]}: pending\n${STEPS[2]}: pending\n${STEPS[3]}: pending\nextract and image: made by PIXL, used as they are; 4 steps pending\n`,
       ]);
       const { stdout } = await pixl(address, 'migrate', 'up');
       expect(stdout).to.equal(
-        `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
+        `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\n${STEPS[3]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
       );
     });
   });

@@ -81,6 +81,7 @@ describe('The ledger', function () {
           images: { expected: 3, alreadyInRaw: 1, retrieved: 1, delivered: 0 },
           missingUids: ['1.2.3.9.1'],
           refused: [{ sopInstanceUid: '1.2.3.9.2', reason: '0xC000 "odd", it says' }],
+          remarks: [],
           warnings: 2,
           bytesDelivered: 3000,
           attempts: 1,

@@ -15,7 +15,7 @@ import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.j
 import { sharedPostgres } from '../../support/postgres.js';
 import { execute, failureOf, withDatabase } from './fixture.js';
 
-const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered'];
+const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered', '0004-acknowledged'];
 const PIXL_TABLES = [
   '-t',
   'pixl_pipeline.extract',

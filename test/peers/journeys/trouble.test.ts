@@ -78,17 +78,21 @@ for (const parts of PARTS)
       expect(await lab.raw.sopInstanceUids()).to.have.members(study.sopInstanceUids);
     });
 
-    it('fails at once when the archive does not know raw', async () => {
+    it('waits, and its queue says why, while the archive does not know raw: no attempt counts', async () => {
       const study = await journeys.study();
       await journeys.lab.vna.load(study.files);
       const stranger = await journeys.lab.startArchive({ aeTitle: 'STRANGER' });
       journeys.atEnd(() => stranger.close());
       const own = await journeys.deploy({ raw: stranger });
-      const [line] = await own.publish([wishFor(study)]).then(() => own.ended(1));
-      expect(line).to.include({ outcome: 'failed', attempt: 1 });
-      const [message] = await own.failed(1);
-      expect(message!.properties.headers).to.include({ [Header.outcome]: 'failed', [Header.attempts]: 1 });
-      expect(message!.properties.headers![Header.reason]).to.contain('0xA801');
+      await own.publish([wishFor(study)]);
+      await eventually(() => {
+        const tried = own.daemon.lines().find(({ outcome }) => outcome === 'retry');
+        expect(tried).to.include({ queue: own.queues.primary, attempt: 1 });
+        expect(tried!['reason']).to.contain('0xA801');
+        const reasons = own.daemon.lines().map(({ reason }) => String(reason));
+        expect(reasons.some((reason) => /^the archive refuses us: .*0xA801/.test(reason))).to.equal(true);
+      });
+      expect(await own.depth(own.queues.failed)).to.equal(0);
       expect(journeys.lab.vna.requests('C-MOVE')).to.have.length(1);
     });
 

@@ -7,6 +7,7 @@ import type { StudyRequest } from '../../../src/core/message.js';
 import type { Outcome, StudyReport } from '../../../src/core/outcome.js';
 import { NodeClient, type AssociationTimeouts, type DicomNode } from '../../../src/dimse/index.js';
 import {
+  BY_IMAGES,
   KeyedLock,
   processMessage,
   type Archive,
@@ -61,10 +62,11 @@ export async function startJourney(
     unit: 'image',
     log: silentLogger,
   });
-  const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), limiter, moveLevel: 'IMAGE' };
+  const archive: Archive = { name: 'primary', client: client(nodes.archive, 2), limiter, asks: BY_IMAGES };
   const parts: JourneyParts = {
     archives: { primary: archive, secondary: null },
     raw: client(nodes.raw, associations.raw),
+    rawMemory: { asks: BY_IMAGES },
     anon: nodes.anon === null ? null : client(nodes.anon, associations.anon),
     settings: { ...SETTINGS, ...settings },
     studyLock: new KeyedLock(),

@@ -180,7 +180,7 @@ describe('a study out of an archive that does not say the truth', () => {
         await raw.load([study.files[0]!]);
         expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
         expect(archive.requests('C-MOVE').map(({ level }) => level)).to.deep.equal(['IMAGE', 'SERIES']);
-        expect(journey.archive.moveLevel).to.equal('SERIES');
+        expect(journey.archive.asks.level).to.equal('SERIES');
         archive.clearRecord();
         await raw.deleteInstance(study.sopInstanceUids[4]!);
         expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
@@ -259,16 +259,18 @@ describe('a study out of an archive that does not say the truth', () => {
     await use({ refuseLevels: { IMAGE: 0xa900, SERIES: 0xa900 } }, { moveBatch: 4 });
     expect(await journey.run(requestFor(study))).to.include({ kind: 'delivered' });
     expect(archive.requests('C-MOVE').at(-1)).to.include({ level: 'STUDY' });
-    expect(journey.archive.moveLevel).to.equal('STUDY');
+    expect(journey.archive.asks.level).to.equal('STUDY');
   });
 
-  it('is named series by series when one that was asked for is not listed', async () => {
+  it('is retrieved series by series, and none is delivered, when one that was asked for is not listed', async () => {
     const [, second] = study.series;
+    const delivered = anon.files().length;
     const outcome = await journey.run(
       requestFor(study, { series: [second!.seriesInstanceUid, `${study.studyInstanceUid}.99`] }),
     );
     expect(outcome).to.include({ kind: 'incomplete', code: 'SERIES_NOT_LISTED' });
-    expect(onlyStudy(outcome).images).to.include({ expected: 3, retrieved: 3, delivered: 3 });
+    expect(onlyStudy(outcome).images).to.include({ expected: 3, retrieved: 3, delivered: 0 });
+    expect(anon.files(), 'nothing of a message that is not whole').to.have.length(delivered);
     expect(await raw.sopInstanceUids()).to.deep.equal(second!.instances.map((one) => one.sopInstanceUid));
     expect(archive.requests('C-MOVE').map(({ level }) => level)).to.deep.equal(['SERIES']);
   });

@@ -5,7 +5,7 @@ import { Closers } from '../../../src/core/closers.js';
 import { parseAllowedHours } from '../../../src/core/hours.js';
 import type { OutcomeEntry } from '../../../src/core/outcome.js';
 import { startNode, type RunningNode } from '../../../src/dimse/index.js';
-import { ArchiveDuty, imagingHandler } from '../../../src/pipeline/index.js';
+import { ArchiveDuty, imagingHandler, StoreDuty } from '../../../src/pipeline/index.js';
 import { Header, Publisher, type RetryPolicy } from '../../../src/queue/index.js';
 import { dcmsend, type NodeAddress } from '../../support/dcmtk.js';
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
@@ -38,6 +38,7 @@ const hurried: Clock = {
 /** What must follow, for the tests' names. */
 const SAYS = {
   waits: 'waits until it has passed, and no attempt counts',
+  pauses: 'keeps everything from being asked until it has passed, and no attempt counts',
   'tried again': 'is tried again as often as may be, and goes on when it has passed',
   'given up': 'goes to the failed queue at once',
   'goes on': 'is delivered',
@@ -90,7 +91,19 @@ describe('a message that meets', () => {
     const journey = await startJourney(addresses, SETTINGS, undefined, TIMEOUTS);
     broker.atEnd(() => journey.close());
     const { client, limiter } = journey.archive;
+    const { raw, anon } = journey.parts;
+    const stores = (
+      [
+        ['raw', raw],
+        ['anon', anon!],
+      ] as const
+    ).map(
+      ([name, store]) =>
+        new StoreDuty({ name, client: store, queryTimeoutMs: SETTINGS.queryTimeoutMs, clock: hurried }),
+    );
+    for (const store of stores) broker.atEnd(() => store.close());
     const duty = new ArchiveDuty({
+      stores,
       ...{ client, limiter, hours: parseAllowedHours('always'), timeZone: 'UTC', maxInFlight: 5 },
       ...{ queryTimeoutMs: SETTINGS.queryTimeoutMs, clock: hurried },
     });
@@ -127,9 +140,11 @@ describe('a message that meets', () => {
     const { course, outcome, code } = row;
     const [lasting, passing] = [2 * index, 2 * index + 1];
     it(`${wordsOf(row)} (${placeOf(row)}) ${SAYS[course]}`, async () => {
-      if (course === 'waits') {
-        const { tries, failed } = await courseOf(row, studies[passing]!, MORE);
-        expect(endings(tries)).to.deep.equal([...retries(MORE), 'delivered']);
+      if (course === 'waits' || course === 'pauses') {
+        const { tries, failed } = await courseOf(row, studies[passing]!, course === 'waits' ? MORE : 1);
+        if (course === 'waits') expect(endings(tries)).to.deep.equal([...retries(MORE), 'delivered']);
+        // What was turned away at the gate before its consumer stood still has not asked anything.
+        else expect(endings(tries)).to.deep.equal([...retries(tries.length - 1), 'delivered']);
         expect([...new Set(attempts(tries))]).to.deep.equal([1]);
         expect(tries[0]).to.include({ code });
         expect(failed).to.equal(null);

@@ -5,11 +5,12 @@ export type Place = 'archive' | 'raw' | 'anon';
 /**
  * What becomes of a message that meets a trouble (SPEC section 2):
  * - `waits`: it is tried again, and no attempt counts, for as long as the trouble lasts
+ * - `pauses`: it is about the node: nothing more is asked until the node is looked at again and is well, and no attempt counts
  * - `tried again`: transient, it is tried again up to PIXL_MAX_ATTEMPTS times
  * - `given up`: permanent, it goes to the failed queue at once
  * - `goes on`: no trouble at all
  */
-export type Course = 'waits' | 'tried again' | 'given up' | 'goes on';
+export type Course = 'waits' | 'pauses' | 'tried again' | 'given up' | 'goes on';
 
 export interface Row {
   readonly at: Place;
@@ -72,7 +73,7 @@ export const TROUBLES: readonly Row[] = [
   ]),
   ...rows('archive', 'A-ASSOCIATE', 'tried again', 'failed', 'ASSOCIATION_ABORTED', ABORTS),
   ...rows('archive', 'A-ASSOCIATE', 'tried again', 'failed', 'PROTOCOL', [NO_DICOM]),
-  ...rows('archive', 'A-ASSOCIATE', 'given up', 'failed', 'ASSOCIATION_REJECTED', [
+  ...rows('archive', 'A-ASSOCIATE', 'pauses', 'delivered', 'ASSOCIATION_REJECTED', [
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
     reject(PERMANENT, USER, 1),
@@ -102,11 +103,12 @@ export const TROUBLES: readonly Row[] = [
   ...rows('archive', 'C-MOVE', 'tried again', 'failed', 'ASSOCIATION_ABORTED', ABORTS),
   ...rows('archive', 'C-MOVE', 'tried again', 'failed', 'CONNECTION', [RESET, HALF_CLOSE]),
   ...rows('archive', 'C-MOVE', 'tried again', 'failed', 'TIMEOUT', [SILENCE]),
-  ...rows('archive', 'C-MOVE', 'given up', 'failed', 'DIMSE_STATUS', [0xa801, 0x0124]),
+  ...rows('archive', 'C-MOVE', 'pauses', 'delivered', 'DIMSE_STATUS', [0xa801]),
+  ...rows('archive', 'C-MOVE', 'given up', 'failed', 'DIMSE_STATUS', [0x0124]),
 
-  ...rows('raw', 'A-ASSOCIATE', 'tried again', 'failed', 'CONNECTION', [REFUSED, RESET]),
-  ...rows('raw', 'A-ASSOCIATE', 'tried again', 'failed', 'ASSOCIATION_REJECTED', [CONGESTION, LOCAL_LIMIT]),
-  ...rows('raw', 'A-ASSOCIATE', 'given up', 'failed', 'ASSOCIATION_REJECTED', [CALLED_UNKNOWN]),
+  ...rows('raw', 'A-ASSOCIATE', 'pauses', 'delivered', 'CONNECTION', [REFUSED, RESET]),
+  ...rows('raw', 'A-ASSOCIATE', 'waits', 'delivered', 'ASSOCIATION_REJECTED', [CONGESTION, LOCAL_LIMIT]),
+  ...rows('raw', 'A-ASSOCIATE', 'pauses', 'delivered', 'ASSOCIATION_REJECTED', [CALLED_UNKNOWN]),
   ...rows('raw', 'A-ASSOCIATE', 'given up', 'failed', 'NO_PRESENTATION_CONTEXT', [NO_CONTEXT]),
   ...rows('raw', 'C-FIND', 'tried again', 'failed', 'DIMSE_STATUS', [0xa700, 0x0110, 0xc001]),
   ...rows('raw', 'C-FIND', 'tried again', 'failed', 'ASSOCIATION_ABORTED', [ABORTS[1]!]),
@@ -119,10 +121,10 @@ export const TROUBLES: readonly Row[] = [
   ...rows('raw', 'C-GET', 'tried again', 'failed', 'CONNECTION', [RESET, HALF_CLOSE]),
   ...rows('raw', 'C-GET', 'tried again', 'failed', 'TIMEOUT', [SILENCE]),
 
-  ...rows('anon', 'A-ASSOCIATE', 'tried again', 'failed', 'CONNECTION', [REFUSED, CLOSE]),
-  ...rows('anon', 'A-ASSOCIATE', 'tried again', 'failed', 'TIMEOUT', [SILENCE]),
-  ...rows('anon', 'A-ASSOCIATE', 'tried again', 'failed', 'ASSOCIATION_REJECTED', [CONGESTION]),
-  ...rows('anon', 'A-ASSOCIATE', 'given up', 'failed', 'ASSOCIATION_REJECTED', [
+  ...rows('anon', 'A-ASSOCIATE', 'pauses', 'delivered', 'CONNECTION', [REFUSED, CLOSE]),
+  ...rows('anon', 'A-ASSOCIATE', 'pauses', 'delivered', 'TIMEOUT', [SILENCE]),
+  ...rows('anon', 'A-ASSOCIATE', 'waits', 'delivered', 'ASSOCIATION_REJECTED', [CONGESTION]),
+  ...rows('anon', 'A-ASSOCIATE', 'pauses', 'delivered', 'ASSOCIATION_REJECTED', [
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
   ]),
@@ -147,7 +149,9 @@ const REJECTIONS: Readonly<Record<string, string>> = {
   '3 2': 'local limit exceeded',
 };
 
-const ENDS: Readonly<Record<Exclude<Trouble['kind'], 'status' | 'reject' | 'abort'>, string>> = {
+const ENDS: Readonly<
+  Record<Exclude<Trouble['kind'], 'status' | 'reject' | 'abort' | 'refuse-lists'>, string>
+> = {
   reset: 'connection reset',
   close: 'connection closed',
   'half-close': 'half of the connection closed',
@@ -169,6 +173,8 @@ export function wordsOf({ trouble, request }: Pick<Row, 'trouble' | 'request'>):
       return `A-ABORT by the ${trouble.source === 0 ? 'service user' : 'service provider'}`;
     case 'reject':
       return `A-ASSOCIATE-RJ ${trouble.result === PERMANENT ? 'permanent' : 'transient'}: ${REJECTIONS[`${trouble.source} ${trouble.reason}`] ?? ''}`;
+    case 'refuse-lists':
+      return 'a list of UIDs is refused';
     default:
       return ENDS[trouble.kind];
   }
@@ -180,6 +186,7 @@ export function placeOf({ at, request }: Pick<Row, 'at' | 'request'>): string {
 
 const COURSES: Readonly<Record<Course, readonly [string, string]>> = {
   waits: ['transient', 'none counts'],
+  pauses: ['of the node', 'none counts'],
   'tried again': ['transient', '6'],
   'given up': ['permanent', '1'],
   'goes on': ['none', '1'],
@@ -196,7 +203,10 @@ export function tableOf(all: readonly Row[]): string[][] {
   }
   return [...shared.values()].map(({ words, row }) => {
     const [kind, attempts] = COURSES[row.course];
-    const end = row.course === 'waits' ? 'as without it, once it has passed' : `\`${row.outcome}\``;
+    const end =
+      row.course === 'waits' || row.course === 'pauses'
+        ? 'as without it, once it has passed'
+        : `\`${row.outcome}\``;
     const code = row.code === null ? '' : `\`${row.code}\``;
     return [placeOf(row), words.join('; '), kind, attempts, end, code];
   });

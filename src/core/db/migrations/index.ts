@@ -1,7 +1,13 @@
 import { extractAndImage } from './0001-extract-and-image.js';
 import { transferAndSetting } from './0002-transfer-and-setting.js';
 import { delivered } from './0003-delivered.js';
+import { acknowledged } from './0004-acknowledged.js';
 import type { Migration } from './migration.js';
 
 /** All steps, in their order. */
-export const MIGRATIONS: readonly Migration[] = [extractAndImage, transferAndSetting, delivered];
+export const MIGRATIONS: readonly Migration[] = [
+  extractAndImage,
+  transferAndSetting,
+  delivered,
+  acknowledged,
+];

@@ -1,13 +1,12 @@
-import type { IdentifierNames, Logger } from '../core/log.js';
-import type { Metrics } from '../core/metrics.js';
-import type { OriginalsRecorder } from '../core/originals.js';
-import type { ArchiveName } from '../core/outcome.js';
-import type { StudyInstanceUid } from '../core/ids.js';
-import type { RateLimiter } from '../core/rate-limiter/index.js';
-import type { NodeClient, RetrieveSelection } from '../dimse/index.js';
-import type { KeyedLock } from './keyed-lock.js';
-
-export type RetrieveLevel = RetrieveSelection['level'];
+import type { IdentifierNames, Logger } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
+import type { OriginalsRecorder } from '../../core/originals.js';
+import type { ArchiveName } from '../../core/outcome.js';
+import type { StudyInstanceUid } from '../../core/ids.js';
+import type { RateLimiter } from '../../core/rate-limiter/index.js';
+import type { NodeClient } from '../../dimse/index.js';
+import type { KeyedLock } from '../keyed-lock.js';
+import type { Asking } from './asking.js';
 
 /** A clinical archive, with what was learned of it while the process runs. */
 export interface Archive {
@@ -15,14 +14,16 @@ export interface Archive {
   readonly client: NodeClient;
   /** How many images may leave it, and when. */
   readonly limiter: RateLimiter;
-  /** The level at which it does moves of single instances; widened when it refuses (docs/field-notes.md). */
-  moveLevel: RetrieveLevel;
+  /** How it is asked for single instances; another way when it refuses this one (docs/field-notes.md). */
+  asks: Asking;
 }
 
 export type Step = 'find' | 'compare' | 'retrieve' | 'deliver';
 
 /** Where a study is; `done` and `expected` count images. */
 export interface Progress {
+  /** Of this study in this message: two messages may be about one study. */
+  readonly id: number;
   readonly archive: ArchiveName;
   readonly studyInstanceUid: StudyInstanceUid;
   readonly step: Step;
@@ -34,6 +35,8 @@ export interface Progress {
 export interface JourneyParts {
   readonly archives: { readonly primary: Archive; readonly secondary: Archive | null };
   readonly raw: NodeClient;
+  /** How raw is asked for single instances by C-GET, as Archive.asks. */
+  readonly rawMemory: { asks: Asking };
   /** null: studies stay in raw. */
   readonly anon: NodeClient | null;
   readonly settings: JourneySettings;
@@ -50,7 +53,7 @@ export interface JourneyParts {
 export interface JourneyObserver {
   progress(progress: Progress): void;
   /** Nothing more is done for the study by this message, whatever came of it. */
-  ended(study: Pick<Progress, 'archive' | 'studyInstanceUid'>): void;
+  ended(study: Pick<Progress, 'id'>): void;
 }
 
 /** Times in milliseconds. */

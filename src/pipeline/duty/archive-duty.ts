@@ -5,17 +5,21 @@ import {
   type ArchiveAnswer,
   type Clock,
   type Turn,
-} from '../core/breaker.js';
-import { throwIfCancelled } from '../core/cancel.js';
-import { CancelledError, describeError } from '../core/errors.js';
-import { Gate } from '../core/gate.js';
-import { isOpen, nextChange, type AllowedHours } from '../core/hours.js';
-import type { RateLimiter } from '../core/rate-limiter/index.js';
-import { cEcho, type NodeClient } from '../dimse/index.js';
+} from '../../core/breaker.js';
+import { throwIfCancelled } from '../../core/cancel.js';
+import { CancelledError, describeError } from '../../core/errors.js';
+import { Gate } from '../../core/gate.js';
+import { isOpen, nextChange, type AllowedHours } from '../../core/hours.js';
+import type { RateLimiter } from '../../core/rate-limiter/index.js';
+import { cEcho, type NodeClient } from '../../dimse/index.js';
+import type { NodeTrouble } from '../../core/outcome.js';
+import type { StoreDuty } from './store-duty.js';
 
 export interface DutyOptions {
   readonly client: NodeClient;
   readonly limiter: RateLimiter;
+  /** Those that its studies go to: while one of them is away the archive is not asked. */
+  readonly stores?: readonly StoreDuty[];
   readonly hours: AllowedHours;
   readonly timeZone: string;
   /** Messages that are worked on at the same time when all is well. */
@@ -35,21 +39,21 @@ const LOOK_AGAIN_MS = 30_000;
 
 /**
  * When an archive is given work, and how much at once. Its gate is closed while the rate is 0 or shared and unknown,
- * outside the archive's hours, and while the archive is down; behind it, congestion bounds what is in flight.
+ * outside the archive's hours, while the archive is down or refuses us, and while a store is; behind it, congestion bounds what is in flight.
  */
 export class ArchiveDuty {
   readonly gate = new Gate();
   readonly #options: Required<DutyOptions>;
   readonly #congestion: CongestionControl;
   readonly #breaker: Breaker;
-  readonly #forgetLimiter: () => void;
+  readonly #forget: (() => void)[] = [];
   /** Of those who wait for their turn. */
   readonly #waits = new Set<AbortController>();
   #cancelTimer: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: DutyOptions) {
-    this.#options = { clock: systemClock, wallClock: () => Date.now(), ...options };
+    this.#options = { clock: systemClock, wallClock: () => Date.now(), stores: [], ...options };
     const { clock } = this.#options;
     this.#congestion = new CongestionControl({ max: options.maxInFlight, clock });
     this.#breaker = new Breaker({
@@ -62,8 +66,16 @@ export class ArchiveDuty {
       },
     });
     const followLimiter = (): void => this.#hold('rate', options.limiter.state().reason);
-    this.#forgetLimiter = options.limiter.onChange(followLimiter);
+    this.#forget.push(options.limiter.onChange(followLimiter));
     followLimiter();
+    for (const store of this.#options.stores) {
+      const follow = (): void => {
+        this.#hold(store.name, store.reason);
+        if (store.reason !== null) this.#turnAway();
+      };
+      this.#forget.push(store.onChange(follow));
+      follow();
+    }
     this.#followHours();
   }
 
@@ -99,10 +111,25 @@ export class ArchiveDuty {
     return { turn: null, code: 'OFF_DUTY', reason: reason ?? 'the archive was not to be asked' };
   }
 
+  /**
+   * Whether the trouble that ended the work is a node's, so that no message is to blame. A store that broke off and is there may well
+   * mean this message; so may an archive, whose breaker finds out.
+   */
+  async isToBlameFor({ node, kind }: NodeTrouble, reason: string): Promise<boolean> {
+    const store = this.#options.stores.find(({ name }) => name === node);
+    return store === undefined ? kind !== 'lost' : store.report(kind, reason);
+  }
+
   /** How the work that began with `turn` ended. */
   end(turn: Turn, answer: ArchiveAnswer, reason: string): void {
     turn.end(answer);
     this.#breaker.report(answer, reason);
+  }
+
+  /** Somebody says that what was wrong with the archive or a store is mended. */
+  lookAgain(): void {
+    this.#breaker.lookAgain();
+    for (const store of this.#options.stores) store.lookAgain();
   }
 
   /** Why it gets less than it could, for `status`; null when it does not. */
@@ -116,7 +143,7 @@ export class ArchiveDuty {
     this.#isClosed = true;
     this.#cancelTimer?.();
     this.#turnAway();
-    this.#forgetLimiter();
+    for (const forget of this.#forget) forget();
     this.#congestion.close();
     this.#breaker.close();
   }
@@ -126,7 +153,8 @@ export class ArchiveDuty {
     if (this.#isClosed) return 'the service is stopping';
     const outside = this.#outsideHours(this.#options.wallClock());
     if (outside !== null) this.#hold('hours', outside); // or the consumer would go on taking what is turned away
-    return outside ?? this.#breaker.state().reason;
+    const store = this.#options.stores.find(({ reason }) => reason !== null);
+    return outside ?? this.#breaker.state().reason ?? store?.reason ?? null;
   }
 
   #outsideHours(ms: number): string | null {

@@ -1,8 +1,8 @@
-import type { Logger, IdentifierNames } from '../core/log.js';
-import { assertNever } from '../core/errors.js';
-import type { Metrics } from '../core/metrics.js';
-import type { Outcome, OutcomeRecorder } from '../core/outcome.js';
-import type { Disposition } from '../core/delivery.js';
+import type { Logger, IdentifierNames } from '../../core/log.js';
+import { assertNever } from '../../core/errors.js';
+import type { Metrics } from '../../core/metrics.js';
+import type { Outcome, OutcomeRecorder } from '../../core/outcome.js';
+import type { Disposition } from '../../core/delivery.js';
 
 /** One log line per message, one per study. */
 export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecorder {
@@ -16,6 +16,7 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
             images: study.images,
             missing: study.missing.length,
             refused: study.refused.length,
+            ...(study.remarks.length === 0 ? {} : { remarks: study.remarks }),
             bytes: study.bytesDelivered,
             ms: study.durationMs,
           },
@@ -70,10 +71,9 @@ export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposi
     case 'incomplete':
       return { kind: 'retry', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
     case 'failed':
-      // An archive that is down or takes no association is no fault of the message's, and costs it no attempt. One that
-      // is asked and says that it has too much to do may mean this very question, which must not be asked for ever.
-      if (outcome.retry === 'later' && ['rejected', 'down'].includes(outcome.archiveAnswer))
-        return { kind: 'defer', code: outcome.code, reason: outcome.reason };
+      // Trouble with a node is no fault of the message's, and costs it no attempt. An archive that is asked and says that
+      // it has too much to do may mean this very question, which must not be asked for ever.
+      if (outcome.trouble !== null) return { kind: 'defer', code: outcome.code, reason: outcome.reason };
       return {
         kind: outcome.retry === 'later' ? 'retry' : 'park',
         outcome: outcome.kind,

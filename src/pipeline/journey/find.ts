@@ -1,11 +1,11 @@
-import type { StudyRequest } from '../core/message.js';
+import type { StudyRequest } from '../../core/message.js';
 import {
   findStudies,
   type Answers,
   type NodeClient,
   type StudyMatch,
   type StudyQuery,
-} from '../dimse/index.js';
+} from '../../dimse/index.js';
 
 /**
  * Step 1: the studies that a request means, on one node. By Study Instance UID; when that finds nothing, or

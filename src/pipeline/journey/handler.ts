@@ -1,11 +1,13 @@
-import type { Turn } from '../core/breaker.js';
-import type { Delivery, Disposition, Handler } from '../core/delivery.js';
-import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../core/message.js';
-import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../core/outcome.js';
-import type { ArchiveDuty } from './archive-duty.js';
+import { acknowledgedInMemory, type Acknowledgements } from '../../core/acknowledgements.js';
+import type { Turn } from '../../core/breaker.js';
+import type { Delivery, Disposition, Handler } from '../../core/delivery.js';
+import type { SopInstanceUid } from '../../core/ids.js';
+import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../../core/message.js';
+import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../../core/outcome.js';
+import type { ArchiveDuty } from '../duty/archive-duty.js';
 import type { JourneyParts } from './parts.js';
 import { processMessage } from './process-message.js';
-import { dispositionOf } from './record-outcome.js';
+import { dispositionOf } from './record.js';
 
 /**
  * What a consumer of an imaging queue does with each delivery: read, journey, record, and say what is to become
@@ -17,6 +19,7 @@ export function imagingHandler(
   queues: { readonly secondary: string },
   parts: JourneyParts,
   recorder: OutcomeRecorder,
+  acknowledgements: Acknowledgements = acknowledgedInMemory(),
 ): Handler {
   return async (delivery, signal) => {
     const startedAt = performance.now();
@@ -44,8 +47,15 @@ export function imagingHandler(
       await record({ ending: 'retry', outcome: null, code, reason });
       return { kind: 'defer', code, reason };
     }
-    const outcome = await onDuty(message, archive, { duty, turn: admission.turn }, parts, signal);
+    const known = await acknowledgements.of(message, signal);
+    const work = { duty, turn: admission.turn, acknowledged: known ?? new Set() };
+    const outcome = await onDuty(message, archive, work, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
+    const delivered = outcome.studies.flatMap((study) => study.delivered);
+    if (!willBeRetried(disposition, delivery)) {
+      if (known === null || known.size > 0) await acknowledgements.forget(message, signal);
+    } else if (delivered.length > work.acknowledged.size)
+      await acknowledgements.keep(message, delivered, signal);
     await record({
       ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
       outcome,
@@ -56,18 +66,27 @@ export function imagingHandler(
   };
 }
 
-/** The journey; the archive's duty learns how the archive took it. */
+interface OnDuty {
+  readonly duty: ArchiveDuty;
+  readonly turn: Turn;
+  readonly acknowledged: ReadonlySet<SopInstanceUid>;
+}
+
+/** The journey; the duty learns how the nodes took it. */
 async function onDuty(
   message: ImagingMessage,
   archive: ArchiveName,
-  { duty, turn }: { readonly duty: ArchiveDuty; readonly turn: Turn },
+  { duty, turn, acknowledged }: OnDuty,
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
-    const outcome = await processMessage(message, archive, parts, signal);
+    const outcome = await processMessage(message, archive, parts, signal, acknowledged);
     duty.end(turn, outcome.archiveAnswer, 'reason' in outcome ? outcome.reason : '');
-    return outcome;
+    if (outcome.kind !== 'failed' || outcome.trouble === null) return outcome;
+    return (await duty.isToBlameFor(outcome.trouble, outcome.reason))
+      ? outcome
+      : { ...outcome, trouble: null };
   } finally {
     turn.end(null); // nothing, when it has been ended above
   }
