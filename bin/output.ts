@@ -119,11 +119,11 @@ export async function write(text: string): Promise<void> {
 export const MAX_WIDTH = 100;
 /** What a last column of words needs to be read. */
 const MIN_LAST_WIDTH = 24;
-const GAP = '  ';
+const GAPS = ['  ', ' '] as const;
 
 /**
- * Rows under a heading, in columns as wide as their widest cell, in 100 columns altogether: a long last column goes on in
- * the lines below; where that is not enough each row is a few lines, a cell on each.
+ * Rows under a heading, in columns as wide as their widest cell, in 100 columns altogether, closer together where that
+ * helps: a long last column goes on in the lines below; where that is not enough each row is a few lines, a cell on each.
  */
 export function printTable(
   heading: readonly string[],
@@ -140,13 +140,16 @@ function tableLines(
   const widths = heading.map((name, column) =>
     Math.max(name.length, ...shown.map((row) => row[column]?.length ?? 0)),
   );
-  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0);
-  const last = MAX_WIDTH - before;
-  if (before + (widths.at(-1) ?? 0) > MAX_WIDTH && last < MIN_LAST_WIDTH) return expanded(heading, shown);
+  const before = (gap: string): number =>
+    widths.slice(0, -1).reduce((sum, width) => sum + width + gap.length, 0);
+  const fits = (gap: string): boolean => before(gap) + (widths.at(-1) ?? 0) <= MAX_WIDTH;
+  const gap = GAPS.find(fits) ?? GAPS[0];
+  const last = MAX_WIDTH - before(gap);
+  if (!fits(gap) && last < MIN_LAST_WIDTH) return expanded(heading, shown);
   return [heading, ...shown].flatMap((row) => {
     const [first = '', ...more] = wrapped(row.at(-1) ?? '', last);
     const cells = row.slice(0, -1).map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    return [[...cells, first].join(GAP).trimEnd(), ...more.map((text) => ' '.repeat(before) + text)];
+    return [[...cells, first].join(gap).trimEnd(), ...more.map((text) => ' '.repeat(before(gap)) + text)];
   });
 }
 
@@ -155,8 +158,8 @@ function expanded(heading: readonly string[], rows: readonly (readonly string[])
   return rows.flatMap((row, index) => [
     ...(index === 0 ? [] : ['']),
     ...row.flatMap((cell, column) =>
-      wrapped(cell, MAX_WIDTH - width - GAP.length).map(
-        (text, line) => `${(line === 0 ? (heading[column] ?? '') : '').padEnd(width)}${GAP}${text}`,
+      wrapped(cell, MAX_WIDTH - width - GAPS[0].length).map(
+        (text, line) => `${(line === 0 ? (heading[column] ?? '') : '').padEnd(width)}${GAPS[0]}${text}`,
       ),
     ),
   ]);

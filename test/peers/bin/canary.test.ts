@@ -143,7 +143,7 @@ describe('Identifiers and secrets, at LOG_LEVEL=debug', function () {
       expect(refused.code).to.equal(1);
       expect(refused.stderr).to.match(/line 2, column procedure_id/);
       const skipped = await runCli(['populate', path, '--dry-run', '--skip-bad-rows', '--json']);
-      expect(skipped.stderr).to.match(/left out: /);
+      expect(skipped.stderr).to.match(/^bad: cohort\.csv, line 2, /m);
       for (const broken of [
         `${HEADING}\n1,"${CANARY}\n`,
         `${HEADING.replace('mrn', CANARY)}\n${good.join(',')}\n`,
