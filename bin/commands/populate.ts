@@ -27,6 +27,7 @@ import { backingFor } from '../backing.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { commandLoggerFor } from '../logging.js';
+import { messageEncoder } from '../publish-messages.js';
 import { setRates, withKnownQueues } from './rate-command.js';
 
 export interface PopulateCommandOptions extends CohortOptions {
@@ -138,12 +139,13 @@ class Population {
   ): Promise<PopulateResult> {
     const bar = new CountBar('publishing', 'messages');
     const properties = { priority: this.#options.priority, contentType: 'application/json' };
+    const encode = messageEncoder(this.#config.messageFormat);
     try {
       return await populateCohort(this.#cohort, {
         database: db,
         queues: this.#queues,
         publish: async (queue, bodies) => {
-          const messages = bodies.map((body) => ({ body, properties }));
+          const messages = bodies.map((body) => ({ body: encode(body), properties }));
           await publisher.publishAll(queue, messages, { maxUnconfirmed: bodies.length });
         },
         retries: api === null ? null : this.#retries(connection, api, bar),

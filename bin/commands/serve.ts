@@ -55,7 +55,7 @@ import { dicomExporter } from '../export-study.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { backingFor, servedBacking, type Backing } from '../backing.js';
 import { journeyParts } from '../journey.js';
-import { messagePublisher } from '../publish-messages.js';
+import { messageEncoder, messagePublisher } from '../publish-messages.js';
 import { rateStore } from '../rate-store.js';
 import { stopSignal } from '../signals.js';
 import { version } from '../version.js';
@@ -222,7 +222,12 @@ async function startDaemon(
     port: config.api.port,
     token: config.api.token,
     services: {
-      publishMessages: messagePublisher(connection, publisher, config.queues.primary),
+      publishMessages: messagePublisher(
+        connection,
+        publisher,
+        config.queues.primary,
+        messageEncoder(config.messageFormat),
+      ),
       rates: lookingAgain(rates, duties),
       exportDicom: dicomExporter(
         config,

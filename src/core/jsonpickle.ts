@@ -53,7 +53,7 @@ export class PickledDates {
     };
   }
 
-  /** The offset of a `datetime.timezone` or of dateutil's `tzutc`, in microseconds; null = no time zone. */
+  /** The offset of a `datetime.timezone`, dateutil's `tzutc` or pytz' `UTC`, in microseconds; null = no time zone. */
   #offset(field: string, node: unknown): number | null {
     if (node === undefined || node === null) return null;
     const { type, args } = this.#reduced(field, node, 1);
@@ -66,6 +66,7 @@ export class PickledDates {
       own(args[0], 'py/type') === 'dateutil.tz.tz.tzutc'
     )
       return 0;
+    if (type === 'pytz._UTC' && args.length === 0) return 0;
     throw new InvalidValueError(field, 'a time zone other than a fixed offset');
   }
 

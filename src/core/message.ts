@@ -15,6 +15,7 @@ import {
   formatDate,
   isCalendarDate,
   parseIsoDate,
+  parseIsoDateTime,
   parseIsoTimestamp,
   timestampOf,
   type CalendarDate,
@@ -72,7 +73,7 @@ export const MAX_SERIES_PER_MESSAGE = 1000;
 export const MAX_PROJECT_NAME_LENGTH = 64;
 
 /** What the Python services call the class of a message. */
-const PYTHON_CLASS = 'core.patient_queue.message.Message';
+export const PYTHON_CLASS = 'core.patient_queue.message.Message';
 
 const WHOLE_MESSAGE = 'message';
 
@@ -258,16 +259,17 @@ export function projectName(value: unknown, field: string): string {
 }
 
 function studyDate(value: unknown, field: string, dates: PickledDates): string {
-  const date = isPickled(value) ? pickledDate(value, field, dates) : parseIsoDate(text(value, field));
+  const date = isPickled(value) ? dates.read(field, value).value : isoDate(text(value, field));
   if (date === undefined || !isCalendarDate(date))
     throw new InvalidValueError(field, 'not a date (YYYY-MM-DD)');
   return formatDate(date);
 }
 
-function pickledDate(value: unknown, field: string, dates: PickledDates): CalendarDate {
-  const read = dates.read(field, value);
-  if (read.type !== 'date') throw new InvalidValueError(field, 'a date-time where a date belongs');
-  return read.value;
+/** Of a date-time the date. */
+function isoDate(given: string): CalendarDate | undefined {
+  return (
+    parseIsoDate(given) ?? (parseIsoTimestamp(given) === undefined ? undefined : parseIsoDateTime(given))
+  );
 }
 
 function timestamp(value: unknown, field: string, dates: PickledDates): Timestamp {

@@ -76,19 +76,25 @@ export function parseIsoTimestamp(text: string): Timestamp | undefined {
 }
 
 function readIsoTimestamp(text: string): Timestamp | undefined {
+  const value = parseIsoDateTime(text);
+  return value === undefined ? undefined : timestampOf(value);
+}
+
+/** Reads an ISO 8601 date-time into its parts, which are checked but for the time of day and the offset's size. */
+export function parseIsoDateTime(text: string): CalendarDateTime | undefined {
   const groups = ISO_DATE_TIME.exec(text)?.groups;
   const date = parseIsoDate(groups?.['date'] ?? '');
   if (groups === undefined || date === undefined) return undefined;
   const offsetMicroseconds = parseOffset(groups['offset']);
   if (offsetMicroseconds === undefined) return undefined;
-  return timestampOf({
+  return {
     ...date,
     hour: Number(groups['hour']),
     minute: Number(groups['minute']),
     second: Number(groups['second'] ?? 0),
     microsecond: microsecondsOf(groups['fraction']),
     offsetMicroseconds,
-  });
+  };
 }
 
 /** The timestamp of a date and time; undefined when there is no such moment in the calendar. */

@@ -15,6 +15,7 @@ import {
   type BrokerConnection,
 } from '../queue/index.js';
 import { sound, type Check } from './check.js';
+import type { DaemonAnswer } from './http-check.js';
 
 const BROKER = 'broker';
 
@@ -33,15 +34,22 @@ export function brokerCheck(config: Config, connect: () => Promise<BrokerConnect
 }
 
 /** Are the queues as the daemon would declare them? Those that are not there yet are made by it; this makes none. */
-export function queuesCheck(config: Config, connect: () => Promise<BrokerConnection>): Check {
+export function queuesCheck(
+  config: Config,
+  connect: () => Promise<BrokerConnection>,
+  askDaemon: () => Promise<DaemonAnswer>,
+): Check {
   return {
     name: 'queues',
     after: [BROKER],
     run: async () => {
       const connection = await connect();
       const details: string[] = [];
+      let strangers = 0;
+      const ours = (await askDaemon()) === 'none' ? 0 : 1;
       for (const queue of queuesOf(config)) {
         const there = await examineQueue(connection, queue);
+        strangers = Math.max(strangers, (there?.consumers ?? 0) - ours);
         details.push(
           there === null ? `${queue} not there yet` : `${queue} as declared (${there.depth} waiting)`,
         );
@@ -51,10 +59,19 @@ export function queuesCheck(config: Config, connect: () => Promise<BrokerConnect
         if (there !== null && there.depth > 0)
           details.push(`${delayQueueName(queue, delayMs)} (${there.depth} waiting)`);
       }
+      if (strangers > 0) details.push(strangersText(strangers, config.messageFormat));
       return sound(details.join(', '));
     },
     mendOf: brokerMend(config),
   };
+}
+
+/** AMQP tells how many consumers a queue has, and not whose they are. */
+function strangersText(count: number, format: Config['messageFormat']): string {
+  const those = `${count} ${count === 1 ? 'consumer that is' : 'consumers that are'} not of a daemon at this HTTP address`;
+  if (format === 'jsonpickle') return those;
+  const { name } = variables.messageFormat;
+  return `${those}: if PIXL's own services are among them, set ${name}=jsonpickle, for they end at a message in plain JSON`;
 }
 
 /** A message to a queue that nobody has: the broker keeps nothing of it, and says whether it would have been let in. */

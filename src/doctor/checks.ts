@@ -128,7 +128,11 @@ function withinHours(check: Check, hours: Config['hours'], name: 'primary' | 'se
 
 function serverChecks(parts: DoctorParts): Check[] {
   const { config, connectBroker } = parts;
-  return [brokerCheck(config, connectBroker), queuesCheck(config, connectBroker), ...databaseChecks(parts)];
+  return [
+    brokerCheck(config, connectBroker),
+    queuesCheck(config, connectBroker, parts.askDaemon),
+    ...databaseChecks(parts),
+  ];
 }
 
 /** The queue is in the same database. */

@@ -113,9 +113,12 @@ export class QueueConsumer {
     if (this.#pausedFor !== null) return { state: 'paused', reason: this.#pausedFor, inFlight };
     if (this.#stuckFor !== null)
       return { state: 'waiting', reason: `messages cannot be settled: ${this.#stuckFor}`, inFlight };
-    if (this.#subscription?.isConsuming === true)
-      return { state: 'running', reason: parkedText(this.#retriesParked), inFlight };
     const broker = this.#options.connection.state();
+    if (this.#subscription?.isConsuming === true) {
+      // A broker with an alarm gives messages out and takes none.
+      const alarm = broker.state === 'connected' ? broker.reason : null;
+      return { state: 'running', reason: alarm ?? parkedText(this.#retriesParked), inFlight };
+    }
     const reason = broker.state === 'connected' ? this.#trouble : broker.reason;
     return { state: 'waiting', reason: reason ?? 'not subscribed yet', inFlight };
   }

@@ -54,6 +54,7 @@ describe('The configuration', () => {
       database: null,
       skipMigrations: false,
       api: { host: '127.0.0.1', port: 7007, token: null, requestsPerSecond: 100 },
+      messageFormat: 'json',
       rate: { perSecond: 5, unit: 'image', capacity: null, redisUrl: null },
       hours: { primary: 'always', secondary: 'always', timeZone: 'Europe/London' },
       timeouts: { queryMs: 10_000, transferMs: 240_000, shutdownGraceMs: 30_000 },

@@ -8,6 +8,7 @@ import {
   parseImagingMessage,
   parseImagingMessageFields,
 } from '../../src/core/message.js';
+import { encodePickledMessage } from '../../src/core/pickled-message.js';
 
 const NO_UID =
   'not a UID: holds a wild card, a backslash, a control character or one outside of ASCII, or is longer than 128 characters';
@@ -64,6 +65,29 @@ describe('An imaging message', () => {
         extract_generated_timestamp: message.extractGeneratedTimestamp.text,
       }).to.deep.equal(expected);
     });
+
+  it("is written as PIXL's services write it, and read back", () => {
+    for (const { wire, expected } of wireMessages) {
+      const message = parseImagingMessageFields(expected);
+      const written = encodePickledMessage(message).toString();
+      expect(parseImagingMessage(Buffer.from(written))).to.deep.equal(message);
+      if (wire.includes('py/object')) expect(JSON.parse(written)).to.deep.equal(JSON.parse(wire));
+    }
+  });
+
+  it('has a study date that may be a date-time, of which the date is taken', () => {
+    const datetime = (extra: readonly unknown[]): object => ({
+      'py/object': 'datetime.datetime',
+      __reduce__: [{ 'py/type': 'datetime.datetime' }, ['B+UHAQ4IOgAAAA==', ...extra]],
+    });
+    const utc = { 'py/reduce': [{ 'py/function': 'pytz._UTC' }, { 'py/tuple': [] }] };
+    for (const date of ['2021-07-01T14:08:58', '2021-07-01 00:00:00+01:00', datetime([]), datetime([utc])])
+      expect(parseImagingMessageFields({ ...sound, study_date: date }).studyDate).to.equal('2021-07-01');
+    const pickled = { ...sound, extract_generated_timestamp: datetime([utc]) };
+    expect(parseImagingMessageFields(pickled).extractGeneratedTimestamp.text).to.equal(
+      '2021-07-01T14:08:58+00:00',
+    );
+  });
 
   it('takes a timestamp without an offset for UTC and keeps its microseconds', () => {
     const { extractGeneratedTimestamp } = parseImagingMessageFields({
@@ -152,7 +176,7 @@ describe('An imaging message', () => {
       'series_uid: more than 1000 series',
     ],
     ['a list of series as an array', { series_uid: ['1.2'] }, 'series_uid: not a string'],
-    ['a date with a time', { study_date: '2021-07-01T00:00' }, 'study_date: not a date (YYYY-MM-DD)'],
+    ['a date with no time of day', { study_date: '2021-07-01T25:00' }, 'study_date: not a date (YYYY-MM-DD)'],
     ['29 February of a common year', { study_date: '2023-02-29' }, 'study_date: not a date (YYYY-MM-DD)'],
     ['a date alone as timestamp', { extract_generated_timestamp: '2023-01-01' }, 'not an ISO 8601 date-time'],
     ['the 25th hour', { extract_generated_timestamp: '2023-01-01T25:00:00' }, 'not an ISO 8601 date-time'],
@@ -260,6 +284,7 @@ describe('An imaging message', () => {
       fc.property(fields, (given) => {
         const message = parseImagingMessageFields(given);
         expect(parseImagingMessage(encodeImagingMessage(message))).to.deep.equal(message);
+        expect(parseImagingMessage(encodePickledMessage(message))).to.deep.equal(message);
       }),
     );
   });

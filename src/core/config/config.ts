@@ -75,6 +75,8 @@ export interface Config {
   readonly anon: NodeConfig | null;
   readonly rabbitmq: RabbitMqConfig;
   readonly queues: { readonly primary: string; readonly secondary: string; readonly failed: string };
+  /** How the messages are written that are published here. What is published again keeps its bytes. */
+  readonly messageFormat: 'json' | 'jsonpickle';
   /** null = none of PIXL_DB_HOST, _PORT, _NAME, _USER, _PASSWORD is set. */
   readonly database: DatabaseConfig | null;
   readonly skipMigrations: boolean;

@@ -39,6 +39,7 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     anon: nodeOf(reader, 'anon', needs.has('anon') || (needs.has('delivery') && delivers)),
     rabbitmq: rabbitMqOf(reader),
     queues: queuesOf(reader),
+    messageFormat: reader.defaulted(variables.messageFormat),
     database: databaseOf(reader, needs.has('database')),
     skipMigrations: reader.defaulted(variables.skipMigrations),
     api: apiOf(reader, needs.has('api')),

@@ -53,6 +53,12 @@ export const variables = {
       'Queue of the messages that came to no good end.',
     ),
   },
+  messageFormat: broker.defaulted(
+    'PIXL_MESSAGE_FORMAT',
+    kinds.oneOf('json', 'jsonpickle'),
+    'json',
+    "How `populate` and `POST /messages` write messages; jsonpickle is what PIXL's own services read, where they consume too.",
+  ),
   messagesInFlight: journey.defaulted(
     'PIXL_MAX_MESSAGES_IN_FLIGHT',
     kinds.wholeNumber(1, 1000),

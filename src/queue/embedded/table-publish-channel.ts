@@ -52,7 +52,8 @@ export class TablePublishChannel implements PublishChannel {
       this.#waiting.push({ queue, body, properties, expirationMs: expirationMs ?? null, settle });
     });
     this.#storing ??= this.#store();
-    const late = (): Error => this.#link.unavailable('basic.publish', `no confirm for ${this.#timeoutMs} ms`);
+    const late = (): Error =>
+      this.#link.unavailable('wait for the confirm', `none for ${this.#timeoutMs} ms`);
     try {
       await within(confirm, this.#timeoutMs, late);
     } finally {

@@ -110,7 +110,7 @@ export class RabbitmqPublishChannel implements PublishChannel {
         );
       }
     });
-    const late = (): Error => this.#unavailable('basic.publish', `no confirm for ${this.#timeoutMs} ms`);
+    const late = (): Error => this.#unavailable('wait for the confirm', `none for ${this.#timeoutMs} ms`);
     try {
       await within(confirm, this.#timeoutMs, late);
     } finally {

@@ -28,10 +28,31 @@ describe('the HTTP API before a broker', () => {
     await declareQueue(await broker.connection(), queue);
     const publisher = new Publisher({ connection });
     broker.atEnd(() => publisher.close());
-    const publishMessages = messagePublisher(connection, publisher, queue);
+    const publishMessages = messagePublisher(connection, publisher, queue, (body) => body);
     const services = fakeServices({ publishMessages }, [queue]);
     return { queue, api: await api.start({ services, token: options.token ?? null }) };
   }
+
+  it('answers 503 soon when the broker has an alarm, which the state of a consumer names', async () => {
+    const connection = await broker.connection();
+    const consumer = await broker.consumer({
+      connection,
+      queue: broker.queue(),
+      handler: () => Promise.resolve({ kind: 'done' }),
+    });
+    const { api } = await started({ connection });
+    await broker.rabbitmq.ctl('set_vm_memory_high_watermark', 'absolute', '1');
+    try {
+      const answer = await ask(`${api.url}/messages`, { body: many(3) });
+      expect([answer.status, errorOf(answer).code]).to.deep.equal([503, 'BROKER_UNAVAILABLE']);
+      expect(errorOf(answer).message).to.contain('the broker takes no messages');
+      expect(consumer.state()).to.deep.include({ state: 'running' });
+      expect(consumer.state().reason).to.contain('the broker takes no messages');
+    } finally {
+      await broker.rabbitmq.ctl('set_vm_memory_high_watermark', '0.4');
+    }
+    await eventually(() => expect(consumer.state().reason).to.equal(null));
+  });
 
   const many = (count: number): object[] =>
     Array.from({ length: count }, (_, i) => ({ ...soundMessage, procedure_occurrence_id: i }));
