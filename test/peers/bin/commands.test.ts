@@ -63,6 +63,31 @@ const RATES_SET: Shape = { listOf: { keys: { queue: orNull('string'), rate: RATE
 const TEXTS: Shape = { listOf: 'string' };
 const ANY_TEXTS: Shape = { anyNumberOf: 'string' };
 
+const PROJECT: Shape = {
+  keys: {
+    ok: 'boolean',
+    name: 'string',
+    modalities: TEXTS,
+    min_instances_per_series: 'number',
+    series_filters: ANY_TEXTS,
+    allowed_manufacturers: {
+      listOf: { keys: { regex: 'string', exclude_series_numbers: { anyNumberOf: 'number' } } },
+    },
+    destination: { keys: { dicom: 'string', parquet: 'string' } },
+    attributes: {
+      listOf: {
+        keys: {
+          tag: 'string',
+          name: 'string',
+          operation: 'string',
+          manufacturer: orNull('string'),
+          more_than_the_standard: 'boolean',
+        },
+      },
+    },
+  },
+};
+
 const HEADING =
   'procedure_id,mrn,accession_number,project_name,extract_generated_timestamp,study_date,study_uid,participant_id';
 
@@ -485,7 +510,37 @@ describe('Every command', function () {
         2: () => ({ args: ['check-env', '--sample-env-file', join(files.path, 'nowhere')] }),
       },
     },
+    deidentify: {
+      json: {
+        call: () => deidentify(deidentified.folder),
+        shape: {
+          keys: {
+            written: 'number',
+            excluded: { mapOf: 'number' },
+            unreadable: 'number',
+            residuals: { mapOf: 'number' },
+          },
+        },
+      },
+      ends: {
+        2: () => ({ args: ['deidentify', deidentified.folder, join(files.path, 'out')] }), // no key
+        3: () => deidentify(join(files.path, 'sample')),
+      },
+    },
+    'check-project': {
+      json: {
+        call: () => ({ args: ['check-project', fixture('pixl-projects/test-external-user.yaml')] }),
+        shape: PROJECT,
+      },
+      ends: { 2: () => ({ args: ['check-project', fixture('pixl-projects/template_config.yaml')] }) },
+    },
   };
+
+  function deidentify(input: string): Call {
+    const key = join(files.path, 'key');
+    writeFileSync(key, 'k'.repeat(32), { mode: 0o600 });
+    return { args: ['deidentify', input, join(files.path, 'deidentified'), '--key-file', key] };
+  }
 
   const inAnonAndProject = async (): Promise<void> => {
     await lab.anon.load(deidentified.files);
