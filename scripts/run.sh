@@ -18,9 +18,11 @@ above() { # the processes above the script up to npm, when npm started it: a kil
 }
 
 lead_run() { # the script's arguments: starts it again, in the same process, as the leader of a run; then does nothing
-  local folder
+  local folder name=pixl-run-XXXXXX
   if [ "${PIXL_TEST_LEADER:-}" = $$ ]; then return 0; fi
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/pixl-run-XXXXXX") && chmod 711 "$folder" || exit 1
+  # A run within a run has a short name: the path of a socket in it may have 107 characters (unix(7)).
+  if [ -n "${PIXL_TEST_RUN:-}" ]; then name=rXXXX; fi
+  folder=$(mktemp -d "${TMPDIR:-/tmp}/$name") && chmod 711 "$folder" || exit 1
   # shellcheck disable=SC2046 # words on purpose
   PIXL_TEST_RUN='' setsid bash scripts/watch.sh "$folder" $$ $(above) </dev/null >/dev/null 2>&1 &
   exec env PIXL_TEST_LEADER=$$ PIXL_TEST_RUN="$folder" TMPDIR="$folder" bash "$self" "$@"

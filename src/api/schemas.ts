@@ -74,6 +74,9 @@ export function queueSchema(queues: readonly string[]): object {
   return { type: 'string', enum: queues, description: 'The name of one queue; all of them without it.' };
 }
 
+/** ISO 8601, as far as it is read. */
+const TIMESTAMP = String.raw`^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d(:?\d\d)?)?)?$`;
+
 /** What goes into a query: no wild card, no list, no control character. */
 const VALUE = String.raw`[^*?\\\p{Cc}]{0,64}`;
 /** As archives have them: any ASCII but a wild card, a backslash and a control character; not blank. */
@@ -115,7 +118,11 @@ export const imagingMessageSchema = {
       pattern: String.raw`^( *|${UID}(\\${UID}){0,${MAX_SERIES_PER_MESSAGE - 1}})$`,
       description: 'Only these series; several joined by \\.',
     },
-    study_date: { type: 'string', format: 'date' },
+    study_date: {
+      type: 'string',
+      anyOf: [{ format: 'date' }, { pattern: TIMESTAMP }],
+      description: 'Of a date-time the date.',
+    },
     procedure_occurrence_id: {
       type: 'integer',
       minimum: Number.MIN_SAFE_INTEGER,
@@ -124,7 +131,7 @@ export const imagingMessageSchema = {
     project_name: projectNameSchema,
     extract_generated_timestamp: {
       type: 'string',
-      pattern: String.raw`^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d(:?\d\d)?)?)?$`,
+      pattern: TIMESTAMP,
       description: 'ISO 8601; without an offset it is UTC.',
     },
   },

@@ -16,7 +16,8 @@ let supervised = false;
 export function superviseRun(): void {
   if (supervised) return;
   supervised = true;
-  const folder = mkdtempSync(join(tmpdir(), 'pixl-run-'));
+  // Within a run a short name: the path of a socket in it may have 107 characters (unix(7)).
+  const folder = mkdtempSync(join(tmpdir(), process.env[MARK] === undefined ? 'pixl-run-' : 'r'));
   chmodSync(folder, 0o711); // PostgreSQL and proftpd, which give up root, get through it
   spawn('setsid', ['bash', join(projectRoot, 'scripts/watch.sh'), folder, String(process.pid)], {
     env: { ...process.env, [MARK]: '' },

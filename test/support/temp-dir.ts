@@ -23,7 +23,7 @@ const keep = process.env['PIXL_TEST_KEEP'] === '1';
 
 function rootDir(): string {
   if (root === undefined || !existsSync(root)) {
-    const made = mkdtempSync(join(tmpdir(), 'pixl-test-'));
+    const made = mkdtempSync(join(tmpdir(), 't'));
     root = made;
     process.on('exit', () => {
       if (keep) process.stderr.write(`test files kept in ${made}\n`);
