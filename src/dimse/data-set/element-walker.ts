@@ -7,8 +7,6 @@ import type { HeldBytes } from './held-bytes.js';
  * reference sequences, and in others private groups 0009 and 000B, run to megabytes.
  */
 export const MAX_HEAD_LENGTH = 8 * 1024 * 1024;
-/** What may be given up is given up when so much is held: the next header and value have to have room. */
-export const SPILL_LENGTH = MAX_HEAD_LENGTH - 65_536;
 
 /** The standard sets no limit; real data sets stay below ten (structured reports). */
 export const MAX_SEQUENCE_DEPTH = 64;
@@ -189,13 +187,13 @@ function* bytesAt(held: HeldBytes, at: number, length: number): Walk<Buffer> {
 }
 
 function pass(held: HeldBytes, position: number, passed: Passed): number {
-  const spills = passed === 'spilled' && position - held.released > SPILL_LENGTH;
-  if (passed === 'released' || spills) held.release(position);
+  if (passed === 'released') held.release(position);
+  if (passed === 'spilled') held.spill(position);
   return withinHead(held, position);
 }
 
 function withinHead(held: HeldBytes, position: number): number {
-  if (position - held.released > MAX_HEAD_LENGTH)
+  if (position - held.neededFrom > MAX_HEAD_LENGTH)
     throw new DataSetHeadError(`more than ${MAX_HEAD_LENGTH} bytes that have to be held`);
   return position;
 }

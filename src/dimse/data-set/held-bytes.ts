@@ -2,6 +2,9 @@
 const SMALL_PIECE = 2_048;
 const BLOCK_LENGTH = 16_384;
 
+/** What may be given up is given up when so much is held. */
+const SPILL_LENGTH = 8 * 1024 * 1024 - 65_536;
+
 const NO_BLOCK = Buffer.alloc(0);
 
 /** A change to held bytes: `removed` bytes at `at` give way to `inserted`. */
@@ -25,6 +28,8 @@ export class HeldBytes {
   #blockUsed = 0;
   #openFrom: number | null = null;
   #released = 0;
+  #spillable = 0;
+  #edits: Edit[] = [];
   readonly #passOn: ((bytes: Buffer) => void) | null;
 
   /** @param passOn is given what is released, in its order; without it that is dropped */
@@ -46,15 +51,17 @@ export class HeldBytes {
     return this.#released;
   }
 
-  /**
-   * Gives up the bytes before a position, those that have yet to come too. They can't be read again.
-   *
-   * @param edits are made in them; all of what they are about has come
-   */
-  release(before: number, edits: readonly Edit[] = []): void {
+  /** What is to be changed when the bytes are given on. Edits don't overlap; what one removes is released as a whole. */
+  edit(edit: Edit): void {
+    this.#edits.push(edit);
+  }
+
+  /** Gives up the bytes before a position, those that have yet to come too. They can't be read again. */
+  release(before: number): void {
     if (before <= this.#released) return;
     if (this.#passOn !== null)
-      for (const part of this.#edited(edits, Math.min(before, this.#length))) this.#passOn(part);
+      for (const part of this.#edited(Math.min(before, this.#length))) this.#passOn(part);
+    this.#edits = this.#edits.filter(({ at }) => at >= before);
     this.#released = before;
     let count = 0;
     while (count < this.#pieces.length && (this.#starts[count + 1] ?? this.#length) <= before) count += 1;
@@ -62,6 +69,17 @@ export class HeldBytes {
     this.#starts.splice(0, count);
     if (this.#pieces.length === 0) this.#openFrom = null;
     this.#cursor = 0;
+  }
+
+  /** The bytes before a position may be given up, and are when there is no room for more. */
+  spill(before: number): void {
+    this.#spillable = Math.max(this.#spillable, before);
+    this.#makeRoom();
+  }
+
+  /** What comes before this position need not be held. */
+  get neededFrom(): number {
+    return Math.max(this.#released, this.#spillable);
   }
 
   push(piece: Buffer): void {
@@ -74,6 +92,7 @@ export class HeldBytes {
       this.#add(piece);
     }
     this.#length += piece.length;
+    this.#makeRoom();
   }
 
   end(): void {
@@ -104,22 +123,28 @@ export class HeldBytes {
     return parts;
   }
 
-  /** All that is held, with the edits made, which don't overlap: views of the pieces with the inserted bytes between. */
-  withEdits(edits: readonly Edit[]): Buffer[] {
-    return this.#edited(edits, this.#length);
+  /** All that is held, with the edits made: views of the pieces with the inserted bytes between. */
+  rest(): Buffer[] {
+    return this.#edited(Infinity);
   }
 
-  #edited(edits: readonly Edit[], to: number): Buffer[] {
+  /** What is held before a position, with the edits that begin there. */
+  #edited(before: number): Buffer[] {
     const parts: Buffer[] = [];
     let from = this.#released;
     this.#cursor = 0;
-    for (const edit of [...edits].sort((one, other) => one.at - other.at)) {
+    const edits = this.#edits.filter(({ at }) => at < before);
+    for (const edit of edits.sort((one, other) => one.at - other.at)) {
       this.#addRange(parts, from, edit.at);
       if (edit.inserted.length > 0) parts.push(edit.inserted);
       from = edit.at + edit.removed;
     }
-    this.#addRange(parts, from, to);
+    this.#addRange(parts, from, Math.min(before, this.#length));
     return parts;
+  }
+
+  #makeRoom(): void {
+    if (this.#length - this.#released > SPILL_LENGTH) this.release(this.#spillable);
   }
 
   #add(piece: Buffer): void {

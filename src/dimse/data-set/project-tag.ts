@@ -1,17 +1,9 @@
 import { DataSetDeflateError, DataSetHeadError } from '../errors.js';
 import { encodeText } from './character-set.js';
 import { deflated, inflated } from './deflated.js';
-import {
-  endOfElement,
-  nextElement,
-  SPILL_LENGTH,
-  UNDEFINED_LENGTH,
-  valueOf,
-  type ElementHeader,
-  type Walk,
-} from './element-walker.js';
+import { endOfElement, nextElement, valueOf, type ElementHeader, type Walk } from './element-walker.js';
 import { encodeElement, encodingOf, isDeflated, type Encoding } from './encoding.js';
-import { HeldBytes, type Edit } from './held-bytes.js';
+import { HeldBytes } from './held-bytes.js';
 
 const PRIVATE_CREATOR = Buffer.from('UCLH PIXL', 'latin1');
 const GROUP = 0x000d0000;
@@ -79,10 +71,10 @@ class Head {
   #out: Buffer[] = [];
   #isDone = false;
   readonly #held = new HeldBytes((bytes) => this.#out.push(bytes));
-  readonly #walk: Walk<Edit[]>;
+  readonly #walk: Walk<void>;
 
   constructor(encoding: Encoding, projectName: string) {
-    this.#walk = projectEdits(this.#held, encoding, projectName);
+    this.#walk = editWalk(this.#held, encoding, projectName);
   }
 
   /** The place is found, and all that has come is given out. */
@@ -108,7 +100,7 @@ class Head {
     const step = this.#walk.next();
     if (step.done === true) {
       this.#isDone = true;
-      this.#out.push(...this.#held.withEdits(step.value));
+      this.#out.push(...this.#held.rest());
     }
     const parts = this.#out;
     this.#out = [];
@@ -123,9 +115,8 @@ interface Creator {
   readonly isOurs: boolean;
 }
 
-/** Reads as far as the place of the project's element and gives the changes to be made. */
-function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string): Walk<Edit[]> {
-  const edits: Edit[] = [];
+/** Reads as far as the place of the project's element, and has what is held changed. */
+function* editWalk(held: HeldBytes, encoding: Encoding, projectName: string): Walk<void> {
   const creators: Creator[] = [];
   let characterSet = '';
   let at = 0;
@@ -136,7 +127,7 @@ function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string)
       characterSet = (yield* valueOf(held, header, CHARACTER_SET_LENGTH)).toString('latin1');
     // Nothing is changed before the group, so that it need not wait for what comes in it.
     const end: number = yield* endOfElement(held, header, encoding, header.tag < GROUP ? 'spilled' : 'kept');
-    if (header.tag === GROUP) edits.push({ at, removed: end - at, inserted: NOTHING });
+    if (header.tag === GROUP) held.edit({ at, removed: end - at, inserted: NOTHING });
     else if (header.tag >= GROUP + FIRST_BLOCK)
       creators.push({ block: header.tag - GROUP, at, isOurs: yield* isOurs(held, header) });
     at = end;
@@ -146,26 +137,19 @@ function* projectEdits(held: HeldBytes, encoding: Encoding, projectName: string)
   const block = ours?.block ?? lowestFreeBlock(creators);
   if (ours === undefined) {
     const place = creators.find((creator) => creator.block > block)?.at ?? at;
-    edits.push({ at: place, removed: 0, inserted: creatorElement(block, encoding) });
+    held.edit({ at: place, removed: 0, inserted: creatorElement(block, encoding) });
   }
   // As far as the first element above ours.
   const tag = GROUP + block * 0x100 + 1;
   while (header !== null && header.tag <= tag) {
     const isReplaced = header.tag === tag;
-    if (!isReplaced && isLong(held, header)) held.release(at, edits.splice(0));
     const end: number = yield* endOfElement(held, header, encoding, isReplaced ? 'kept' : 'spilled');
-    if (isReplaced) edits.push({ at, removed: end - at, inserted: NOTHING });
+    if (isReplaced) held.edit({ at, removed: end - at, inserted: NOTHING });
     at = end;
     header = yield* nextElement(held, at, encoding);
   }
   const value = encodeText('project_name', projectName, characterSet);
-  edits.push({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
-  return edits;
-}
-
-/** Whether it may be that there is no room for it. */
-function isLong(held: HeldBytes, { valueAt, length }: ElementHeader): boolean {
-  return length === UNDEFINED_LENGTH || valueAt + length - held.released > SPILL_LENGTH;
+  held.edit({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
 }
 
 function* isOurs(held: HeldBytes, header: ElementHeader): Walk<boolean> {
