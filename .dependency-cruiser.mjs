@@ -16,9 +16,9 @@ const owned = (name, owners, path = `^node_modules/(@types/)?${name}/`) => ({
   to: { path },
 });
 
-const CORE_OF_DIMSE = 'src/core/(errors|ids|log)\\.ts$';
+const CORE_OF_DIMSE = 'src/core/(errors|ids|log|padding)\\.ts$';
 const LAYERS_OF_DIMSE = [
-  only('src/dimse/upper-layer/', ['src/dimse/(upper-layer/|errors\\.ts$)', 'src/core/errors\\.ts$']),
+  only('src/dimse/upper-layer/', ['src/dimse/(upper-layer/|errors\\.ts$)', 'src/core/(errors|padding)\\.ts$']),
   only('src/dimse/(message|data-set)/', [
     'src/dimse/((upper-layer|message|data-set)/|(errors|sop-classes)\\.ts$)',
     CORE_OF_DIMSE,
@@ -37,7 +37,7 @@ export default {
   forbidden: [
     only('src/core/', ['src/core/']),
     ...LAYERS_OF_DIMSE,
-    only('src/dimse/', ['src/dimse/', 'src/core/(addresses|errors|ids|log)\\.ts$']),
+    only('src/dimse/', ['src/dimse/', 'src/core/(addresses|errors|ids|log|padding)\\.ts$']),
     only('src/queue/', ['src/(queue|core)/']),
     only('src/pipeline/', ['src/(pipeline|core)/', 'src/dimse/index\\.ts$']),
     only('src/api/', ['src/(api|core)/', 'src/(pipeline|queue)/index\\.ts$']),

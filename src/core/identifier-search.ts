@@ -1,3 +1,5 @@
+import { withoutPadding } from './padding.js';
+
 /** What identifies a study to whoever has the archives. */
 export interface OriginalIdentifiers {
   readonly mrns: readonly string[];
@@ -59,7 +61,7 @@ export class IdentifierSearch {
   #instanceIn(text: string, kind: SearchedKind): FoundIdentifier | null {
     const uids = kind === 'uid' ? text.split('\\') : (text.match(/[\w.-]{5,128}/g) ?? []);
     for (const uid of uids) {
-      const whole = withoutPadding(kind === 'uid' ? uid : uid.replace(/\.+$/, ''));
+      const whole = withoutPadding(kind === 'uid' ? uid : withoutDots(uid));
       if ((kind === 'uid' || whole.includes('.')) && this.#hasInstance(whole)) return 'SOP Instance UID';
     }
     return null;
@@ -118,12 +120,15 @@ function isSame({ folded, bare }: Needle, word: string): boolean {
   return word === folded || (bare.length >= MIN_SUBSTRING && withoutZeros(word) === bare);
 }
 
-function withoutZeros(text: string): string {
-  return text.replace(/^0+(?=.)/, '');
+/** A UID that ends a sentence. */
+function withoutDots(text: string): string {
+  let end = text.length;
+  while (text.charAt(end - 1) === '.') end -= 1;
+  return text.slice(0, end);
 }
 
-function withoutPadding(text: string): string {
-  return text.replace(/^[\0\s]+|[\0\s]+$/g, '');
+function withoutZeros(text: string): string {
+  return text.replace(/^0+(?=.)/, '');
 }
 
 function wordsOf(text: string): string[] {

@@ -227,10 +227,8 @@ class Rewriter implements Visitor {
   }
 
   #mapped(bytes: Buffer): Buffer {
-    const mapped = bytes
-      .toString('latin1')
+    const mapped = decodeText(bytes, 'UI', '')
       .split('\\')
-      .map((one) => one.replace(/[\0 ]+$/, '').trimStart())
       .map((one) => (one === '' ? '' : this.#pseudonym.uid(one)));
     return padded(Buffer.from(mapped.join('\\'), 'latin1'), 'UI');
   }

@@ -1,3 +1,4 @@
+import { withoutPadding } from '../core/padding.js';
 import { dictionaryVr } from '../dimse/data-set/dictionary.js';
 import {
   checkedEnd,
@@ -233,8 +234,8 @@ class Walker {
     const [group, element] = [tag >>> 16, tag & 0xffff];
     if (group % 2 === 0) return { tag, depth, vr: vrOf(header), creator: null };
     if (element >= 0x10 && element <= 0xff && header.length !== UNDEFINED_LENGTH) {
-      const value = (yield* valueOf(this.#held, header, MAX_CREATOR_LENGTH)).toString('latin1');
-      level.creators.set(tag, value.replace(/[\0 ]+$/, '').trimStart());
+      const value = yield* valueOf(this.#held, header, MAX_CREATOR_LENGTH);
+      level.creators.set(tag, withoutPadding(value.toString('latin1')));
     }
     const block = element > 0xff ? ((group << 16) | (element >>> 8)) >>> 0 : tag;
     return { tag, depth, vr: vrOf(header), creator: level.creators.get(block) ?? null };

@@ -31,7 +31,7 @@ export function csvBeginning(
   const heading = named === undefined ? first : second;
   const given = delimiter ?? ',';
   const found = (by: string): number => {
-    const names = heading.split(by).map((cell) => cell.replace(/^[\uFEFF\s"]+|[\s"]+$/g, ''));
+    const names = heading.split(by).map((cell) => cell.replaceAll('"', '').trim());
     return columns.filter((column) => names.includes(column)).length;
   };
   const best = DELIMITERS.reduce((most, by) => (found(by) > found(most) ? by : most));

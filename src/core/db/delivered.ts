@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SopInstanceUid, StudyInstanceUid } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { OriginalsRecorder } from '../originals.js';
+import { withoutTrailingPadding } from '../padding.js';
 import type { Queries } from './database.js';
 import { untilDatabase, type HoldPolicy } from './hold.js';
 import { SCHEMA } from './migrations/migration.js';
@@ -14,10 +15,7 @@ const KEY_LENGTH = 8;
  * their padding (PS3.5 9.1).
  */
 export function uidKey(uid: string): string {
-  return createHash('sha256')
-    .update(uid.replace(/[\0 ]+$/, ''))
-    .digest()
-    .toString('latin1', 0, KEY_LENGTH);
+  return createHash('sha256').update(withoutTrailingPadding(uid)).digest().toString('latin1', 0, KEY_LENGTH);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { withoutPadding, withoutTrailingPadding } from '../upper-layer/padding.js';
+import { withoutPadding, withoutTrailingPadding } from '../../core/padding.js';
 import { characterSetsOf } from './character-set-names.js';
 import { decodeIso2022, latin1OrUtf8, singleByteSet } from './iso-2022.js';
 

@@ -1,4 +1,4 @@
-import { withoutTrailingPadding } from '../upper-layer/padding.js';
+import { withoutTrailingPadding } from '../../core/padding.js';
 
 /**
  * The command sets of PS3.7 9.3 and annex E, as a closed union. Encoded by code of our own: dcmjs-dimse takes

@@ -10,7 +10,7 @@ import {
 } from '../data-set/encoding.js';
 import { DataSetHeadError } from '../errors.js';
 import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from '../sop-classes.js';
-import { withoutPadding } from '../upper-layer/padding.js';
+import { withoutPadding } from '../../core/padding.js';
 
 /** PS3.5 annex A.1 and A.2: what Identifiers are offered and read in. */
 export const IDENTIFIER_TRANSFER_SYNTAXES: readonly string[] = [

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { canBePassedOn } from '../../core/ids.js';
 import { DataSetHeadError } from '../errors.js';
-import { withoutTrailingPadding } from '../upper-layer/padding.js';
+import { withoutTrailingPadding } from '../../core/padding.js';
 import { PieceBuffers } from './piece-buffers.js';
 
 /** What File Meta Information says of the data set behind it (PS3.10 7.1), and where that begins. */

@@ -1,4 +1,4 @@
-import { withoutTrailingPadding } from './padding.js';
+import { withoutTrailingPadding } from '../../core/padding.js';
 import {
   ItemType,
   PRESENTATION_CONTEXT_RESULTS,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { withoutPadding, withoutTrailingPadding } from '../../../src/dimse/upper-layer/padding.js';
+import { withoutPadding, withoutTrailingPadding } from '../../src/core/padding.js';
 
 describe('Padding', () => {
   it('is what a regular expression says, spaces and NULs at the ends, whatever the text', () => {
