@@ -18,7 +18,10 @@ const owned = (name, owners, path = `^node_modules/(@types/)?${name}/`) => ({
 
 const CORE_OF_DIMSE = 'src/core/(errors|ids|log|padding)\\.ts$';
 const LAYERS_OF_DIMSE = [
-  only('src/dimse/upper-layer/', ['src/dimse/(upper-layer/|errors\\.ts$)', 'src/core/(errors|padding)\\.ts$']),
+  only('src/dimse/upper-layer/', [
+    'src/dimse/(upper-layer/|errors\\.ts$)',
+    'src/core/(errors|padding)\\.ts$',
+  ]),
   only('src/dimse/(message|data-set)/', [
     'src/dimse/((upper-layer|message|data-set)/|(errors|sop-classes)\\.ts$)',
     CORE_OF_DIMSE,
