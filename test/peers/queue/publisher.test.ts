@@ -132,7 +132,7 @@ describe('a publisher to a RabbitMQ that goes away', () => {
     expect(unconfirmed).to.include({
       code: 'BROKER_UNAVAILABLE',
       retry: 'later',
-      operation: 'basic.publish',
+      operation: 'wait for the confirm',
     });
     await eventually(() => expect(connection.state().state).to.equal('connecting'));
     const away = await publisher.publish(queue, Buffer.from('x')).catch((error: unknown) => error);

@@ -35,10 +35,10 @@ describe('The image rate of a daemon, at the archive', () => {
     expect(await rates()).to.deep.equal([9, 9, 9]);
     await daemon.setRate(5, queues.secondary);
     await daemon.setRate(50, queues.primary);
-    expect(await rates()).to.deep.equal([9, 50, 5]);
+    expect(await rates()).to.deep.equal([50, 50, 5]);
     expect(await daemon.daemon.stop()).to.deep.include({ code: 0 });
     await daemon.daemon.start();
-    expect(await rates()).to.deep.equal([9, 50, 5]);
+    expect(await rates()).to.deep.equal([50, 50, 5]);
 
     await daemon.publish([wishFor(secondary)]); // the VNA has it not: goes on to the PACS
     await eventually(() => expect(lab.pacs.movedInstances()).to.be.greaterThan(0));
