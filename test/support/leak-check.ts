@@ -18,6 +18,8 @@ interface Open {
   readonly sockets: number;
   readonly timers: number;
   readonly children: number;
+  /** Of the children those that all tests share: whichever comes first starts them. */
+  readonly longLived: number;
   readonly processes: ReadonlySet<string>;
   readonly tempDirs: ReadonlySet<string>;
 }
@@ -39,6 +41,7 @@ function openNow(): Open {
   let sockets = 0;
   let timers = 0;
   let children = 0;
+  const managed = runningProcesses();
   for (const name of process.getActiveResourcesInfo()) {
     if (SOCKETS.has(name)) sockets += 1;
     else if (name === 'Timeout') timers += 1;
@@ -48,11 +51,8 @@ function openNow(): Open {
     sockets,
     timers,
     children,
-    processes: new Set(
-      runningProcesses()
-        .filter((one) => !one.longLived)
-        .map((one) => `${one.name} (${one.pid})`),
-    ),
+    longLived: managed.filter((one) => one.longLived).length,
+    processes: new Set(managed.filter((one) => !one.longLived).map((one) => `${one.name} (${one.pid})`)),
     tempDirs: new Set(openTempDirs()),
   };
 }
@@ -71,7 +71,7 @@ function leaksSince(before: Open): string[] {
   };
   count('socket', now.sockets - before.sockets - (allowed.sockets - allowedBefore.sockets));
   count('timer', now.timers - before.timers - (allowed.timers - allowedBefore.timers));
-  count('child process', now.children - before.children);
+  count('child process', now.children - before.children - (now.longLived - before.longLived));
   for (const name of added(before.processes, now.processes)) leaks.push(`process ${name}`);
   for (const path of added(before.tempDirs, now.tempDirs)) leaks.push(`temp dir ${path}`);
   for (const key of Object.keys(Object.prototype)) leaks.push(`Object.prototype.${key}`);
