@@ -26,7 +26,17 @@ describe('demo', function () {
     );
     expect(stdout).to.match(/^4 delivered, 1 missing$/m);
     expect(stdout).to.match(/ACC2 +delivered +secondary/);
-    expect(stdout).to.match(/ACC3 +delivered +primary +12 +4 +8 +12 /);
+    expect(stdout).to.match(/ACC3 +delivered +primary +12 of 12 /);
+    const report = await runCli(['report', '--embedded', '--json'], {
+      env: { PIXL_EMBEDDED_DIR: join(dir, 'site') },
+    });
+    const rows = report.json() as readonly { readonly accession_number: string; readonly images: object }[];
+    expect(rows.find((row) => row.accession_number === 'ACC3')?.images).to.deep.equal({
+      expected: 12,
+      already_in_raw: 4,
+      retrieved: 8,
+      delivered: 12,
+    });
     const pictures = readdirSync(join(dir, 'pictures'));
     expect(pictures).to.have.length(5);
     for (const picture of pictures)

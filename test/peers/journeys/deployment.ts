@@ -167,7 +167,9 @@ export async function deploy(
       return { primary: primary!, secondary: secondary!, failed: failed! };
     },
     forget: async () => {
-      for (const queue of Object.values(queues)) await backing.drain(queue);
+      const all = [...Object.values(queues), ...retryQueues(queues)];
+      const depths = await backing.depths(all);
+      for (const [index, queue] of all.entries()) if (depths[index] !== 0) await backing.drain(queue);
       taken = endings(daemon).length;
     },
     tap: (queue) => backing.tap(queue),

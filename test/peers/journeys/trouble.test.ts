@@ -6,6 +6,7 @@ import { eventually } from '../../support/eventually.js';
 import { refuseWhen, startOrthanc } from '../../support/orthanc.js';
 import { freePort, freePorts } from '../../support/ports.js';
 import { startStorescp } from '../../support/storescp.js';
+import { deployWatched } from '../politeness/politeness.js';
 import { wishFor } from './deployment.js';
 import { expectDelivered, expectRelayed, storedAs, useDaemon, useJourneys } from './journeys.js';
 import { PARTS, REAL } from './parts.js';
@@ -83,17 +84,21 @@ for (const parts of PARTS)
       await journeys.lab.vna.load(study.files);
       const stranger = await journeys.lab.startArchive({ aeTitle: 'STRANGER' });
       journeys.atEnd(() => stranger.close());
-      const own = await journeys.deploy({ raw: stranger });
+      const own = await deployWatched(journeys, { raw: stranger });
       await own.publish([wishFor(study)]);
-      await eventually(() => {
+      await eventually(async () => {
         const tried = own.daemon.lines().find(({ outcome }) => outcome === 'retry');
         expect(tried).to.include({ queue: own.queues.primary, attempt: 1 });
         expect(tried!['reason']).to.contain('0xA801');
-        const reasons = own.daemon.lines().map(({ reason }) => String(reason));
-        expect(reasons.some((reason) => /^the archive refuses us: .*0xA801/.test(reason))).to.equal(true);
+        const { state, reason } = await own.status('primary');
+        expect(state).to.equal('paused');
+        expect(reason).to.match(/^the archive refuses us: .*0xA801/);
       });
       expect(await own.depth(own.queues.failed)).to.equal(0);
       expect(journeys.lab.vna.requests('C-MOVE')).to.have.length(1);
+      // Nobody mends it: it would wait for ever.
+      await own.daemon.stop();
+      await own.forget();
     });
 
     // What is proven here is how two real stores behave, with nothing of ours in their place.
