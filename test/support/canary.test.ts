@@ -35,6 +35,7 @@ describe('the search for canaries', () => {
     const study =
       '{"study":"d2a84f4b8b65","sop":"1.2.840.10008.5.1.4.1.1.2","uid":"1.2.826.0.1.3680043.8.498.1"}';
     expect(findCanary(study)).to.equal(null);
+    expect(findCanary('nodejs_eventloop_lag_mean_seconds 0.10062000987654321\n')).to.equal(null);
   });
 
   it('fails a test whose command shows one', async () => {
