@@ -4,6 +4,7 @@
 # files among them are run alone (npm test -- dist/test/peers/exports/ftps.test.js).
 # npm run test:node -- MAJOR [arguments]: the tests alone, on another Node.js, for example 26.
 # test.sh --lts [arguments]: those against peers alone, as they were built, on the newest LTS of Node.js.
+# At the end what failed is said again, a line each that begins with "failed:".
 # The last line is always "N passed, N failed, N skipped", over all mocha runs; a build, lint or mocha run that breaks off
 # counts as one failed. Exit: 0 all passed, 1 something failed or no test ran, 2 packages are missing.
 set -uo pipefail
@@ -76,6 +77,7 @@ fi
 
 passed=0 failed=0 skipped=0
 finish() {
+  cat "$work"/*.failures 2>/dev/null | sed 's/^/failed: /'
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
   exit
@@ -85,6 +87,7 @@ step() { # what command...: says what failed and counts it
   shift
   interruptible "$@" && return 0
   say "$what failed"
+  echo "$what" >>"$work/steps.failures"
   failed=$((failed + 1))
   return 1
 }
@@ -149,7 +152,10 @@ measured() { # name command...: its output with the name before each line; its s
 lint() { # name: counted as a mocha run is, one failed or nothing
   local name=$1 failed=0
   measured "$name" npm run --silent lint
-  if [ "$(cat "$work/$name.status")" != 0 ]; then failed=1; fi
+  if [ "$(cat "$work/$name.status")" != 0 ]; then
+    failed=1
+    echo "$name" >"$work/$name.failures"
+  fi
   echo "{\"passed\":0,\"failed\":$failed,\"skipped\":0}" >"$work/$name.json"
 }
 
@@ -165,6 +171,7 @@ count() { # name: adds up what the run of that name counted
     say "$1: ${BASH_REMATCH[1]} passed, ${BASH_REMATCH[2]} failed; $(cat "$work/$1.took")"
   else
     say "the $1 run broke off (exit ${status:-unknown})"
+    echo "the $1 run broke off" >>"$work/steps.failures"
     failed=$((failed + 1))
   fi
 }

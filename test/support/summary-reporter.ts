@@ -5,12 +5,13 @@ import { projectRoot } from './fixtures.js';
 
 /** Files that take less are not named. */
 const WORTH_NAMING_S = 5;
+const LONGEST_LINE = 500;
 /** proc(5) counts in hundredths of a second. */
 const TICKS = 100;
 
 /**
  * Mocha's spec output, and the counts as one JSON line in the file that `PIXL_TEST_SUMMARY` names, for
- * scripts/test.sh to add up. A hook that fails is counted as a failure. At the end it says which files took the most
+ * scripts/test.sh to add up; what failed in a file beside it, a line each, which is shown again at the very end. A hook that fails is counted as a failure. At the end it says which files took the most
  * processor time: unlike the time that passed, that is about the same on a busy machine.
  */
 class SummaryReporter extends Mocha.reporters.Spec {
@@ -30,18 +31,28 @@ class SummaryReporter extends Mocha.reporters.Spec {
       if (suite.file !== undefined) file = relative(projectRoot, suite.file);
     });
     runner.on('pass', () => (counts.passed += 1));
-    runner.on('fail', () => (counts.failed += 1));
+    const failures: string[] = [];
+    runner.on('fail', (test, error: unknown) => {
+      counts.failed += 1;
+      failures.push(inOneLine(`${file}: ${test.fullTitle()}: ${String(error)}`));
+    });
     runner.on('pending', () => (counts.skipped += 1));
     runner.once('end', () => {
       attribute();
       const path = process.env['PIXL_TEST_SUMMARY'];
       if (path === undefined) return;
       appendFileSync(path, `${JSON.stringify(counts)}\n`);
+      appendFileSync(`${path}.failures`, failures.map((line) => `${line}\n`).join(''));
       for (const [name, seconds] of [...used].sort(([, a], [, b]) => b - a))
         if (seconds >= WORTH_NAMING_S)
           process.stdout.write(`  ${seconds.toFixed(0).padStart(4)} s of processor time: ${name}\n`);
     });
   }
+}
+
+/** A line that can still be read: of the error the beginning. */
+function inOneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, LONGEST_LINE);
 }
 
 /** Of this process, and of its children that have ended. */

@@ -9,7 +9,7 @@ import { withTempDir } from '../../support/temp-dir.js';
 const support = (name: string): string => join(projectRoot, 'dist/test/support', name);
 
 /** Runs mocha on a test file of a few lines, with the leak check and the summary reporter. */
-function mocha(tests: string): Promise<RunResult & { summary: string }> {
+function mocha(tests: string): Promise<RunResult & { summary: string; failures: string }> {
   return withTempDir(async (folder) => {
     const file = join(folder, 'some.test.mjs');
     const summary = join(folder, 'summary.json');
@@ -37,7 +37,11 @@ function mocha(tests: string): Promise<RunResult & { summary: string }> {
         env: { PIXL_TEST_SUMMARY: summary, PIXL_TEST_LEAK_MS: '100', TMPDIR: folder },
       },
     );
-    return { ...result, summary: readFileSync(summary, 'utf8') };
+    return {
+      ...result,
+      summary: readFileSync(summary, 'utf8'),
+      failures: readFileSync(`${summary}.failures`, 'utf8'),
+    };
   });
 }
 
@@ -61,7 +65,7 @@ describe('the leak check', () => {
   });
 
   it('names each test that leaves something open, runs the others, and fails', async () => {
-    const { code, stderr, summary } = await mocha(`
+    const { code, stderr, summary, failures } = await mocha(`
       let server, timer;
       it('leaves a process', () => processes.startProcess({ name: 'left', command: 'sleep', args: ['60'] }));
       it('leaves a folder', () => { temp_dir.tempDir('left') });
@@ -77,5 +81,6 @@ describe('the leak check', () => {
     expect(stderr).to.contain('LEAK: "pollutes" left open: Object.prototype.mrn\n');
     expect(stderr).not.to.contain('ends both');
     expect(JSON.parse(summary)).to.deep.equal({ passed: 6, failed: 1, skipped: 0 });
+    expect(failures, 'what is said again at the end').to.match(/^[^\n]+left open[^\n]+\n$/);
   });
 });
