@@ -13,6 +13,7 @@ export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export { inspected, type DataSetInspector } from './data-set/inspected.js';
 export type { TextKind, TextValue } from './data-set/values-in.js';
 export * from './errors.js';
+export { exclusionComment, exclusionRule } from './message/exclusion.js';
 export {
   describeStatus,
   isPending,

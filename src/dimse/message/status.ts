@@ -18,6 +18,8 @@ export const Status = {
   SubOperationsCompleteWithFailures: 0xb000,
   CannotUnderstand: 0xc000,
   UnableToProcess: 0xc001,
+  /** Ours: a node leaves an instance out for good. Means it only together with an Error Comment that says so (exclusion.ts). */
+  InstanceExcluded: 0xcde1,
   Cancel: 0xfe00,
   Pending: 0xff00,
   PendingWithWarning: 0xff01,
