@@ -3,7 +3,6 @@ import { lstat, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
 import {
-  allowListProfile,
   basicProfile,
   deidentify as deidentified,
   InstanceExcludedError,
@@ -13,7 +12,7 @@ import {
   type ProfileOption,
 } from '../../src/deidentify/index.js';
 import { DataSetDeflateError, DataSetHeadError, DicomFile, encodeFileMeta } from '../../src/dimse/index.js';
-import { loadProject } from '../../src/projects/index.js';
+import { loadProject, projectDeidentifier, type ProjectDeidentifier } from '../../src/projects/index.js';
 import { readSecret } from '../deidentify-key.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
@@ -24,6 +23,7 @@ export interface DeidentifyOptions {
   readonly keyFile: string;
   readonly project: string;
   readonly option: readonly string[];
+  readonly allowSopClass: readonly string[];
   readonly shiftDays: string;
   readonly projectFile?: string;
   readonly json?: true;
@@ -47,14 +47,14 @@ export async function deidentify(
 ): Promise<ExitCode> {
   const [from, to] = [resolve(input), resolve(output)];
   if (to === from || to.startsWith(from + sep)) throw new UsageError('OUT is IN, or a folder in it');
-  const profileFor = await profilesOf(options);
+  const rules = await rulesOf(options);
   const pseudonyms = new ProjectPseudonyms(
     readSecret(options.keyFile),
     options.project,
     days(options.shiftDays),
   );
   const deidentifier: Deidentifier = {
-    profileFor,
+    ...rules,
     pseudonymOf: (identity) => pseudonyms.of(identity),
   };
   const counts: Counts = { written: 0, excluded: new Map(), unreadable: 0, residuals: new Map() };
@@ -73,15 +73,18 @@ export async function deidentify(
 }
 
 /** The rules: of a project's file where one is given, else the Basic Profile's. */
-async function profilesOf(options: DeidentifyOptions): Promise<Deidentifier['profileFor']> {
-  if (options.projectFile === undefined) {
-    const profile = basicProfile({ options: options.option.map(profileOption) });
-    return () => profile;
+async function rulesOf(options: DeidentifyOptions): Promise<ProjectDeidentifier> {
+  const { option, allowSopClass, projectFile } = options;
+  if (projectFile === undefined) {
+    const profile = basicProfile({ options: option.map(profileOption) });
+    const rules = { allowedSopClasses: new Set(allowSopClass) };
+    return { profileFor: () => profile, rulesFor: () => rules };
   }
-  if (options.option.length > 0)
-    throw new UsageError("--option is the Basic Profile's, and --project-file has another");
-  const { allowList } = await loadProject(options.projectFile);
-  return ({ manufacturer }) => allowListProfile(allowList, manufacturer);
+  if (option.length > 0 || allowSopClass.length > 0)
+    throw new UsageError(
+      '--option and --allow-sop-class: with --project-file its section `deidentify` says that',
+    );
+  return projectDeidentifier(await loadProject(projectFile));
 }
 
 async function oneFile(path: string, to: string, deidentifier: Deidentifier, counts: Counts): Promise<void> {

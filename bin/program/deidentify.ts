@@ -15,9 +15,10 @@ export function addDeidentifyCommand(program: Command, done: (code: ExitCode) =>
     .option('--project <name>', 'whose pseudonyms; those of two projects can not be joined', 'default')
     .option(
       '--project-file <file>',
-      "a project's YAML file: its allow list of attributes instead of the profile",
+      "a project's YAML file: its rules and its list of attributes instead of the profile",
     )
     .option('--option <name...>', "options of the profile, such as 'retain-device-identity'", [])
+    .option('--allow-sop-class <uid...>', 'take objects of this class, though their kind is left out', [])
     .option(
       '--shift-days <days>',
       'dates move by 1 to so many days, each patient their own, where an option keeps them',

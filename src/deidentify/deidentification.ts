@@ -6,7 +6,9 @@ import { encodingOf, isDeflated, padded, type Encoding } from '../dimse/data-set
 import { HeldBytes } from '../dimse/data-set/held-bytes.js';
 import { DataSetHeadError } from '../dimse/errors.js';
 import { InstanceExcludedError } from './errors.js';
-import { identityIn, type Identity } from './identity.js';
+import { ruleAgainst, type InstanceRules } from './exclusion.js';
+import { headIn } from './head.js';
+import type { Identity } from './identity.js';
 import { marksOf, type Mark } from './marks.js';
 import type { ElementPlace, Profile } from './profile.js';
 import type { Pseudonym } from './pseudonyms.js';
@@ -20,6 +22,8 @@ export interface Deidentifier {
   profileFor(identity: Identity): Profile;
   /** Who stands for whom; asked once for each instance. */
   pseudonymOf(identity: Identity): Pseudonym | Promise<Pseudonym>;
+  /** What is left out beside what always is; without it nothing is taken that only a project can allow. */
+  rulesFor?(identity: Identity): InstanceRules;
 }
 
 /** An instance as it goes on. */
@@ -34,7 +38,8 @@ export interface DeidentifiedInstance {
 
 /**
  * De-identifies an instance as it goes by: reads who it is about, and gives the rest out piece by piece. Nothing of it
- * is given out before Series Instance UID was read, at most 8 MiB of it are held, and pixel data goes by byte for byte.
+ * is given out before it was judged by what it says as far as Burned In Annotation, at most 8 MiB of it are held, and pixel
+ * data goes by byte for byte.
  *
  * @param dataSet as DIMSE carries it: no preamble, no File Meta Information
  * @throws DataSetHeadError when it can't be read: what can't be read can't be told to identify nobody. From `dataSet` too.
@@ -50,16 +55,18 @@ export async function deidentify(
   const source = (deflates ? inflated(dataSet) : dataSet)[Symbol.asyncIterator]();
   const held = new HeldBytes();
   try {
-    const identity = await driven(identityIn(held, encoding), held, source);
-    if (identity.sopInstanceUid === '' || identity.studyInstanceUid === '')
+    const head = await driven(headIn(held, encoding), held, source);
+    if (head.sopInstanceUid === '' || head.studyInstanceUid === '')
       throw new DataSetHeadError('it has no SOP Instance UID or no Study Instance UID');
-    const pseudonym = await deidentifier.pseudonymOf(identity);
-    const rewriter = new Rewriter(deidentifier.profileFor(identity), identity, pseudonym);
+    const rule = ruleAgainst(head, deidentifier.rulesFor?.(head) ?? {});
+    if (rule !== null) throw new InstanceExcludedError(rule);
+    const pseudonym = await deidentifier.pseudonymOf(head);
+    const rewriter = new Rewriter(deidentifier.profileFor(head), head, pseudonym);
     const rewritten = rewrittenPieces(rewriter, held, source, encoding);
     const uid = (original: string): string => rewriter.uid(original);
     return {
-      sopInstanceUid: uid(identity.sopInstanceUid),
-      studyInstanceUid: uid(identity.studyInstanceUid),
+      sopInstanceUid: uid(head.sopInstanceUid),
+      studyInstanceUid: uid(head.studyInstanceUid),
       dataSet: deflates ? deflated(rewritten) : rewritten,
       residuals: rewriter.residuals,
     };
@@ -139,8 +146,6 @@ class Pieces {
 
 const SPECIFIC_CHARACTER_SET = 0x00080005;
 const PATIENT_ID = 0x00100020;
-const BURNED_IN_ANNOTATION = 0x00280301;
-const IMAGE_TYPE = 0x00080008;
 /** Bulk data: larger values of these are never looked into. */
 const BULK: ReadonlySet<string | undefined> = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'ox', 'lt']);
 const PIXEL_GROUP = 0x7fe0;
@@ -185,7 +190,6 @@ class Rewriter implements Visitor {
 
   value(place: ElementPlace, bytes: Buffer, characterSet: string): Buffer | null {
     const { tag, vr = 'UN' } = place;
-    this.#refuse(place, bytes);
     const action = this.#profile.actionOf(place);
     switch (action.kind) {
       case 'remove':
@@ -215,15 +219,6 @@ class Rewriter implements Visitor {
 
   #isMarked(tag: number): boolean {
     return tag === 0x00120062 || tag === 0x00120063 || tag === 0x00120064 || tag === 0x00280303;
-  }
-
-  /** What says of itself that it shows more than the patient's body is not passed on. */
-  #refuse({ tag, depth }: ElementPlace, bytes: Buffer): void {
-    if (depth > 0) return;
-    const text = (): string => bytes.toString('latin1').toUpperCase();
-    if (tag === BURNED_IN_ANNOTATION && text().trim().startsWith('YES'))
-      throw new InstanceExcludedError('burned-in annotation');
-    if (tag === IMAGE_TYPE && /SCREEN[ _]?SAVE/.test(text())) throw new InstanceExcludedError('screen save');
   }
 
   #mapped(bytes: Buffer): Buffer {
@@ -274,7 +269,7 @@ class Rewriter implements Visitor {
 
   #found(tag: number, what: 'replaced' | 'refused'): void {
     this.residuals.set(tag, (this.residuals.get(tag) ?? 0) + 1);
-    if (what === 'refused') throw new InstanceExcludedError(`residual identifier in ${tagText(tag)}`);
+    if (what === 'refused') throw new InstanceExcludedError('residual-identifier', tagText(tag));
   }
 }
 

@@ -7,11 +7,12 @@ import { PixlError } from '../core/errors.js';
 export class InstanceExcludedError extends PixlError {
   readonly code = 'INSTANCE_EXCLUDED';
   readonly retry = 'never';
-  /** The rule's name, fit for an Error Comment (0000,0902): 64 characters at most. */
+  /** The rule's name, in small letters with hyphens: 50 characters at most, fit for an Error Comment (0000,0902). */
   readonly rule: string;
 
-  constructor(rule: string) {
-    super(`the instance is left out: ${rule}`);
+  /** @param where the element that is to blame, where one is: `(0008,1030)` */
+  constructor(rule: string, where?: string) {
+    super(`the instance is left out: ${rule}${where === undefined ? '' : ` in ${where}`}`);
     this.rule = rule;
   }
 }

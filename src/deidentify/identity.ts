@@ -1,9 +1,6 @@
 import { decodeText } from '../dimse/data-set/decode-text.js';
-import type { Walk } from '../dimse/data-set/element-walker.js';
-import type { Encoding } from '../dimse/data-set/encoding.js';
-import type { HeldBytes } from '../dimse/data-set/held-bytes.js';
 import type { ElementPlace } from './profile.js';
-import { walkDataSet, type Course, type Visitor } from './walk.js';
+import type { Course, Visitor } from './walk.js';
 
 /** Who and what an instance says that it is about. Empty texts where it says nothing. */
 export interface Identity {
@@ -39,28 +36,13 @@ const FIELDS: ReadonlyMap<number, keyof Identity> = new Map<number, keyof Identi
 /** Names of the patient and of those who stand for them: current, other, at birth, of the mother, responsible person. */
 const NAMES: ReadonlySet<number> = new Set([0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297]);
 /** Accession numbers, patient IDs, other IDs, and the numbers of insurance and military service. */
-const NUMBERS: ReadonlySet<number> = new Set([
-  0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00102154, 0x00380010,
-]);
+const NUMBERS: ReadonlySet<number> = new Set([0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00102154]);
 const BIRTH_DATE = 0x00100030;
 
 const ALL: ReadonlySet<number> = new Set([...FIELDS.keys(), ...NAMES, ...NUMBERS, BIRTH_DATE]);
 
-/**
- * Reads who an instance is about, as far as Series Instance UID; all that was read stays held.
- *
- * @throws DataSetHeadError (while walking) when that can't be read or held
- */
-export function* identityIn(held: HeldBytes, encoding: Encoding): Walk<Identity> {
-  const collector = new Collector();
-  yield* walkDataSet(held, encoding, collector, () => undefined, {
-    until: SERIES_INSTANCE_UID,
-    release: false,
-  });
-  return collector.identity();
-}
-
-class Collector implements Visitor {
+/** Collects who an instance is about, from groups 0008, 0010 and 0020; what it visits goes nowhere. */
+export class IdentityCollector implements Visitor {
   readonly #fields = new Map<keyof Identity, string>();
   readonly #names: string[] = [];
   readonly #numbers: string[] = [];

@@ -1,5 +1,7 @@
 export { deidentify, type DeidentifiedInstance, type Deidentifier } from './deidentification.js';
 export { InstanceExcludedError } from './errors.js';
+export type { InstanceRules } from './exclusion.js';
+export type { FrameFacts, InstanceHead, Rectangle } from './head.js';
 export type { Identity } from './identity.js';
 export { allowListProfile, type AllowList } from './pixl/allow-list.js';
 export type { ManufacturerOverride, Operation, TagOperation } from './pixl/tag-operations.js';

@@ -37,7 +37,7 @@ export interface Visitor {
   /** @param isSequence it is made of items */
   course(place: ElementPlace, isSequence: boolean): Course;
   /** What its value becomes, of even length; the same buffer when it stays, null when it goes after all. */
-  value(place: ElementPlace, bytes: Buffer, characterSet: string): Buffer | null;
+  value(place: ElementPlace, bytes: Buffer, characterSet: string, encoding: Encoding): Buffer | null;
   /** Elements to be written before that tag, of the data set itself alone; at its end the tag is Infinity. */
   insertedBefore?(tag: number, encoding: Encoding): readonly Buffer[];
 }
@@ -131,7 +131,7 @@ class Walker {
     const { encoding } = level;
     const bytes = yield* valueOf(this.#held, header, header.length);
     if (header.tag === SPECIFIC_CHARACTER_SET) level.characterSet = bytes.toString('latin1');
-    const value = this.#visitor.value(place, bytes, level.characterSet);
+    const value = this.#visitor.value(place, bytes, level.characterSet, encoding);
     if (value === null) return;
     if (value === bytes) this.#sink(this.#held.view(at, header.valueAt - at));
     else this.#sink(encodeHeader(header.tag, vrText(header), value.length, encoding));

@@ -1,4 +1,5 @@
 export { faultText, ProjectFileError, type FileFault } from './errors.js';
+export type { DeidentifySection } from './deidentify-section.js';
 export {
   loadProject,
   type AllowedManufacturer,
@@ -6,3 +7,5 @@ export {
   type ParquetDestination,
   type Project,
 } from './project.js';
+export { projectDeidentifier, type ProjectDeidentifier } from './project-deidentifier.js';
+export { judgeSeries, type SeriesFacts, type SeriesRules, type SeriesVerdict } from './series-rules.js';

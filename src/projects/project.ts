@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { AllowList } from '../deidentify/index.js';
+import { deidentifySection, type DeidentifySection } from './deidentify-section.js';
 import { ProjectFileError, type FileFault } from './errors.js';
 import { expression, manufacturerOverrides, tagOperations } from './tag-operations.js';
 import { YamlFile, type YamlValue } from './yaml-reader.js';
@@ -23,7 +24,9 @@ export interface Project {
   readonly seriesFilters: readonly string[];
   /** None: images of no manufacturer are taken. */
   readonly allowedManufacturers: readonly AllowedManufacturer[];
+  /** Empty with another profile than PIXL's. */
   readonly allowList: AllowList;
+  readonly deidentify: DeidentifySection;
   readonly deidRecipes: readonly string[];
   readonly destination: { readonly dicom: DicomDestination; readonly parquet: ParquetDestination };
 }
@@ -46,6 +49,7 @@ const KEYS = [
   'series_filters',
   'destination',
   'xnat_destination_options',
+  'deidentify',
 ];
 
 /** Where PIXL keeps the files that a project's file names, beside that file. */
@@ -99,7 +103,8 @@ class Loader {
     const dicom = destination('dicom').oneOf(DICOM_DESTINATIONS);
     const parquet = destination('parquet').oneOf(PARQUET_DESTINATIONS);
     const minimum = of('min_instances_per_series');
-    const allowList = await this.#allowList(of('tag_operation_files'));
+    const deidentify = deidentifySection(of('deidentify'));
+    const allowList = await this.#allowList(of('tag_operation_files'), deidentify);
     const recipes = of('image_operation_files').mapping(['deid_recipes'])('deid_recipes');
     // All of it is read, so that all that is wrong is said, before anything is given up.
     const rest = {
@@ -109,15 +114,16 @@ class Loader {
       seriesFilters: textsOf(of('series_filters')).map((text) => text.toLowerCase()),
       allowedManufacturers: of('allowed_manufacturers').list().flatMap(manufacturerOf),
       allowList,
+      deidentify,
       deidRecipes: this.#paths(recipes, FOLDERS.recipes),
     };
     if (name === null || dicom === null || parquet === null) return null;
     return { name, ...rest, destination: { dicom, parquet } };
   }
 
-  async #allowList(files: YamlValue): Promise<AllowList> {
+  async #allowList(files: YamlValue, { profile }: DeidentifySection): Promise<AllowList> {
     const of = files.mapping(['base', 'manufacturer_overrides']);
-    if (of('base').isAbsent) of('base').fault('is missing');
+    if (profile === 'pixl' && of('base').isAbsent) of('base').fault('is missing');
     const base = await this.#each(of('base'), FOLDERS.base, tagOperations);
     const overrides = await this.#each(
       of('manufacturer_overrides'),

@@ -61,10 +61,10 @@ describe('pixl-imaging deidentify', () => {
     expect(code).to.equal(4);
     expect(JSON.parse(stdout)).to.deep.include({
       written: 1,
-      excluded: { 'burned-in annotation': 1 },
+      excluded: { 'burned-in-annotation': 1 },
       unreadable: 1,
     });
-    expect(stderr).to.include('burned.dcm: burned-in annotation');
+    expect(stderr).to.include('burned.dcm: burned-in-annotation');
     const left = readdirSync(join(folder.path, 'out'), { recursive: true, encoding: 'utf8' });
     expect(left.filter((name) => name.endsWith('.dcm'))).to.have.length(1);
     expect(left.filter((name) => name.startsWith('.'))).to.deep.equal([]);

@@ -3,14 +3,7 @@ import type { Profile } from '../../src/deidentify/profile.js';
 import { ProjectPseudonyms } from '../../src/deidentify/pseudonyms.js';
 import { elementsIn } from '../../src/dimse/data-set/elements-in.js';
 import { encodingOf } from '../../src/dimse/data-set/encoding.js';
-import {
-  chunksOf,
-  element,
-  encode,
-  streamOf,
-  type Element,
-  type Syntax,
-} from '../dimse/data-set/elements.js';
+import { chunksOf, element, streamOf, type Element } from '../dimse/data-set/elements.js';
 
 /** Made values of a patient who never was; none of them may come out. */
 export const PATIENT = {
@@ -111,6 +104,19 @@ function firstItem(sequence: Buffer, explicit: boolean): Buffer {
   return sequence.subarray(from, sequence.length - 16);
 }
 
-export function encoded(elements: readonly Element[], syntax: Syntax): Buffer {
-  return encode(elements, syntax);
+/** A sequence with these items, of defined lengths. */
+export function sequence(tag: number, items: readonly (readonly Element[])[]): Element {
+  return { kind: 'items', tag, vr: 'SQ', items, undefinedLength: false, undefinedItems: false };
+}
+
+/** A number in four bytes, in the byte order of little endian syntaxes. */
+export function uint32(tag: number, value: number): Element {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return element(tag, 'UL', bytes);
+}
+
+/** An item of Sequence of Ultrasound Regions (0018,6011): the corners are in the region. */
+export function ultrasoundRegion(left: number, top: number, right: number, bottom: number): Element[] {
+  return [left, top, right, bottom].map((value, index) => uint32(0x00186018 + 2 * index, value));
 }

@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { InstanceExcludedError } from '../../src/deidentify/errors.js';
 import { deidentify } from '../../src/deidentify/deidentification.js';
 import { basicProfile } from '../../src/deidentify/ps3.15/basic-profile.js';
 import { elementsIn } from '../../src/dimse/data-set/elements-in.js';
@@ -212,27 +211,6 @@ describe('The rewriting walker', () => {
     holdsNoCanary(out);
     expect(found(out, EXPLICIT.uid, 0x00189346, 0)).not.to.equal(undefined);
   });
-
-  const refused: readonly (readonly [what: string, extra: Element[], rule: string])[] = [
-    [
-      'that says of itself that it has burned-in text',
-      [element(0x00280301, 'CS', 'YES')],
-      'burned-in annotation',
-    ],
-    ['of a screen', [element(0x00080008, 'CS', 'DERIVED\\SECONDARY\\SCREEN SAVE')], 'screen save'],
-    [
-      "with the patient's number in a code",
-      [element(0x00180015, 'CS', PATIENT.mrn)],
-      'residual identifier in (0018,0015)',
-    ],
-  ];
-  for (const [what, extra, rule] of refused)
-    it(`leaves an instance out ${what}`, async () => {
-      const failure = await failureOf(deidentified(encode(made(extra), EXPLICIT), EXPLICIT.uid, profile));
-      expect(failure).to.be.instanceOf(InstanceExcludedError);
-      expect((failure as InstanceExcludedError).rule).to.equal(rule);
-      expect((failure as InstanceExcludedError).message).not.to.include(PATIENT.mrn);
-    });
 
   it('refuses elements in disorder, behind which something could hide', async () => {
     const elements = made();

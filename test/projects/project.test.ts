@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadProject, ProjectFileError } from '../../src/projects/index.js';
+import { loadProject, projectDeidentifier, ProjectFileError } from '../../src/projects/index.js';
 import { projectRoot } from '../support/fixtures.js';
 import { tempDir, type TempDir } from '../support/temp-dir.js';
 
@@ -87,6 +87,15 @@ const WRONG: readonly Wrong[] = [
   { what: 'a key twice', change: ['min_instances', 'min_instances_per_series: 1\nmin_instances'], says: `${project}:13:` },
   { what: 'a tab where YAML has none', change: ['    name:', '\tname:'], says: `${project}:` },
   { what: 'a bracket that is not closed', change: ['["CT"]', '["CT"'], says: `${project}:` },
+  { what: 'a profile that nobody knows', change: ['destination:', 'deidentify: {profile: "all"}\ndestination:'], says: `${project}:15: deidentify.profile: expected one of pixl, ps3.15` },
+  { what: 'an option that nobody knows', change: ['destination:', 'deidentify: {profile: ps3.15, options: [retain-all]}\ndestination:'], says: 'deidentify.options[0]: expected one of' },
+  { what: 'options without their profile', change: ['destination:', 'deidentify: {options: [clean-graphics]}\ndestination:'], says: 'deidentify.options: go with `profile: ps3.15` alone' },
+  { what: 'dates full and modified', change: ['destination:', 'deidentify: {profile: ps3.15, options: [retain-longitudinal-full-dates, retain-longitudinal-modified-dates]}\ndestination:'], says: 'deidentify.options: retain-longitudinal-full-dates excludes' },
+  { what: 'safe private elements without a list', change: ['destination:', 'deidentify: {profile: ps3.15, options: [retain-safe-private]}\ndestination:'], says: 'deidentify.options: retain-safe-private needs a list' },
+  { what: 'a list of safe private elements without the option', change: ['destination:', 'deidentify: {safe_private: [{group: 0x19, creator: ACME, element: 1}]}\ndestination:'], says: 'deidentify.safe_private: goes with the option' },
+  { what: 'a safe private element of an even group', change: ['destination:', 'deidentify: {safe_private: [{group: 0x18, creator: ACME, element: 1}]}\ndestination:'], says: 'deidentify.safe_private[0].group: is no group of private elements' },
+  { what: 'a SOP class that is no UID', change: ['destination:', 'deidentify: {allow_sop_classes: [SR]}\ndestination:'], says: 'deidentify.allow_sop_classes[0]: is no UID' },
+  { what: 'an unknown key under deidentify', change: ['destination:', 'deidentify: {allow: []}\ndestination:'], says: 'deidentify.allow: unknown' },
   { what: 'an operation that nobody knows', file: 'base.yaml', change: ['"keep"', '"kepe"'], says: `${base}:4: [0].op: expected one of keep, delete, replace` },
   { what: 'an operation that is missing', file: 'base.yaml', change: ['  op: "keep"\n', ''], says: `${base}:1: [0].op: is missing` },
   { what: 'a group that is a text', file: 'base.yaml', change: ['0x0008', '"0008"'], says: `${base}:2: [0].group: is no whole number` },
@@ -125,12 +134,33 @@ describe("A project's file", () => {
       modalities: ['CT'],
       minInstancesPerSeries: 3,
       seriesFilters: ['scout'],
+      deidentify: { profile: 'pixl', options: [], safePrivate: [], allowSopClasses: new Set() },
       deidRecipes: [],
       destination: { dicom: 'ftps', parquet: 'none' },
     });
     expect(allowedManufacturers).to.deep.equal([{ regex: /^acme/i, excludeSeriesNumbers: [8000] }]);
     expect(allowList.base).to.deep.equal([{ tag: 0x00080060, creator: null, operation: { op: 'keep' } }]);
     expect(allowList.overrides[0]!.tags[0]!.tag).to.equal(0x0019100c);
+  });
+
+  it('with the profile of PS3.15 needs no list of attributes', async () => {
+    const section = `deidentify:
+  profile: ps3.15
+  options: [clean-descriptors, retain-safe-private]
+  safe_private:
+    - { group: 0x0019, creator: "ACME MR", element: 0x0c }
+  allow_sop_classes: ["1.2.840.10008.5.1.4.1.1.88.67"]
+destination:`;
+    const file = GOOD.replace(/tag_operation_files:[^]*(?=allowed_)/, '').replace('destination:', section);
+    writeFileSync(join(folder.path, 'one.yaml'), file);
+    const loaded = await load();
+    expect(loaded.deidentify).to.deep.equal({
+      profile: 'ps3.15',
+      options: ['clean-descriptors', 'retain-safe-private'],
+      safePrivate: [{ group: 0x0019, creator: 'ACME MR', element: 0x0c }],
+      allowSopClasses: new Set(['1.2.840.10008.5.1.4.1.1.88.67']),
+    });
+    expect(projectDeidentifier(loaded).profileFor({} as never).name).to.equal('ps3.15');
   });
 
   it('has defaults as PIXL: no manufacturer, two instances, no filter', async () => {
