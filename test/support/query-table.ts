@@ -5,8 +5,6 @@ import { makeStudy, type Element, type StudyOptions } from './dicom-files.js';
  * table goes to the matching itself, to dcmtk's dcmqrscp and to the node.
  */
 const UID_ROOT = '1.2.826.0.1.3680043.8.498.7600';
-const CT = '1.2.840.10008.5.1.4.1.1.2';
-const SR = '1.2.840.10008.5.1.4.1.1.88.11';
 
 const text = (tag: number, vr: string, value: string): Element => ({ tag, vr, value });
 const studyTime = (value: string): Element => text(0x00080030, 'TM', value);
@@ -103,467 +101,195 @@ export interface TableQuery {
   readonly level: TableLevel | '';
   readonly keys: Readonly<Record<string, string>>;
   readonly expected: Expected;
+  /** What dcmqrscp answers instead; null where it answers as the standard wants. */
+  readonly dcmqrscp: Expected | null;
   /** Of each answer that there is: keys that it must have with these values, undefined for keys that it must not have. */
-  readonly returns?: Readonly<Record<string, string | undefined>>;
+  readonly returns: Readonly<Record<string, string | undefined>>;
 }
 
-type Rest = Partial<Pick<TableQuery, 'model' | 'returns'>>;
+/** Why dcmqrscp answers in its own way, and the standard has it otherwise. */
+const DCMQRSCP_DIFFERS = {
+  UNKNOWN:
+    'C.2.2.1.2, C.2.2.1.3: a key whose value the SCP does not know matches whatever is asked. dcmqrscp takes it for another value.',
+  LETTERS:
+    'C.2.2.2.1.1 and C.2.2.2.4 let names be matched without regard to case and accents; dcmqrscp regards both.',
+  DELIMITERS: 'PS3.5 6.2.1: delimiters of empty components may be left out; dcmqrscp compares them.',
+  GROUPS:
+    'PS3.5 6.2.1.2, C.2.2.2.1.1: a name has groups, which dcmqrscp, comparing the whole of it, does not know.',
+  MINUTES:
+    'PS3.5 6.2 (TM): a time in minutes means the whole minute; C.2.2.2.1.3 leaves it to the SCP. dcmqrscp takes it for the first second.',
+  NO_VALUE:
+    'PS3.5 9.1, 6.2: no value of its VR, so the Identifier is refused and says why (C.4.1.1.4); dcmqrscp finds nothing.',
+  OPTIONAL: 'C.3.4, C.2.2.1.3: optional keys. dcmqrscp does not know them and leaves them out.',
+  PARENTS:
+    'C.4.1.2.1: the unique key of each level above has a single value. dcmqrscp asks for its presence alone.',
+  STATUS:
+    'C.4.1.1.4: an Identifier that is not of the information model is 0xA900; dcmqrscp says 0xC000, unable to process.',
+} as const;
 
-function row(
-  name: string,
-  by: string,
-  level: TableLevel | '',
-  keys: Readonly<Record<string, string>>,
-  expected: string | { readonly status: number },
-  rest: Rest = {},
-): TableQuery {
-  const labels =
-    typeof expected === 'string' ? expected.split(' ').filter((label) => label !== '') : expected;
-  return { name, by, level, keys, expected: labels, model: 'study root', ...rest };
+/**
+ * A query a line: level (of the study root model, unless the other is named) | paragraph | name | keys | labels of what comes
+ * back, or a status | why dcmqrscp differs, and what comes back there | keys of an answer, those without = must not be there.
+ * {A.1} is the UID with that label, {} their root, ␣ a space.
+ */
+const TABLE = `
+# Universal matching
+STUDY | C.2.2.2.3 | no key at all |  | A B C D E
+STUDY | C.2.2.2.3 | an empty StudyInstanceUID | StudyInstanceUID= | A B C D E
+STUDY | C.2.2.2.3 | empty keys only | PatientName= & StudyDate= & AccessionNumber= | A B C D E
+STUDY | C.2.2.2.4 note 1 | * for a Patient ID | PatientID=* | A B C D E
+STUDY | C.2.2.2.4 note 1 | * for a name | PatientName=* | A B C D E
+
+# Single value matching
+STUDY | C.2.2.2.1 | a Patient ID | PatientID=Q-100 | A B
+STUDY | C.2.2.2.1 | a Patient ID in small letters | PatientID=q-100 | C
+STUDY | C.2.2.2.1 | a Patient ID that nobody has | PatientID=Q-999 |
+STUDY | C.2.2.2.1 | the beginning of a Patient ID | PatientID=Q-10 |
+STUDY | PS3.5 6.2 (LO) | a Patient ID with spaces around it | PatientID=␣Q-200␣ | D
+STUDY | C.2.2.2.1 | a Patient ID and an accession number | PatientID=Q-100 & AccessionNumber=ACC-B | B
+STUDY | C.2.2.1.2 | an accession number | AccessionNumber=ACC-A | A D | UNKNOWN A
+STUDY | C.2.2.1.2 | an accession number in small letters | AccessionNumber=acc-a | C D | UNKNOWN C
+STUDY | C.2.2.1.2 | an accession number with a space in it | AccessionNumber=ACC E1 | D E | UNKNOWN E
+STUDY | C.2.2.2.1 | the accession number of another patient | PatientID=Q-300 & AccessionNumber=ACC-A |
+STUDY | C.2.2.1.3 | a study description | StudyDescription=CT Head | A D | UNKNOWN A
+STUDY | C.2.2.1.3 | a study description in capitals | StudyDescription=CT HEAD | D | UNKNOWN
+STUDY | C.2.2.2.1 | a StudyID | StudyID=S1 | A B C D E
+
+# Names
+STUDY | C.2.2.2.1.1 | a name | PatientName=Doe^John | A B
+STUDY | C.2.2.2.1.1 | a name in capitals | PatientName=DOE^JOHN | A B | LETTERS
+STUDY | C.2.2.2.1.1 | a family name alone | PatientName=Doe |
+STUDY | PS3.5 6.2.1 | a name with the delimiters of empty components | PatientName=Doe^John^^^ | A B | DELIMITERS
+STUDY | C.2.2.2.4 | a family name and * | PatientName=Doe* | A B C | LETTERS A B
+STUDY | C.2.2.2.4 | a family name in small letters and * | PatientName=doe^* | A B C | LETTERS
+STUDY | C.2.2.2.4 | a given name behind * | PatientName=*^J?n? | C | LETTERS
+STUDY | C.2.2.2.1.1 | a name without its accents | PatientName=Muller^Jurgen | D | LETTERS
+STUDY | C.2.2.2 | a name in UTF-8 that is stored in Latin-1 | SpecificCharacterSet=ISO_IR 192 & PatientName=Müller^Jürgen | D
+STUDY | PS3.5 6.2.1.2 | the alphabetic group of a name | PatientName=Yamada^Tarou | E | GROUPS
+STUDY | PS3.5 6.2.1.2 | the ideographic group of a name | SpecificCharacterSet=ISO_IR 192 & PatientName=山田^太郎 | E | GROUPS
+STUDY | PS3.5 6.2.1.2 | two groups of a name | SpecificCharacterSet=ISO_IR 192 & PatientName=Yamada^Tarou=山田^太郎 | E | GROUPS
+STUDY | PS3.5 6.2.1.2 | a group that is not the one of the name | SpecificCharacterSet=ISO_IR 192 & PatientName=Yamada^Tarou=鈴木* |
+STUDY | C.2.2.1.3 | a referring physician | ReferringPhysicianName=House* | A B D | UNKNOWN A B
+
+# Wild cards
+STUDY | C.2.2.2.4 | * at the end | PatientID=Q-* | A B D E
+STUDY | C.2.2.2.4 | * at the beginning | PatientID=*-100 | A B C
+STUDY | C.2.2.2.4 | * in the middle | PatientID=Q*00 | A B D E
+STUDY | C.2.2.2.4 | * for nothing | PatientID=Q-100* | A B
+STUDY | C.2.2.2.4 | ? for one character | PatientID=?-100 | A B C
+STUDY | C.2.2.2.4 | ? for none | PatientID=Q-100? |
+STUDY | C.2.2.2.4 | ? and * | PatientID=Q-?0* | A B D E
+STUDY | C.2.2.2.4 | a wild card in small letters | PatientID=q* | C
+STUDY | C.2.2.1.2 | a wild card in what one study does not have | AccessionNumber=ACC-? | A B D | UNKNOWN A B
+STUDY | C.2.2.2.4 | a wild card that a letter beyond ASCII is matched by | SpecificCharacterSet=ISO_IR 192 & StudyDescription=US Stra?e | D E | UNKNOWN
+
+# Lists of UIDs
+STUDY | C.2.2.2.1 | a study | StudyInstanceUID={A} | A
+STUDY | C.2.2.2.2 | two studies | StudyInstanceUID={A}\\{B} | A B
+STUDY | C.2.2.2.2 | a study twice | StudyInstanceUID={A}\\{A} | A
+STUDY | C.2.2.2.2 | a study and one that there is not | StudyInstanceUID=1.2.3\\{B} | B
+STUDY | C.2.2.2.1 | a study that there is not | StudyInstanceUID=1.2.3 |
+STUDY | C.2.2.2.1 | a study and another patient | StudyInstanceUID={A} & PatientID=Q-200 |
+STUDY | C.2.2.2.4 | a wild card in a UID | StudyInstanceUID={}.* | A900 | NO_VALUE
+
+# Dates and times
+STUDY | C.2.2.1.2 | a date | StudyDate=20240115 | A D | UNKNOWN A
+STUDY | PS3.5 6.2 (DA) | a date with dots | StudyDate=2024.01.15 | A D | UNKNOWN A
+STUDY | C.2.2.2.5.1 | from a date to a date | StudyDate=20240115-20240220 | A B D | UNKNOWN A B
+STUDY | C.2.2.2.5.1 | from a date on | StudyDate=20240220- | B D E | UNKNOWN B E
+STUDY | C.2.2.2.5.1 | up to a date | StudyDate=-20240115 | A C D | UNKNOWN A C
+STUDY | C.2.2.2.5.1 | from a date to the same | StudyDate=20240229-20240229 | D E | UNKNOWN E
+STUDY | C.2.2.2.5.1 | from a date to an earlier one | StudyDate=20240220-20240115 | D | UNKNOWN
+STUDY | C.2.2.2.5.1 | dates in which nothing was made | StudyDate=20200101-20201231 | D | UNKNOWN
+STUDY | C.2.2.2.4 | a wild card in a date | StudyDate=202401* | A900 | NO_VALUE
+STUDY | PS3.5 6.2 (DA) | a date that there is not | StudyDate=20240231 | A900 | NO_VALUE
+STUDY | C.2.2.2.1.3 | a time | StudyTime=103000 | A D | UNKNOWN A
+STUDY | C.2.2.2.1.3 | a time in hours and minutes | StudyTime=1030 | A D | UNKNOWN A
+STUDY | C.2.2.2.1.3 | a time with colons | StudyTime=10:30:00 | A D | UNKNOWN A
+STUDY | C.2.2.2.1.3 | a time in seconds for one in minutes | StudyTime=080000 | C D | UNKNOWN C
+STUDY | C.2.2.2.5.2 | from a time to a time | StudyTime=0800-1200 | A C D | UNKNOWN A C
+STUDY | C.2.2.2.5.2 | up to a time | StudyTime=-103000 | A C D | UNKNOWN A C
+STUDY | C.2.2.2.5.2 | from a time on | StudyTime=2230- | B D E | UNKNOWN B E
+STUDY | PS3.5 6.2 (TM) | up to a minute | StudyTime=2200-2230 | B D | MINUTES
+STUDY | C.2.2.2.5.4 | dates and times, each for itself | StudyDate=20240101-20240229 & StudyTime=0900-2300 | A B D | UNKNOWN A B
+
+# Several values, computed keys, keys that are not supported
+STUDY | C.2.2.3 | a modality of the study | ModalitiesInStudy=SR | A | OPTIONAL A B C D E | ModalitiesInStudy=CT\\SR
+STUDY | C.2.2.3 | another modality of the study | ModalitiesInStudy=CT | A B D | OPTIONAL A B C D E
+STUDY | C.2.2.3 | two modalities | ModalitiesInStudy=MR\\US | C E | OPTIONAL A B C D E
+STUDY | C.2.2.2.2 | a class of the study | SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.88.11 | A | OPTIONAL A B C D E | SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.2\\1.2.840.10008.5.1.4.1.1.88.11
+STUDY | C.3.4 | what is counted | StudyInstanceUID={A} & NumberOfStudyRelatedSeries= & NumberOfStudyRelatedInstances= & NumberOfPatientRelatedStudies= & NumberOfPatientRelatedInstances= | A |  | NumberOfStudyRelatedSeries=2 & NumberOfStudyRelatedInstances=3 & NumberOfPatientRelatedStudies=2 & NumberOfPatientRelatedInstances=4
+STUDY | C.2.2.1.3 | a key that nobody knows | StudyInstanceUID={A} & PatientReligiousPreference=X | A |  | PatientReligiousPreference
+STUDY | C.4.1.2.1 | a key of a lower level | StudyInstanceUID={A} & Modality= | A |  | Modality
+STUDY | C.4.1.1.3.2 | what an answer has | PatientID=Q-200 & AccessionNumber= & StudyDescription= & PatientName= | D |  | AccessionNumber= & StudyDescription= & QueryRetrieveLevel=STUDY & PatientID=Q-200
+
+# Levels
+SERIES | C.4.1.3.1.1 | the series of a study | StudyInstanceUID={A} | A.1 A.2 |  | StudyInstanceUID={A}
+SERIES | C.4.1.3.1.1 | a series | StudyInstanceUID={A} & SeriesInstanceUID={A.2} | A.2
+SERIES | C.2.2.2.1 | the series of a modality | StudyInstanceUID={A} & Modality=CT | A.1
+SERIES | C.2.2.2.1 | a series by its number | StudyInstanceUID={A} & SeriesNumber=2 | A.2
+SERIES | C.3.4 | series with their images counted | StudyInstanceUID={A} & SeriesNumber=1 & NumberOfSeriesRelatedInstances= | A.1 |  | NumberOfSeriesRelatedInstances=2
+SERIES | C.4.1.3.1.1 | a series of another study | StudyInstanceUID={B} & SeriesInstanceUID={A.1} |
+SERIES | C.4.1.3.1.1 | series of a study that there is not | StudyInstanceUID=1.2.3 |
+SERIES | C.4.1.2.1 | series of any study | StudyInstanceUID= & PatientID=Q-100 | A900 | PARENTS A.1 A.2 B.1 C.1 D.1 E.1
+SERIES | C.4.1.2.1 | series, no study named | Modality=CT | A900 | STATUS C000
+SERIES | C.4.1.2.1 | series of two studies | StudyInstanceUID={A}\\{B} | A900 | PARENTS A.1 A.2 B.1
+IMAGE | C.4.1.3.1.1 | the images of a series | StudyInstanceUID={A} & SeriesInstanceUID={A.1} | A.1.1 A.1.2
+IMAGE | C.2.2.2.2 | two images of a series | StudyInstanceUID={A} & SeriesInstanceUID={A.1} & SOPInstanceUID={A.1.2}\\{A.2.1}\\{A.1.1} | A.1.1 A.1.2
+IMAGE | C.2.2.2.1 | an image by its number | StudyInstanceUID={A} & SeriesInstanceUID={A.1} & InstanceNumber=2 | A.1.2
+IMAGE | C.2.2.2.1 | images by a binary number | StudyInstanceUID={A} & SeriesInstanceUID={A.1} & Rows=64 | A.1.1 A.1.2 |  | Rows=64
+IMAGE | C.4.1.2.1 | images, no series named | StudyInstanceUID={A} | A900 | STATUS C000
+
+# Patient root
+patient root PATIENT | C.6.1 | all patients |  | Q-100 q-100 Q-200 Q-300
+patient root PATIENT | C.6.1.1.2 | a patient | PatientID=Q-100 & NumberOfPatientRelatedStudies= | Q-100 |  | NumberOfPatientRelatedStudies=2
+patient root PATIENT | C.6.1.1.2 | patients by name | PatientName=Doe* & PatientID= | Q-100 q-100 | LETTERS Q-100
+patient root STUDY | C.6.1.1.3 | the studies of a patient | PatientID=Q-100 | A B
+patient root STUDY | C.6.1.1.3 | a study of a patient | PatientID=Q-100 & StudyInstanceUID={B} | B
+patient root STUDY | C.6.1.1.3 | a study of another patient | PatientID=Q-200 & StudyInstanceUID={B} |
+patient root STUDY | C.4.1.2.1 | a study, no patient named | StudyInstanceUID={A} | A900 | STATUS C000
+patient root STUDY | C.4.1.2.1 | studies of patients by wild card | PatientID=Q-* | A900 | PARENTS A B D E
+patient root SERIES | C.6.1.1.4 | the series of a patient’s study | PatientID=Q-100 & StudyInstanceUID={A} | A.1 A.2
+patient root IMAGE | C.6.1.1.5 | the images of a patient’s series | PatientID=Q-100 & StudyInstanceUID={A} & SeriesInstanceUID={A.2} | A.2.1
+
+# Identifiers that are none
+- | C.4.1.1.3.1 | no level | PatientID=Q-100 | A900
+PATIENT | C.6.2.1 | a level that the model does not have | PatientID=Q-100 | A900 | STATUS C000
+`;
+
+function expectedOf(text: string): Expected {
+  if (/^[0-9A-F]{4}$/.test(text)) return { status: Number.parseInt(text, 16) };
+  return text.split(' ').filter((label) => label !== '');
 }
 
-const PATIENT = { model: 'patient root' } as const;
-const REFUSED = { status: 0xa900 };
-const A = uidOf('A');
-const B = uidOf('B');
-
-export const QUERY_TABLE: readonly TableQuery[] = [
-  // Universal matching
-  row('no key at all', 'C.2.2.2.3', 'STUDY', {}, 'A B C D E'),
-  row('an empty StudyInstanceUID', 'C.2.2.2.3', 'STUDY', { StudyInstanceUID: '' }, 'A B C D E'),
-  row(
-    'empty keys only',
-    'C.2.2.2.3',
-    'STUDY',
-    { PatientName: '', StudyDate: '', AccessionNumber: '' },
-    'A B C D E',
-  ),
-  row('* for a Patient ID', 'C.2.2.2.4 note 1', 'STUDY', { PatientID: '*' }, 'A B C D E'),
-  row('* for a name', 'C.2.2.2.4 note 1', 'STUDY', { PatientName: '*' }, 'A B C D E'),
-
-  // Single value matching
-  row('a Patient ID', 'C.2.2.2.1', 'STUDY', { PatientID: 'Q-100' }, 'A B'),
-  row('a Patient ID in small letters', 'C.2.2.2.1', 'STUDY', { PatientID: 'q-100' }, 'C'),
-  row('a Patient ID that nobody has', 'C.2.2.2.1', 'STUDY', { PatientID: 'Q-999' }, ''),
-  row('the beginning of a Patient ID', 'C.2.2.2.1', 'STUDY', { PatientID: 'Q-10' }, ''),
-  row('a Patient ID with spaces around it', 'PS3.5 6.2 (LO)', 'STUDY', { PatientID: ' Q-200 ' }, 'D'),
-  row(
-    'a Patient ID and an accession number',
-    'C.2.2.2.1',
-    'STUDY',
-    { PatientID: 'Q-100', AccessionNumber: 'ACC-B' },
-    'B',
-  ),
-  row('an accession number', 'C.2.2.1.2', 'STUDY', { AccessionNumber: 'ACC-A' }, 'A D'),
-  row('an accession number in small letters', 'C.2.2.1.2', 'STUDY', { AccessionNumber: 'acc-a' }, 'C D'),
-  row('an accession number with a space in it', 'C.2.2.1.2', 'STUDY', { AccessionNumber: 'ACC E1' }, 'D E'),
-  row(
-    'the accession number of another patient',
-    'C.2.2.2.1',
-    'STUDY',
-    { PatientID: 'Q-300', AccessionNumber: 'ACC-A' },
-    '',
-  ),
-  row('a study description', 'C.2.2.1.3', 'STUDY', { StudyDescription: 'CT Head' }, 'A D'),
-  row('a study description in capitals', 'C.2.2.1.3', 'STUDY', { StudyDescription: 'CT HEAD' }, 'D'),
-  row('a StudyID', 'C.2.2.2.1', 'STUDY', { StudyID: 'S1' }, 'A B C D E'),
-
-  // Names
-  row('a name', 'C.2.2.2.1.1', 'STUDY', { PatientName: 'Doe^John' }, 'A B'),
-  row('a name in capitals', 'C.2.2.2.1.1', 'STUDY', { PatientName: 'DOE^JOHN' }, 'A B'),
-  row('a family name alone', 'C.2.2.2.1.1', 'STUDY', { PatientName: 'Doe' }, ''),
-  row(
-    'a name with the delimiters of empty components',
-    'PS3.5 6.2.1',
-    'STUDY',
-    { PatientName: 'Doe^John^^^' },
-    'A B',
-  ),
-  row('a family name and *', 'C.2.2.2.4', 'STUDY', { PatientName: 'Doe*' }, 'A B C'),
-  row('a family name in small letters and *', 'C.2.2.2.4', 'STUDY', { PatientName: 'doe^*' }, 'A B C'),
-  row('a given name behind *', 'C.2.2.2.4', 'STUDY', { PatientName: '*^J?n?' }, 'C'),
-  row('a name without its accents', 'C.2.2.2.1.1', 'STUDY', { PatientName: 'Muller^Jurgen' }, 'D'),
-  row(
-    'a name in UTF-8 that is stored in Latin-1',
-    'C.2.2.2',
-    'STUDY',
-    { SpecificCharacterSet: 'ISO_IR 192', PatientName: 'Müller^Jürgen' },
-    'D',
-  ),
-  row('the alphabetic group of a name', 'PS3.5 6.2.1.2', 'STUDY', { PatientName: 'Yamada^Tarou' }, 'E'),
-  row(
-    'the ideographic group of a name',
-    'PS3.5 6.2.1.2',
-    'STUDY',
-    { SpecificCharacterSet: 'ISO_IR 192', PatientName: '山田^太郎' },
-    'E',
-  ),
-  row(
-    'two groups of a name',
-    'PS3.5 6.2.1.2',
-    'STUDY',
-    { SpecificCharacterSet: 'ISO_IR 192', PatientName: 'Yamada^Tarou=山田^太郎' },
-    'E',
-  ),
-  row(
-    'a group that is not the one of the name',
-    'PS3.5 6.2.1.2',
-    'STUDY',
-    { SpecificCharacterSet: 'ISO_IR 192', PatientName: 'Yamada^Tarou=鈴木*' },
-    '',
-  ),
-  row('a referring physician', 'C.2.2.1.3', 'STUDY', { ReferringPhysicianName: 'House*' }, 'A B D'),
-
-  // Wild cards
-  row('* at the end', 'C.2.2.2.4', 'STUDY', { PatientID: 'Q-*' }, 'A B D E'),
-  row('* at the beginning', 'C.2.2.2.4', 'STUDY', { PatientID: '*-100' }, 'A B C'),
-  row('* in the middle', 'C.2.2.2.4', 'STUDY', { PatientID: 'Q*00' }, 'A B D E'),
-  row('* for nothing', 'C.2.2.2.4', 'STUDY', { PatientID: 'Q-100*' }, 'A B'),
-  row('? for one character', 'C.2.2.2.4', 'STUDY', { PatientID: '?-100' }, 'A B C'),
-  row('? for none', 'C.2.2.2.4', 'STUDY', { PatientID: 'Q-100?' }, ''),
-  row('? and *', 'C.2.2.2.4', 'STUDY', { PatientID: 'Q-?0*' }, 'A B D E'),
-  row('a wild card in small letters', 'C.2.2.2.4', 'STUDY', { PatientID: 'q*' }, 'C'),
-  row(
-    'a wild card in what one study does not have',
-    'C.2.2.1.2',
-    'STUDY',
-    { AccessionNumber: 'ACC-?' },
-    'A B D',
-  ),
-  row(
-    'a wild card that a letter beyond ASCII is matched by',
-    'C.2.2.2.4',
-    'STUDY',
-    { SpecificCharacterSet: 'ISO_IR 192', StudyDescription: 'US Stra?e' },
-    'D E',
-  ),
-
-  // Lists of UIDs
-  row('a study', 'C.2.2.2.1', 'STUDY', { StudyInstanceUID: A }, 'A'),
-  row('two studies', 'C.2.2.2.2', 'STUDY', { StudyInstanceUID: `${A}\\${B}` }, 'A B'),
-  row('a study twice', 'C.2.2.2.2', 'STUDY', { StudyInstanceUID: `${A}\\${A}` }, 'A'),
-  row('a study and one that there is not', 'C.2.2.2.2', 'STUDY', { StudyInstanceUID: `1.2.3\\${B}` }, 'B'),
-  row('a study that there is not', 'C.2.2.2.1', 'STUDY', { StudyInstanceUID: '1.2.3' }, ''),
-  row('a study and another patient', 'C.2.2.2.1', 'STUDY', { StudyInstanceUID: A, PatientID: 'Q-200' }, ''),
-  row('a wild card in a UID', 'C.2.2.2.4', 'STUDY', { StudyInstanceUID: `${UID_ROOT}.*` }, REFUSED),
-
-  // Dates and times
-  row('a date', 'C.2.2.1.2', 'STUDY', { StudyDate: '20240115' }, 'A D'),
-  row('a date with dots', 'PS3.5 6.2 (DA)', 'STUDY', { StudyDate: '2024.01.15' }, 'A D'),
-  row('from a date to a date', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '20240115-20240220' }, 'A B D'),
-  row('from a date on', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '20240220-' }, 'B D E'),
-  row('up to a date', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '-20240115' }, 'A C D'),
-  row('from a date to the same', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '20240229-20240229' }, 'D E'),
-  row('from a date to an earlier one', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '20240220-20240115' }, 'D'),
-  row('dates in which nothing was made', 'C.2.2.2.5.1', 'STUDY', { StudyDate: '20200101-20201231' }, 'D'),
-  row('a wild card in a date', 'C.2.2.2.4', 'STUDY', { StudyDate: '202401*' }, REFUSED),
-  row('a date that there is not', 'PS3.5 6.2 (DA)', 'STUDY', { StudyDate: '20240231' }, REFUSED),
-  row('a time', 'C.2.2.2.1.3', 'STUDY', { StudyTime: '103000' }, 'A D'),
-  row('a time in hours and minutes', 'C.2.2.2.1.3', 'STUDY', { StudyTime: '1030' }, 'A D'),
-  row('a time with colons', 'C.2.2.2.1.3', 'STUDY', { StudyTime: '10:30:00' }, 'A D'),
-  row('a time in seconds for one in minutes', 'C.2.2.2.1.3', 'STUDY', { StudyTime: '080000' }, 'C D'),
-  row('from a time to a time', 'C.2.2.2.5.2', 'STUDY', { StudyTime: '0800-1200' }, 'A C D'),
-  row('up to a time', 'C.2.2.2.5.2', 'STUDY', { StudyTime: '-103000' }, 'A C D'),
-  row('from a time on', 'C.2.2.2.5.2', 'STUDY', { StudyTime: '2230-' }, 'B D E'),
-  row('up to a minute', 'PS3.5 6.2 (TM)', 'STUDY', { StudyTime: '2200-2230' }, 'B D'),
-  row(
-    'dates and times, each for itself',
-    'C.2.2.2.5.4',
-    'STUDY',
-    { StudyDate: '20240101-20240229', StudyTime: '0900-2300' },
-    'A B D',
-  ),
-
-  // Several values, computed keys, keys that are not supported
-  row('a modality of the study', 'C.2.2.3', 'STUDY', { ModalitiesInStudy: 'SR' }, 'A', {
-    returns: { ModalitiesInStudy: 'CT\\SR' },
-  }),
-  row('another modality of the study', 'C.2.2.3', 'STUDY', { ModalitiesInStudy: 'CT' }, 'A B D'),
-  row('two modalities', 'C.2.2.3', 'STUDY', { ModalitiesInStudy: 'MR\\US' }, 'C E'),
-  row('a class of the study', 'C.2.2.2.2', 'STUDY', { SOPClassesInStudy: SR }, 'A', {
-    returns: { SOPClassesInStudy: `${CT}\\${SR}` },
-  }),
-  row(
-    'what is counted',
-    'C.3.4',
-    'STUDY',
-    {
-      StudyInstanceUID: A,
-      NumberOfStudyRelatedSeries: '',
-      NumberOfStudyRelatedInstances: '',
-      NumberOfPatientRelatedStudies: '',
-      NumberOfPatientRelatedInstances: '',
-    },
-    'A',
-    {
-      returns: {
-        NumberOfStudyRelatedSeries: '2',
-        NumberOfStudyRelatedInstances: '3',
-        NumberOfPatientRelatedStudies: '2',
-        NumberOfPatientRelatedInstances: '4',
-      },
-    },
-  ),
-  row(
-    'a key that nobody knows',
-    'C.2.2.1.3',
-    'STUDY',
-    { StudyInstanceUID: A, PatientReligiousPreference: 'X' },
-    'A',
-    {
-      returns: { PatientReligiousPreference: undefined },
-    },
-  ),
-  row('a key of a lower level', 'C.4.1.2.1', 'STUDY', { StudyInstanceUID: A, Modality: '' }, 'A', {
-    returns: { Modality: undefined },
-  }),
-  row(
-    'what an answer has',
-    'C.4.1.1.3.2',
-    'STUDY',
-    { PatientID: 'Q-200', AccessionNumber: '', StudyDescription: '', PatientName: '' },
-    'D',
-    {
-      returns: { AccessionNumber: '', StudyDescription: '', QueryRetrieveLevel: 'STUDY', PatientID: 'Q-200' },
-    },
-  ),
-
-  // Levels
-  row('the series of a study', 'C.4.1.3.1.1', 'SERIES', { StudyInstanceUID: A }, 'A.1 A.2', {
-    returns: { StudyInstanceUID: A },
-  }),
-  row('a series', 'C.4.1.3.1.1', 'SERIES', { StudyInstanceUID: A, SeriesInstanceUID: uidOf('A.2') }, 'A.2'),
-  row('the series of a modality', 'C.2.2.2.1', 'SERIES', { StudyInstanceUID: A, Modality: 'CT' }, 'A.1'),
-  row('a series by its number', 'C.2.2.2.1', 'SERIES', { StudyInstanceUID: A, SeriesNumber: '2' }, 'A.2'),
-  row(
-    'series with their images counted',
-    'C.3.4',
-    'SERIES',
-    { StudyInstanceUID: A, SeriesNumber: '1', NumberOfSeriesRelatedInstances: '' },
-    'A.1',
-    {
-      returns: { NumberOfSeriesRelatedInstances: '2' },
-    },
-  ),
-  row(
-    'a series of another study',
-    'C.4.1.3.1.1',
-    'SERIES',
-    { StudyInstanceUID: B, SeriesInstanceUID: uidOf('A.1') },
-    '',
-  ),
-  row('series of a study that there is not', 'C.4.1.3.1.1', 'SERIES', { StudyInstanceUID: '1.2.3' }, ''),
-  row('series of any study', 'C.4.1.2.1', 'SERIES', { StudyInstanceUID: '', PatientID: 'Q-100' }, REFUSED),
-  row('series, no study named', 'C.4.1.2.1', 'SERIES', { Modality: 'CT' }, REFUSED),
-  row('series of two studies', 'C.4.1.2.1', 'SERIES', { StudyInstanceUID: `${A}\\${B}` }, REFUSED),
-  row(
-    'the images of a series',
-    'C.4.1.3.1.1',
-    'IMAGE',
-    { StudyInstanceUID: A, SeriesInstanceUID: uidOf('A.1') },
-    'A.1.1 A.1.2',
-  ),
-  row(
-    'two images of a series',
-    'C.2.2.2.2',
-    'IMAGE',
-    {
-      StudyInstanceUID: A,
-      SeriesInstanceUID: uidOf('A.1'),
-      SOPInstanceUID: `${uidOf('A.1.2')}\\${uidOf('A.2.1')}\\${uidOf('A.1.1')}`,
-    },
-    'A.1.1 A.1.2',
-  ),
-  row(
-    'an image by its number',
-    'C.2.2.2.1',
-    'IMAGE',
-    { StudyInstanceUID: A, SeriesInstanceUID: uidOf('A.1'), InstanceNumber: '2' },
-    'A.1.2',
-  ),
-  row(
-    'images by a binary number',
-    'C.2.2.2.1',
-    'IMAGE',
-    { StudyInstanceUID: A, SeriesInstanceUID: uidOf('A.1'), Rows: '64' },
-    'A.1.1 A.1.2',
-    {
-      returns: { Rows: '64' },
-    },
-  ),
-  row('images, no series named', 'C.4.1.2.1', 'IMAGE', { StudyInstanceUID: A }, REFUSED),
-
-  // Patient root
-  row('all patients', 'C.6.1', 'PATIENT', {}, 'Q-100 q-100 Q-200 Q-300', PATIENT),
-  row(
-    'a patient',
-    'C.6.1.1.2',
-    'PATIENT',
-    { PatientID: 'Q-100', NumberOfPatientRelatedStudies: '' },
-    'Q-100',
-    {
-      ...PATIENT,
-      returns: { NumberOfPatientRelatedStudies: '2' },
-    },
-  ),
-  row(
-    'patients by name',
-    'C.6.1.1.2',
-    'PATIENT',
-    { PatientName: 'Doe*', PatientID: '' },
-    'Q-100 q-100',
-    PATIENT,
-  ),
-  row('the studies of a patient', 'C.6.1.1.3', 'STUDY', { PatientID: 'Q-100' }, 'A B', PATIENT),
-  row(
-    'a study of a patient',
-    'C.6.1.1.3',
-    'STUDY',
-    { PatientID: 'Q-100', StudyInstanceUID: B },
-    'B',
-    PATIENT,
-  ),
-  row(
-    'a study of another patient',
-    'C.6.1.1.3',
-    'STUDY',
-    { PatientID: 'Q-200', StudyInstanceUID: B },
-    '',
-    PATIENT,
-  ),
-  row('a study, no patient named', 'C.4.1.2.1', 'STUDY', { StudyInstanceUID: A }, REFUSED, PATIENT),
-  row('studies of patients by wild card', 'C.4.1.2.1', 'STUDY', { PatientID: 'Q-*' }, REFUSED, PATIENT),
-  row(
-    'the series of a patient’s study',
-    'C.6.1.1.4',
-    'SERIES',
-    { PatientID: 'Q-100', StudyInstanceUID: A },
-    'A.1 A.2',
-    PATIENT,
-  ),
-  row(
-    'the images of a patient’s series',
-    'C.6.1.1.5',
-    'IMAGE',
-    { PatientID: 'Q-100', StudyInstanceUID: A, SeriesInstanceUID: uidOf('A.2') },
-    'A.2.1',
-    PATIENT,
-  ),
-
-  // Identifiers that are none
-  row('no level', 'C.4.1.1.3.1', '', { PatientID: 'Q-100' }, REFUSED),
-  row('a level that the model does not have', 'C.6.2.1', 'PATIENT', { PatientID: 'Q-100' }, REFUSED),
-];
-
-/** Queries of the table that dcmqrscp answers in its own way, by the reason why the standard has it otherwise. */
-const DCMQRSCP_DIFFERS: readonly {
-  readonly because: string;
-  readonly answers: Readonly<Record<string, Expected>>;
-}[] = [
-  {
-    because:
-      'C.2.2.1.2, C.2.2.1.3: a key whose value the SCP does not know matches whatever is asked. dcmqrscp takes it for another value.',
-    answers: {
-      'an accession number': ['A'],
-      'an accession number in small letters': ['C'],
-      'an accession number with a space in it': ['E'],
-      'a study description': ['A'],
-      'a study description in capitals': [],
-      'a referring physician': ['A', 'B'],
-      'a wild card in what one study does not have': ['A', 'B'],
-      'a date': ['A'],
-      'a date with dots': ['A'],
-      'from a date to a date': ['A', 'B'],
-      'from a date on': ['B', 'E'],
-      'up to a date': ['A', 'C'],
-      'from a date to the same': ['E'],
-      'from a date to an earlier one': [],
-      'dates in which nothing was made': [],
-      'a time': ['A'],
-      'a time in hours and minutes': ['A'],
-      'a time with colons': ['A'],
-      'a time in seconds for one in minutes': ['C'],
-      'from a time to a time': ['A', 'C'],
-      'up to a time': ['A', 'C'],
-      'from a time on': ['B', 'E'],
-      'dates and times, each for itself': ['A', 'B'],
-      'a wild card that a letter beyond ASCII is matched by': [],
-    },
-  },
-  {
-    because:
-      'C.2.2.2.1.1 and C.2.2.2.4 let names be matched without regard to case and accents; dcmqrscp regards both.',
-    answers: {
-      'a name in capitals': [],
-      'a family name and *': ['A', 'B'],
-      'a family name in small letters and *': [],
-      'a given name behind *': [],
-      'a name without its accents': [],
-      'patients by name': ['Q-100'],
-    },
-  },
-  {
-    because: 'PS3.5 6.2.1: delimiters of empty components may be left out; dcmqrscp compares them.',
-    answers: {
-      'a name with the delimiters of empty components': [],
-    },
-  },
-  {
-    because:
-      'PS3.5 6.2.1.2, C.2.2.2.1.1: a name has groups, which dcmqrscp, comparing the whole of it, does not know.',
-    answers: {
-      'the alphabetic group of a name': [],
-      'the ideographic group of a name': [],
-      'two groups of a name': [],
-    },
-  },
-  {
-    because:
-      'PS3.5 6.2 (TM): a time in minutes means the whole minute; C.2.2.2.1.3 leaves it to the SCP. dcmqrscp takes it for the first second.',
-    answers: {
-      'up to a minute': [],
-    },
-  },
-  {
-    because:
-      'PS3.5 9.1, 6.2: no value of its VR, so the Identifier is refused and says why (C.4.1.1.4); dcmqrscp finds nothing.',
-    answers: {
-      'a wild card in a UID': [],
-      'a wild card in a date': [],
-      'a date that there is not': [],
-    },
-  },
-  {
-    because: 'C.3.4, C.2.2.1.3: optional keys. dcmqrscp does not know them and leaves them out.',
-    answers: {
-      'a modality of the study': ['A', 'B', 'C', 'D', 'E'],
-      'another modality of the study': ['A', 'B', 'C', 'D', 'E'],
-      'two modalities': ['A', 'B', 'C', 'D', 'E'],
-      'a class of the study': ['A', 'B', 'C', 'D', 'E'],
-    },
-  },
-  {
-    because:
-      'C.4.1.2.1: the unique key of each level above has a single value. dcmqrscp asks for its presence alone.',
-    answers: {
-      'series of any study': ['A.1', 'A.2', 'B.1', 'C.1', 'D.1', 'E.1'],
-      'series of two studies': ['A.1', 'A.2', 'B.1'],
-      'studies of patients by wild card': ['A', 'B', 'D', 'E'],
-    },
-  },
-  {
-    because:
-      'C.4.1.1.4: an Identifier that is not of the information model is 0xA900; dcmqrscp says 0xC000, unable to process.',
-    answers: {
-      'series, no study named': { status: 0xc000 },
-      'images, no series named': { status: 0xc000 },
-      'a study, no patient named': { status: 0xc000 },
-      'a level that the model does not have': { status: 0xc000 },
-    },
-  },
-];
-
-/** What dcmqrscp answers instead, null where it answers as the standard wants. */
-export function dcmqrscpAnswers(name: string): Expected | null {
-  return DCMQRSCP_DIFFERS.find(({ answers }) => name in answers)?.answers[name] ?? null;
+function keysOf(text: string): Record<string, string> {
+  const pairs = text.split(' & ').flatMap((pair): [string, string][] => {
+    const [, keyword = '', value] = /^(\w+)(?:=(.*))?$/.exec(pair) ?? [];
+    return keyword === '' ? [] : [[keyword, value as string]];
+  });
+  const inFull = (value: string): string =>
+    value
+      .replaceAll('{}', UID_ROOT)
+      .replace(/\{([\w.]+)\}/g, (_, label: string) => uidOf(label))
+      .replaceAll('␣', ' ');
+  return Object.fromEntries(pairs.map(([keyword, value]) => [keyword, value && inFull(value)]));
 }
+
+function queryIn(line: string): TableQuery {
+  const [where = '', by = '', name = '', keys = '', expected = '', differs = '', returns = ''] = line
+    .split('|')
+    .map((cell) => cell.trim());
+  const [, why = '', instead = ''] = /^(\w*) ?(.*)$/.exec(differs) ?? [];
+  if (why !== '' && !(why in DCMQRSCP_DIFFERS)) throw new Error(`no reason ${why}`);
+  const level = where.split(' ').at(-1)!;
+  return {
+    ...{ name, by, keys: keysOf(keys), expected: expectedOf(expected), returns: keysOf(returns) },
+    model: where.startsWith('patient root') ? 'patient root' : 'study root',
+    level: level === '-' ? '' : (level as TableLevel),
+    dcmqrscp: why === '' ? null : expectedOf(instead),
+  };
+}
+
+export const QUERY_TABLE: readonly TableQuery[] = TABLE.split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .map(queryIn);

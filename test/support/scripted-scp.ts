@@ -11,6 +11,7 @@ import {
 import { patience } from './patience.js';
 import {
   startScriptedPeer,
+  type AcceptOptions,
   type Incoming,
   type Message,
   type Script,
@@ -172,4 +173,27 @@ export function signal(): Signal {
   let resolve = (): void => undefined;
   const promise = new Promise<void>((done) => (resolve = done));
   return { promise, resolve: () => resolve() };
+}
+
+/** What a store of scripts says to an instance: a status, or nothing where the script itself has ended the association. */
+export type Reaction = (uid: string, peer: ScriptedPeer, message: Message) => number | Promise<unknown>;
+
+/** Accepts an association and answers what is asked on it, each with the status that `react` gives, until it is over. */
+export async function answerStores(
+  peer: ScriptedPeer,
+  react: Reaction,
+  accept: AcceptOptions = {},
+): Promise<void> {
+  await peer.acceptAssociation(accept);
+  for (;;) {
+    const incoming = await peer.next();
+    if (incoming.kind === 'release') await peer.answerRelease();
+    if (incoming.kind !== 'message') return;
+    const { message } = incoming;
+    const uid = String(message.command['AffectedSOPInstanceUID'] ?? '');
+    const status = await react(uid, peer, message);
+    if (typeof status !== 'number') return;
+    const named = uid === '' ? {} : { AffectedSOPInstanceUID: uid };
+    await peer.sendCommand(message.contextId, responseTo(message, status, named));
+  }
 }

@@ -15,7 +15,8 @@ import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support
 import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
 import { startRedis } from '../../support/redis.js';
 import { startScriptedArchive } from '../../support/scripted-archive.js';
-import { startScriptedPeer } from '../../support/scripted-peer.js';
+import { startScriptedPeer, type AcceptOptions } from '../../support/scripted-peer.js';
+import { answerStores } from '../../support/scripted-scp.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { withDatabase, withDatabaseAt } from '../db/fixture.js';
 import { useBroker } from '../queue/broker-fixture.js';
@@ -346,23 +347,11 @@ describe('pixl-imaging doctor', function () {
     });
 
     it('a store that takes no CT images', async () => {
-      const anon = await startScriptedPeer(async (peer) => {
-        await peer.acceptAssociation({
-          contexts: ({ abstractSyntax, transferSyntaxes }) =>
-            abstractSyntax === '1.2.840.10008.5.1.4.1.1.2' ? 3 : transferSyntaxes[0]!,
-        });
-        for (;;) {
-          const incoming = await peer.next();
-          if (incoming.kind === 'release') return peer.answerRelease();
-          if (incoming.kind !== 'message') continue;
-          await peer.sendCommand(incoming.message.contextId, {
-            AffectedSOPClassUID: '1.2.840.10008.1.1',
-            CommandField: 0x8030,
-            MessageIDBeingRespondedTo: Number(incoming.message.command['MessageID']),
-            Status: 0,
-          });
-        }
-      });
+      const takesNoCt: AcceptOptions = {
+        contexts: ({ abstractSyntax, transferSyntaxes }) =>
+          abstractSyntax === '1.2.840.10008.5.1.4.1.1.2' ? 3 : transferSyntaxes[0]!,
+      };
+      const anon = await startScriptedPeer((peer) => answerStores(peer, () => 0, takesNoCt));
       try {
         const nodes = nodesEnv({ anon: { aeTitle: 'PICKY', port: anon.port } });
         const line = await onlyRed('anon: storage', /allow C-STORE .* at PICKY/, nodes);

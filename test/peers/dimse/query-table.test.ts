@@ -3,7 +3,6 @@ import { startNode } from '../../../src/dimse/index.js';
 import { startDcmqrscp } from '../../support/dcmqrscp.js';
 import { dcmsend, findscu, type NodeAddress } from '../../support/dcmtk.js';
 import {
-  dcmqrscpAnswers,
   makeTableStudies,
   QUERY_TABLE,
   UNIQUE_KEY,
@@ -30,7 +29,7 @@ interface Asked {
 const dcmqrscp: Asked = {
   name: 'dcmqrscp',
   start: () => startDcmqrscp({ aeTitle: 'QUERYTABLE' }),
-  expected: ({ name, expected }) => dcmqrscpAnswers(name) ?? expected,
+  expected: ({ dcmqrscp: own, expected }) => own ?? expected,
   returns: false,
 };
 
@@ -77,7 +76,7 @@ for (const peer of [dcmqrscp, node])
 
     for (const query of QUERY_TABLE)
       it(`${query.model}, ${query.level}: ${query.name} (${query.by})`, async () => {
-        const { level, model, keys, returns = {} } = query;
+        const { level, model, keys, returns } = query;
         const asked = level === '' ? keys : { [UNIQUE_KEY[level]]: '', ...keys, QueryRetrieveLevel: level };
         const { answers, final, log } = await findscu(started, asked, { model });
         const wanted = peer.expected(query);

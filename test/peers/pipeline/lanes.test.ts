@@ -5,7 +5,7 @@ import { eventually } from '../../support/eventually.js';
 import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
 import { startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
 import { startScriptedPeer, type ScriptedPeer } from '../../support/scripted-peer.js';
-import { responseTo } from '../../support/scripted-scp.js';
+import { answerStores, type Reaction } from '../../support/scripted-scp.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { onlyStudy, requestFor, startJourney, type Journey } from './journey-fixture.js';
 
@@ -56,22 +56,17 @@ describe('the lanes of a delivery', () => {
   ): Promise<void> {
     const store = { taken: new Map<number, string[]>(), open: { now: 0, most: 0 } };
     const anon = await startScriptedPeer(async (peer, number) => {
-      await peer.acceptAssociation();
+      const taken: string[] = [];
+      const reaction: Reaction = async (uid) => {
+        if ((await before(uid, number, store, peer)) === 'gone') return;
+        taken.push(uid);
+        return 0;
+      };
       store.open.now += 1;
       store.open.most = Math.max(store.open.most, store.open.now);
-      const taken: string[] = [];
       store.taken.set(number, taken);
       try {
-        for (;;) {
-          const incoming = await peer.next();
-          if (incoming.kind === 'release') await peer.answerRelease();
-          if (incoming.kind !== 'message') return;
-          const uid = String(incoming.message.command['AffectedSOPInstanceUID']);
-          if ((await before(uid, number, store, peer)) === 'gone') return;
-          const response = responseTo(incoming.message, 0, { AffectedSOPInstanceUID: uid });
-          taken.push(uid);
-          await peer.sendCommand(incoming.message.contextId, response);
-        }
+        await answerStores(peer, reaction);
       } finally {
         store.open.now -= 1;
       }

@@ -7,7 +7,7 @@ import { startOrthanc } from '../../support/orthanc.js';
 import { run } from '../../support/processes.js';
 import { startScriptedArchive, type ArchiveInstance } from '../../support/scripted-archive.js';
 import { startScriptedPeer } from '../../support/scripted-peer.js';
-import { responseTo } from '../../support/scripted-scp.js';
+import { answerStores } from '../../support/scripted-scp.js';
 import type { Site } from '../../support/site.js';
 import { withTempDir } from '../../support/temp-dir.js';
 import { onlyStudy, requestFor, startJourney } from './journey-fixture.js';
@@ -93,18 +93,7 @@ describe('a study whose UIDs are none', () => {
       const study = { ...made, series: [one, { ...two, instances }] };
       const raw = await startOrthanc({ aeTitle: 'RAW', env: { TCP_NODELAY: '1' } });
       const taken: string[] = [];
-      const anon = await startScriptedPeer(async (peer) => {
-        await peer.acceptAssociation();
-        for (;;) {
-          const incoming = await peer.next();
-          if (incoming.kind === 'release') await peer.answerRelease();
-          if (incoming.kind !== 'message') return;
-          const uid = String(incoming.message.command['AffectedSOPInstanceUID']);
-          taken.push(uid);
-          const { contextId } = incoming.message;
-          await peer.sendCommand(contextId, responseTo(incoming.message, 0, { AffectedSOPInstanceUID: uid }));
-        }
-      });
+      const anon = await startScriptedPeer((peer) => answerStores(peer, (uid) => taken.push(uid) * 0));
       const archive = await startScriptedArchive({ studies: [study], destinations: [raw] });
       const anonAt = { aeTitle: 'ANON', host: anon.host, port: anon.port };
       const journey = await startJourney({ archive, raw, anon: anonAt });

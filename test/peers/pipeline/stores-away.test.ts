@@ -14,8 +14,8 @@ import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/ports.js';
 import { MOVES, startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
-import { startScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
-import { responseTo } from '../../support/scripted-scp.js';
+import { startScriptedPeer } from '../../support/scripted-peer.js';
+import { answerStores } from '../../support/scripted-scp.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { wishFor } from '../journeys/deployment.js';
 import { startJourney, type Journey } from './journey-fixture.js';
@@ -106,46 +106,6 @@ describe('a store or an archive that can not be worked with', () => {
     return { journey, duty, entries, handle };
   }
 
-  for (const away of ['raw', 'anon'] as const)
-    it(`${away} away: no archive is asked, no attempt counts, and work goes on by itself when it is back`, async () => {
-      if (away === 'anon') await start('raw');
-      else await start('anon');
-      const { duty, handle } = await startService();
-      expect(await handle(studies[0]!)).to.include({ kind: 'defer', code: 'CONNECTION' });
-      expect(duty.gate.reason).to.match(new RegExp(`the ${away} store is down: .*ECONNREFUSED|refused`));
-      archive.clearRecord();
-      for (const study of studies)
-        expect(await handle(study)).to.include({ kind: 'defer', code: 'OFF_DUTY' });
-      expect(archive.requests('C-FIND')).to.deep.equal([]);
-      await start(away);
-      await eventually(() => expect(duty.gate.isOpen).to.equal(true));
-      for (const study of studies) expect(await handle(study)).to.deep.equal({ kind: 'done' });
-    });
-
-  it('anon breaks off and is gone: no attempt counts; breaks off and is there: one does', async () => {
-    await start('raw');
-    let broken = 0;
-    const anon: ScriptedServer = await startScriptedPeer(async (peer) => {
-      await peer.acceptAssociation();
-      for (;;) {
-        const incoming = await peer.next();
-        if (incoming.kind === 'release') await peer.answerRelease();
-        if (incoming.kind !== 'message') return;
-        const isEcho = incoming.message.command['CommandField'] === 0x0030;
-        if (!isEcho) {
-          broken += 1;
-          return peer.reset();
-        }
-        await peer.sendCommand(incoming.message.contextId, responseTo(incoming.message, 0));
-      }
-    });
-    opened.push(() => anon.close());
-    const { duty, handle } = await startService({ aeTitle: 'ANON', port: anon.port });
-    expect(await handle(studies[0]!)).to.include({ kind: 'retry', code: 'CONNECTION' });
-    expect(broken).to.equal(1);
-    expect(duty.gate.isOpen).to.equal(true);
-  });
-
   it('the archive does not know raw as a destination: it pauses with the reason, nothing is parked, and start looks again', async () => {
     await start('raw');
     await start('anon');
@@ -167,20 +127,12 @@ describe('a store or an archive that can not be worked with', () => {
     const [study] = studies as [MadeStudy];
     const bad = study.sopInstanceUids[2]!;
     const offered: string[][] = [];
-    const anon: ScriptedServer = await startScriptedPeer(async (peer) => {
-      await peer.acceptAssociation();
-      for (;;) {
-        const incoming = await peer.next();
-        if (incoming.kind === 'release') await peer.answerRelease();
-        if (incoming.kind !== 'message') return;
-        const uid = String(incoming.message.command['AffectedSOPInstanceUID']);
+    const anon = await startScriptedPeer((peer) =>
+      answerStores(peer, (uid) => {
         offered.at(-1)!.push(uid);
-        const response = responseTo(incoming.message, uid === bad ? 0xc000 : 0, {
-          AffectedSOPInstanceUID: uid,
-        });
-        await peer.sendCommand(incoming.message.contextId, response);
-      }
-    });
+        return uid === bad ? 0xc000 : 0;
+      }),
+    );
     opened.push(() => anon.close());
     const { handle, entries } = await startService({ aeTitle: 'ANON', port: anon.port });
     for (let attempt = 1; attempt <= 6; attempt += 1) {

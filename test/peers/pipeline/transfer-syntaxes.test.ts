@@ -5,8 +5,8 @@ import { RARE_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES } from '../../../src/
 import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
 import { sentFrom, storeOn } from '../../support/node-client.js';
 import { withNode, type TestNode } from '../../support/node.js';
-import { startScriptedPeer, type ScriptedServer } from '../../support/scripted-peer.js';
-import { responseTo } from '../../support/scripted-scp.js';
+import { startScriptedPeer } from '../../support/scripted-peer.js';
+import { answerStores } from '../../support/scripted-scp.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { EXPLICIT_LE } from '../../support/wire.js';
 import { onlyStudy, requestFor, startJourney } from './journey-fixture.js';
@@ -66,20 +66,11 @@ describe('a study in every transfer syntax', function () {
     withNode(async (raw) => {
       await stored(raw);
       const taken: string[] = [];
-      const anon: ScriptedServer = await startScriptedPeer(async (peer) => {
-        await peer.acceptAssociation({
+      const anon = await startScriptedPeer((peer) =>
+        answerStores(peer, (uid) => taken.push(uid) * 0, {
           contexts: ({ transferSyntaxes: [syntax = ''] }) => (syntax === EXPLICIT_LE ? syntax : 4),
-        });
-        for (;;) {
-          const incoming = await peer.next();
-          if (incoming.kind === 'release') await peer.answerRelease();
-          if (incoming.kind !== 'message') return;
-          const { message } = incoming;
-          const uid = String(message.command['AffectedSOPInstanceUID']);
-          taken.push(uid);
-          await peer.sendCommand(message.contextId, responseTo(message, 0, { AffectedSOPInstanceUID: uid }));
-        }
-      });
+        }),
+      );
       const { host, port } = anon;
       const journey = await startJourney({ archive: raw, raw, anon: { aeTitle: 'ANON', host, port } });
       try {

@@ -319,21 +319,6 @@ describe('a study out of an archive that does not say the truth', () => {
         expect(await raw.studyInstanceUids()).to.deep.equal([study.studyInstanceUid]);
       });
 
-  const badFinds: readonly (readonly [string, FindQuirks, string])[] = [
-    ['refuses queries', { refuse: 0xa700 }, 'DIMSE_STATUS'],
-    ['fails a query behind its answers', { finalStatus: 0xc001 }, 'DIMSE_STATUS'],
-    ['aborts a query behind its answers', { end: 'abort' }, 'ASSOCIATION_ABORTED'],
-    ['never ends a query', { end: 'none' }, 'TIMEOUT'],
-  ];
-  for (const [what, find, code] of badFinds)
-    it(`that ${what} is tried again later, and nothing is moved`, async () => {
-      await use({ find }, { queryTimeoutMs: 300 });
-      const outcome = await journey.run(requestFor(study));
-      expect(outcome).to.include({ kind: 'failed', retry: 'later', code });
-      expect(archive.requests('C-MOVE')).to.deep.equal([]);
-      expect(await raw.sopInstanceUids()).to.deep.equal([]);
-    });
-
   it('is left alone when the work is cancelled: C-CANCEL, and no outcome', async () => {
     await use({ move: { startAfterMs: 20_000, pending: 50 } });
     const cancel = new AbortController();
