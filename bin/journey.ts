@@ -4,12 +4,11 @@ import type { Logger } from '../src/core/log.js';
 import type { Metrics } from '../src/core/metrics.js';
 import type { OriginalsRecorder } from '../src/core/originals.js';
 import type { ArchiveName } from '../src/core/outcome.js';
-import { createRateLimiter } from '../src/core/rate-limiter/index.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
 import { BY_IMAGES } from '../src/pipeline/journey/asking.js';
 import type { Archive, JourneyObserver, JourneyParts } from '../src/pipeline/index.js';
 import { namesFor } from './logging.js';
-import { nodeClient, required } from './wiring.js';
+import { archiveLimiter, nodeClient, required } from './wiring.js';
 
 /** How long raw may stand still after a C-MOVE that says success before what lacks counts as not coming. */
 const SETTLE_MS = 3_000;
@@ -65,16 +64,6 @@ async function archiveParts(
   { log, metrics }: JourneyChoices,
   closers: Closers,
 ): Promise<Archive> {
-  const { perSecond: rate, capacity, unit, redisUrl } = config.rate;
-  // By the node and not by its role: what is one daemon's primary may be another's secondary.
-  const limiter = await createRateLimiter({
-    name: `${node.aeTitle}@${node.host}:${node.port}`,
-    rate,
-    capacity,
-    unit,
-    redisUrl,
-    log,
-  });
-  closers.add(`image rate of ${name}`, () => limiter.close());
+  const limiter = await archiveLimiter(config, node, log, closers);
   return { name, client: nodeClient(config, node, closers, metrics), limiter, asks: BY_IMAGES };
 }

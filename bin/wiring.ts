@@ -2,7 +2,9 @@ import type { Closers } from '../src/core/closers.js';
 import type { Config, NodeConfig } from '../src/core/config/index.js';
 import { InternalError } from '../src/core/errors.js';
 import { NodeClient, type AssociationTimeouts, type DicomNode } from '../src/dimse/index.js';
+import type { Logger } from '../src/core/log.js';
 import { noMetrics, type Metrics } from '../src/core/metrics.js';
+import { createRateLimiter, type RateLimiter } from '../src/core/rate-limiter/index.js';
 import { tlsSettings } from './tls-settings.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -48,6 +50,21 @@ export function nodeClient(
   });
   closers.add(client.name, () => client.close());
   return client;
+}
+
+/** The image rate of one archive; `closers` owns it. @throws SharedLimiterError when Redis answers and refuses us */
+export async function archiveLimiter(
+  config: Config,
+  node: NodeConfig,
+  log: Logger,
+  closers: Closers,
+): Promise<RateLimiter> {
+  const { perSecond: rate, capacity, unit, redisUrl } = config.rate;
+  // By the node and not by its role: what is one daemon's primary may be another's secondary.
+  const name = `${node.aeTitle}@${node.host}:${node.port}`;
+  const limiter = await createRateLimiter({ name, rate, capacity, unit, redisUrl, log });
+  closers.add(`image rate of ${node.name}`, () => limiter.close());
+  return limiter;
 }
 
 export function associationTimeouts(config: Config): AssociationTimeouts {

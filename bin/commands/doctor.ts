@@ -1,6 +1,13 @@
 import { Closers } from '../../src/core/closers.js';
-import { ConfigurationError, type Config, type Need } from '../../src/core/config/index.js';
-import { embeddedSettings, isEmbeddedServed, openDatabase, type Database } from '../../src/core/db/index.js';
+import { ConfigurationError, type Config, type Need, type NodeConfig } from '../../src/core/config/index.js';
+import {
+  DatabaseError,
+  DatabaseUnavailableError,
+  embeddedSettings,
+  isEmbeddedServed,
+  openDatabase,
+  type Database,
+} from '../../src/core/db/index.js';
 import { checkSafeHaven } from '../../src/core/exports/index.js';
 import { InvalidValueError } from '../../src/core/errors.js';
 import { studyInstanceUid, type StudyInstanceUid } from '../../src/core/ids.js';
@@ -14,6 +21,8 @@ import {
   type Examined,
 } from '../../src/doctor/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
+import type { RateLimiter } from '../../src/core/rate-limiter/index.js';
+import { Rates } from '../../src/core/rates.js';
 import type { AssociationTimeouts } from '../../src/dimse/index.js';
 import type { BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.js';
@@ -25,7 +34,8 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { UsageError } from '../usage-error.js';
-import { nodeClient } from '../wiring.js';
+import { rateStore } from '../rate-store.js';
+import { archiveLimiter, nodeClient } from '../wiring.js';
 
 export interface DoctorOptions {
   readonly studyUid?: string;
@@ -95,13 +105,18 @@ async function examineDeployment(
   const closers = new Closers();
   try {
     let connection: Promise<BrokerConnection> | undefined;
+    const known = databaseOf(config, embedded, closers);
     const checks = deploymentChecks({
       config,
       testStudy,
       client: (node) => nodeClient(config, node, closers, noMetrics, NODE_TIMEOUTS),
       connectBroker: () =>
         (connection ??= broker(config, silentLogger, closers, { startTimeoutMs: BROKER_TIMEOUT_MS })),
-      database: databaseOf(config, embedded, closers),
+      database: known,
+      imageRate: {
+        isShared: config.rate.redisUrl !== null,
+        limiterOf: (archive) => limiterAsKept(config, archive, known, closers),
+      },
       embedded,
       tryFtps: (signal) =>
         checkSafeHaven(safeHavenSettings(config), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
@@ -111,6 +126,25 @@ async function examineDeployment(
   } finally {
     await closers.closeAll();
   }
+}
+
+/** With the rate that was set last, where a database has it; else the one that the configuration says. */
+async function limiterAsKept(
+  config: Config,
+  archive: NodeConfig,
+  known: Database | null,
+  closers: Closers,
+): Promise<RateLimiter> {
+  const limiter = await archiveLimiter(config, archive, silentLogger, closers);
+  if (known === null) return limiter;
+  const queue = archive.name === 'secondary' ? config.queues.secondary : config.queues.primary;
+  const rates = new Rates(new Map([[queue, limiter]]), rateStore(known), silentLogger);
+  closers.add(`kept rate of ${archive.name}`, () => rates.close());
+  await rates.restore().catch((error: unknown) => {
+    // Without its tables, or without an answer, a database has lines of its own.
+    if (!(error instanceof DatabaseError || error instanceof DatabaseUnavailableError)) throw error;
+  });
+  return limiter;
 }
 
 /** The embedded one is not opened, which would change it: whoever has it open is asked. */

@@ -18,7 +18,7 @@ import {
 } from './embedded-checks.js';
 import { ftpsCheck } from './ftps-check.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
-import { moveDestinationCheck } from './move-destination.js';
+import { moveDestinationCheck, type ImageRate } from './move-destination.js';
 import {
   archiveQueryCheck,
   echoCheck,
@@ -38,6 +38,8 @@ export interface DoctorParts {
   readonly database: Database | null;
   /** Logs in at the FTPS server, and throws what came of it; it is asked only when one is configured. */
   readonly tryFtps: (signal: AbortSignal) => Promise<void>;
+  /** What doctor moves by itself counts there. */
+  readonly imageRate: ImageRate;
   readonly askDaemon: () => Promise<DaemonAnswer>;
   /** What `serve --embedded` has; null = it is not that which is looked at. */
   readonly embedded: EmbeddedParts | null;
@@ -111,7 +113,7 @@ function archiveChecks(
   return [
     echoCheck(archive),
     withinHours(archiveQueryCheck(archive), config.hours, name),
-    ...(raw === null ? [] : [moveDestinationCheck(archive, { raw, testStudy, requested })]),
+    ...(raw === null ? [] : [moveDestinationCheck(archive, { raw, testStudy, requested }, parts.imageRate)]),
   ];
 }
 

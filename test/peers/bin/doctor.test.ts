@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { rateStore } from '../../../bin/rate-store.js';
 import { addImages, findOrCreateExtract, migrateUp } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { fakeServices, useApi } from '../../api/api-fixture.js';
@@ -203,6 +204,19 @@ describe('pixl-imaging doctor', function () {
         expect(red).to.deep.equal([]);
         expect(line('primary: move destination').detail).to.match(/knows ORTHANC_RAW/);
         expect(await lab.raw.sopInstanceUids()).to.have.length(1);
+      });
+    });
+
+    it('moves no image while the image rate is 0, by the configuration or as it was set last', async () => {
+      await withDatabase(async (kept, address) => {
+        await withDatabaseMigrated(address);
+        await rateStore(kept).save([{ rate: 0, setAt: 1, queue: null }]);
+        for (const changes of [{ PIXL_IMAGING_API_RATE: '0' }, databaseEnv(address)]) {
+          const { red, line } = await diagnosed(changes, '--study-uid', study.studyInstanceUid);
+          expect(red).to.deep.equal([]);
+          expect(line('primary: move destination').detail).to.match(/none may leave .*\(the rate is 0\)/);
+        }
+        expect(lab.vna.movedInstances()).to.equal(0);
       });
     });
 

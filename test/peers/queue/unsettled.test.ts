@@ -65,6 +65,30 @@ for (const [name, useIt] of BROKERS)
     });
   });
 
+describe('a consumer whose user may not declare the delay queue (403)', () => {
+  const broker = useBroker();
+
+  it('parks what should be tried again, says so, and holds no place', async () => {
+    const queue = await filled(broker, 'again', 'done');
+    const failedQueue = broker.queue();
+    await declareQueue(await broker.connection(), failedQueue);
+    const { ctl } = broker.rabbitmq;
+    const username = `user-of-${queue}`;
+    await ctl('add_user', username, 'secret');
+    broker.atEnd(async () => void (await ctl('delete_user', username)));
+    await ctl('set_permissions', username, `^(${queue}|${failedQueue})$`, '.*', '.*');
+    const consumer = await broker.consumer({
+      ...{ queue, failedQueue, prefetch: 1 },
+      connection: await broker.connection({ username, password: 'secret' }),
+      handler: ({ body }) => Promise.resolve(body.toString() === 'again' ? again : done),
+    });
+    await eventually(async () => expect(await broker.depth(failedQueue)).to.equal(1));
+    await eventually(() => expect(consumer.state()).to.deep.include({ state: 'running', inFlight: 0 }));
+    expect(consumer.state().reason).to.match(/^messages are parked instead of tried again: .*403/);
+    expect(await broker.depth(queue)).to.equal(0);
+  });
+});
+
 describe('a consumer whose failed queue takes no message', () => {
   const broker = useBroker();
 
