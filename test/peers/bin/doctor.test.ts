@@ -169,6 +169,23 @@ describe('pixl-imaging doctor', function () {
         expect(queues).not.to.contain(env[name]!);
     });
 
+    it('says that a queue has consumers which are not the daemon’s, and what becomes of PIXL’s', async () => {
+      for (let n = 0; n < 2; n += 1)
+        await broker.consumer({
+          queue: env['PIXL_PRIMARY_QUEUE']!,
+          handler: () => Promise.resolve({ kind: 'done' }),
+        });
+      const plain = await diagnosed();
+      expect([plain.code, plain.line('queues').detail]).to.deep.equal([
+        0,
+        plain.line('queues').detail.match(/^.*, 2 consumers that are not of a daemon .*jsonpickle.*$/)?.[0],
+      ]);
+      const pickled = await diagnosed({ PIXL_MESSAGE_FORMAT: 'jsonpickle' });
+      expect(pickled.line('queues').detail).to.match(
+        /2 consumers that are not of a daemon at this HTTP address$/,
+      );
+    });
+
     it('says honestly what it can not tell without an image to move', async () => {
       await lab.raw.deleteAll();
       const { code, red, line } = await diagnosed();

@@ -138,6 +138,23 @@ for (const parts of PARTS)
         await expectAllDelivered(own, [study]);
       });
 
+    it('by SIGTERM after SIGINT ends at once, and delivers the study after the next start', async () => {
+      const { vna, proxies, deploy } = await held();
+      const study = await largeStudy();
+      await vna.load(study.files);
+      const own = await deploy({ PIXL_SHUTDOWN_GRACE: '300' });
+      proxies.move.holdAfter(1_000_000);
+      await own.publish([wishFor(study)]);
+      await isHolding(proxies.move);
+      own.daemon.signal('SIGINT');
+      await eventually(() => expect(own.daemon.log()).to.contain('"stopping"'));
+      own.daemon.signal('SIGTERM');
+      expect(await own.daemon.exited()).to.deep.equal({ code: null, signal: 'SIGTERM' });
+      proxies.move.release();
+      await own.daemon.start();
+      await expectAllDelivered(own, [study]);
+    });
+
     it('by SIGTERM stops both its consumers at the same time, within one grace', async () => {
       const { vna, pacs, proxies, deploy } = await held();
       const studies = [await largeStudy(), await largeStudy()];
