@@ -72,11 +72,13 @@ describe('a consumer whose user may not declare the delay queue (403)', () => {
     const queue = await filled(broker, 'again', 'done');
     const failedQueue = broker.queue();
     await declareQueue(await broker.connection(), failedQueue);
-    const { ctl } = broker.rabbitmq;
+    const { rabbitmq } = broker;
     const username = `user-of-${queue}`;
-    await ctl('add_user', username, 'secret');
-    broker.atEnd(async () => void (await ctl('delete_user', username)));
-    await ctl('set_permissions', username, `^(${queue}|${failedQueue})$`, '.*', '.*');
+    await rabbitmq.ctl('add_user', username, 'secret');
+    broker.atEnd(async () => {
+      await rabbitmq.ctl('delete_user', username);
+    });
+    await rabbitmq.ctl('set_permissions', username, `^(${queue}|${failedQueue})$`, '.*', '.*');
     const consumer = await broker.consumer({
       ...{ queue, failedQueue, prefetch: 1 },
       connection: await broker.connection({ username, password: 'secret' }),
