@@ -59,6 +59,7 @@ export default {
     owned('commander', ['bin/']),
     owned('cli-progress', ['bin/']),
     owned('fast-png', ['bin/demo/']),
+    owned('@noble/hashes', ['src/deidentify/pixl/']),
     // docs/security.md: nothing is evaluated, and no process is started but by the demo.
     owned('child_process', ['bin/demo/program\\.ts$'], '^(node:)?child_process$'),
     owned('vm', ['src/dimse/upper-layer/read-buffers\\.ts$'], '^(node:)?vm$'),

@@ -22,8 +22,8 @@ export interface Deidentifier {
   profileFor(identity: Identity): Profile;
   /** Who stands for whom; asked once for each instance. */
   pseudonymOf(identity: Identity): Pseudonym | Promise<Pseudonym>;
-  /** What is left out beside what always is; without it nothing is taken that only a project can allow. */
-  rulesFor?(identity: Identity): InstanceRules;
+  /** What is left out beside what always is, asked before the others; without it nothing is taken that only a project can allow. */
+  rulesFor?(identity: Identity): InstanceRules | Promise<InstanceRules>;
 }
 
 /** An instance as it goes on. */
@@ -58,7 +58,7 @@ export async function deidentify(
     const head = await driven(headIn(held, encoding), held, source);
     if (head.sopInstanceUid === '' || head.studyInstanceUid === '')
       throw new DataSetHeadError('it has no SOP Instance UID or no Study Instance UID');
-    const rule = ruleAgainst(head, deidentifier.rulesFor?.(head) ?? {});
+    const rule = ruleAgainst(head, (await deidentifier.rulesFor?.(head)) ?? {});
     if (rule !== null) throw new InstanceExcludedError(rule);
     const pseudonym = await deidentifier.pseudonymOf(head);
     const rewriter = new Rewriter(deidentifier.profileFor(head), head, pseudonym);
@@ -240,8 +240,9 @@ class Rewriter implements Visitor {
     if (tag === PATIENT_ID || bytes.length === 0) return this.#dummy(tag, vr, bytes);
     if (vr === 'UI') return this.#mapped(bytes);
     if (!FREE_TEXT.has(vr)) return padded(dummyValue(vr), vr);
-    const hash = this.#pseudonym.hash(decodeText(bytes, vr, characterSet));
-    return padded(Buffer.from(vr === 'SH' ? hash.slice(0, 16) : hash, 'latin1'), vr);
+    const digits = vr === 'SH' ? 16 : 64;
+    const hash = this.#pseudonym.hash(decodeText(bytes, vr, characterSet), digits);
+    return padded(Buffer.from(hash.slice(0, digits), 'latin1'), vr);
   }
 
   #shifted(vr: string, bytes: Buffer): Buffer {

@@ -4,6 +4,7 @@ export type { InstanceRules } from './exclusion.js';
 export type { FrameFacts, InstanceHead, Rectangle } from './head.js';
 export type { Identity } from './identity.js';
 export { allowListProfile, type AllowList } from './pixl/allow-list.js';
+export { PixlHasher, type HasherInputs } from './pixl/hasher.js';
 export type { ManufacturerOverride, Operation, TagOperation } from './pixl/tag-operations.js';
 export type { Action, ElementPlace, MethodCode, Profile } from './profile.js';
 export { basicProfile, type BasicProfileOptions, type SafePrivateElement } from './ps3.15/basic-profile.js';

@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { InvalidValueError } from '../core/errors.js';
 import type { Identity } from './identity.js';
+import type { PixlHasher } from './pixl/hasher.js';
 
 /** What stands for a patient and the objects about them, in one project. */
 export interface Pseudonym {
@@ -9,8 +10,8 @@ export interface Pseudonym {
   readonly shiftDays: number;
   /** What stands for a UID: always the same for the same one. */
   uid(original: string): string;
-  /** What stands for any other value, in 64 hex digits. */
-  hash(original: string): string;
+  /** What stands for any other value, in so many hex digits: an even number, 2 to 64. */
+  hash(original: string, digits: number): string;
 }
 
 /** The shortest secret that is taken: as long as the hash that it keys (RFC 2104, 3). */
@@ -29,17 +30,20 @@ const STANDARD_ROOT = '1.2.840.10008.';
 export class ProjectPseudonyms {
   readonly #key: Buffer;
   readonly #maxShiftDays: number;
+  readonly #hasher: PixlHasher | null;
 
   /**
    * @param secret {@link MIN_SECRET_LENGTH} bytes or more
    * @param maxShiftDays dates move by 1 to so many days
+   * @param hasher makes patients' IDs and other hashes as PIXL does; without it they are made from the secret
    * @throws InvalidValueError for a secret that is too short
    */
-  constructor(secret: Buffer, project: string, maxShiftDays: number) {
+  constructor(secret: Buffer, project: string, maxShiftDays: number, hasher: PixlHasher | null = null) {
     if (secret.length < MIN_SECRET_LENGTH)
       throw new InvalidValueError('secret', `shorter than ${MIN_SECRET_LENGTH} bytes`);
     this.#key = Buffer.from(hkdfSync('sha256', secret, 'pixl-imaging', `project:${project}`, 32));
     this.#maxShiftDays = maxShiftDays;
+    this.#hasher = hasher;
   }
 
   /** Eight hex digits that tell one key from another and nothing else about it. */
@@ -59,18 +63,21 @@ export class ProjectPseudonyms {
         : asUid(this.#mac('study', patientId, accessionNumber));
     const number = this.#mac('shift', patientId || studyInstanceUid).readUIntBE(0, 6);
     return {
-      patientId: this.#mac('patient', patientId || studyInstanceUid)
-        .toString('hex')
-        .slice(0, 32),
+      patientId: this.#patientId(patientId || studyInstanceUid),
       shiftDays: 1 + (number % this.#maxShiftDays),
       uid: (original) => (original === studyInstanceUid ? study : this.uid(original)),
-      hash: (original) => this.#mac('value', original).toString('hex'),
+      hash: (original, digits) =>
+        this.#hasher?.hash(original, digits) ?? this.#mac('value', original).toString('hex').slice(0, digits),
     };
   }
 
   /** What stands for a UID; one of DICOM's own stays. */
   uid(original: string): string {
     return original.startsWith(STANDARD_ROOT) ? original : asUid(this.#mac('uid', original));
+  }
+
+  #patientId(original: string): string {
+    return this.#hasher?.hash(original) ?? this.#mac('patient', original).toString('hex').slice(0, 32);
   }
 
   #mac(...parts: readonly string[]): Buffer {

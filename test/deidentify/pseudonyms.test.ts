@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { InvalidValueError } from '../../src/core/errors.js';
 import type { Identity } from '../../src/deidentify/identity.js';
+import { PixlHasher } from '../../src/deidentify/pixl/hasher.js';
 import { ProjectPseudonyms } from '../../src/deidentify/pseudonyms.js';
 
 const SECRET = Buffer.from('0123456789abcdef0123456789abcdef');
@@ -80,6 +81,31 @@ describe('Pseudonyms', () => {
     expect(one.of(of({ patientId: 'M1' })).shiftDays).to.equal(
       one.of(of({ patientId: 'M1', studyInstanceUid: '9' })).shiftDays,
     );
+  });
+
+  it("of PIXL's hasher are those that it makes itself", () => {
+    // The first is PIXL's own; the others are of Python's hashlib.blake2b.
+    const inputs = { key: Buffer.from('test-key'), projectSalt: 'a161577b49a9235a', localSalt: 'pixl_salt' };
+    const hasher = new PixlHasher(inputs);
+    const unsalted = new PixlHasher({ ...inputs, projectSalt: '', localSalt: '' });
+    const rows: readonly (readonly [made: string, want: string])[] = [
+      [hasher.hash('test', 64), 'cc8ab6f3e63235b45f3d00cbc4873efac59bf15cec4bdffd461882d57dfc010f'],
+      [hasher.hash('test', 16), 'b721eef65328a79c'],
+      [hasher.hash('x'.repeat(300)), 'edaa44d0ee9ea8b9d53d3d22dee54f5e50c3997d42f8f5d65ea31e6bfeb0cbbc'],
+      [unsalted.hash('Zoë 李'), 'c708eec1ca2abcf7b53f2254b84df510f14cd258485bced4acc58bbc61e1ffc0'],
+    ];
+    for (const [made, want] of rows) expect(made).to.equal(want);
+    const pseudonym = new ProjectPseudonyms(SECRET, 'one', 365, hasher).of(of({ patientId: 'MRN7654321' }));
+    expect(pseudonym.patientId).to.equal('4f6b939d97a5c6555d775fce3b73386d3c77970bf0df5f24a359f3005d89b006');
+    expect(pseudonym.hash('test', 16)).to.equal('b721eef65328a79c');
+    expect(pseudonym.uid('1.2.3')).to.equal(one.uid('1.2.3'));
+  });
+
+  it("want a key that PIXL's hasher could have", () => {
+    for (const length of [0, 65])
+      expect(() => new PixlHasher({ key: Buffer.alloc(length), projectSalt: '', localSalt: '' })).to.throw(
+        InvalidValueError,
+      );
   });
 
   it('want a secret that nobody can guess', () => {
