@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { messagePublisher } from '../../../bin/publish-messages.js';
 import type { Api } from '../../../src/api/index.js';
-import { parseImagingMessage } from '../../../src/core/message.js';
 import { declareQueue, delayQueueName, Publisher, type BrokerConnection } from '../../../src/queue/index.js';
 import { ask, errorOf, fakeServices, soundMessage, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, runCli } from '../../support/cli.js';
@@ -56,44 +55,6 @@ describe('the HTTP API before a broker', () => {
 
   const many = (count: number): object[] =>
     Array.from({ length: count }, (_, i) => ({ ...soundMessage, procedure_occurrence_id: i }));
-
-  it('accepts 10,000 messages in one body, each once', async () => {
-    const { queue, api } = await started();
-    const answer = await ask(`${api.url}/messages?priority=3`, { body: many(10_000) });
-    expect([answer.status, answer.json]).to.deep.equal([202, { accepted: 10_000 }]);
-    expect(await broker.depth(queue)).to.equal(10_000);
-    const messages = await broker.drain(queue);
-    const ids = messages.map(({ content }) => parseImagingMessage(content).procedureOccurrenceId);
-    expect(new Set(ids).size).to.equal(10_000);
-    expect(messages[0]?.properties).to.include({
-      priority: 3,
-      deliveryMode: 2,
-      contentType: 'application/json',
-    });
-  });
-
-  it('accepts messages of many clients at the same time, each once', async () => {
-    const { queue, api } = await started();
-    const answers = await Promise.all(
-      Array.from({ length: 50 }, () => ask(`${api.url}/messages`, { body: many(20) })),
-    );
-    expect(answers.map(({ status }) => status)).to.deep.equal(Array(50).fill(202));
-    await eventually(async () => expect(await broker.depth(queue)).to.equal(1_000));
-  });
-
-  it('publishes none of 10,000 when one of them is bad, wherever it is', async () => {
-    const { queue, api } = await started();
-    for (const index of [0, 5_000, 9_999]) {
-      const body = many(10_000);
-      body[index] = { ...soundMessage, study_date: 'yesterday' };
-      const answer = await ask(`${api.url}/messages`, { body });
-      expect(answer.status).to.equal(422);
-      expect(errorOf(answer).faults).to.deep.equal([
-        { index, field: 'study_date', problem: 'not a date (YYYY-MM-DD)' },
-      ]);
-    }
-    expect(await broker.depth(queue)).to.equal(0);
-  });
 
   it('answers 503 while the broker is away, and 202 when it is back', async () => {
     const proxy = await startTcpProxy(broker.rabbitmq.port);

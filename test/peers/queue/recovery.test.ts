@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { declareQueue, Publisher, type Disposition, type Handler } from '../../../src/queue/index.js';
+import { declareQueue, type Disposition, type Handler } from '../../../src/queue/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { gate, recordingLogger, texts, useBroker } from './broker-fixture.js';
@@ -64,16 +64,6 @@ describe('a consumer whose broker goes away', () => {
     expect(log.lines.join('\n'), 'no delivery was acked twice').to.not.contain('unknown delivery tag');
   }
 
-  it('handles all of 200 messages while the broker is restarted', async function () {
-    let restarted: Promise<void> | undefined;
-    const disturb = (handled: number): void => {
-      if (handled === 60) restarted = broker.rabbitmq.restart();
-    };
-    await handlesAll({ port: broker.rabbitmq.port, disturb });
-    await restarted;
-    expect(restarted).to.not.equal(undefined);
-  });
-
   it('handles all of 200 messages while its connection is cut again and again', async function () {
     const proxy = await proxied();
     const disturb = (handled: number): void => {
@@ -81,21 +71,6 @@ describe('a consumer whose broker goes away', () => {
     };
     await handlesAll({ port: proxy.port, disturb });
     expect(proxy.accepted()).to.be.at.least(4);
-  });
-
-  it('keeps every confirmed message when the broker is killed', async function () {
-    const queue = await filled(50);
-    await broker.rabbitmq.kill();
-    await broker.rabbitmq.start();
-    const seen = new Set<string>();
-    await broker.consumer({
-      queue,
-      handler: ({ body }) => {
-        seen.add(body.toString());
-        return Promise.resolve(done);
-      },
-    });
-    await eventually(() => expect(seen.size).to.equal(50));
   });
 
   it('says that it waits and why, and runs again by itself', async () => {
@@ -221,23 +196,5 @@ describe('a consumer whose broker goes away', () => {
     await consumer.close();
     expect(started).to.equal(1);
     expect(await broker.depth(queue)).to.equal(0);
-  });
-
-  it('loses nothing of what a publisher was told is safe while the broker is restarted', async function () {
-    const queue = await filled(0);
-    const publisher = new Publisher({ connection: await broker.connection() });
-    const safe: string[] = [];
-    let restarted: Promise<void> | undefined;
-    for (let i = 0; i < 300; i += 1) {
-      if (i === 100) restarted = broker.rabbitmq.restart();
-      const body = String(i);
-      await publisher.publish(queue, Buffer.from(body)).then(
-        () => safe.push(body),
-        () => undefined,
-      );
-    }
-    await restarted;
-    expect(safe.length).to.be.at.least(299);
-    expect(new Set(texts(await broker.drain(queue)))).to.include.all.keys(safe);
   });
 });

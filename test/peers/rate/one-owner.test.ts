@@ -147,16 +147,6 @@ describe('The rate of two daemons on one Redis and one database', function () {
     expect(await stored()).to.have.length(1);
   });
 
-  it('of one archive is left alone when the other one is set, also by a daemon that has heard of nothing', async () => {
-    const [a, b] = [await site(), await site()];
-    expect((await a.set(0, queues.primary)).status).to.equal(200);
-    expect((await b.set(3, queues.secondary)).status).to.equal(200);
-    await everybodySays({ primary: 0, secondary: 3 }, a, b);
-    for (const { daemon } of [a, b]) await daemon.stop();
-    for (const { daemon } of [a, b]) await daemon.start();
-    await everybodySays({ primary: 0, secondary: 3 }, a, b);
-  });
-
   it('is 0 after a stop while Redis is away, and stays 0 when it is back; another rate is refused', async () => {
     const [a, b] = [await site(), await site()];
     await a.set(5);
@@ -211,33 +201,5 @@ describe('The rate of two daemons on one Redis and one database', function () {
     await everybodySays({ primary: 5, secondary: 0 }, b);
     sites = sites.filter((one) => one !== a);
     await a.daemon.close();
-  });
-
-  it('that the environment gives is never newer than one that was set', async () => {
-    const a = await site();
-    await a.set(2);
-    const b = await site({ PIXL_IMAGING_API_RATE: '9' });
-    await everybodySays({ all: 2, primary: 2, secondary: 2 }, a, b);
-    await redis.stop();
-    await redis.start();
-    await everybodySays({ all: 2, primary: 2, secondary: 2 }, a, b);
-  });
-
-  it('is held on to by a daemon that starts while Redis is away, until it is back', async () => {
-    const a = await site();
-    await a.set(4);
-    await a.daemon.stop();
-    await redis.stop();
-    await a.daemon.start();
-    await everybodySays({ all: 4, primary: 4, secondary: 4 }, a);
-    const reasons = async (): Promise<(string | null)[]> => {
-      const status = await fetch(`http://127.0.0.1:${a.env['PIXL_IMAGING_API_PORT']}/status`);
-      return ((await status.json()) as Status).queues.map(({ reason }) => reason);
-    };
-    const away = 'shared limiter: Redis is away';
-    await eventually(async () => expect(await reasons()).to.deep.equal([away, away]));
-    await redis.start();
-    await eventually(async () => expect(await reasons()).to.not.include(away), { timeoutMs: 20_000 });
-    await everybodySays({ all: 4, primary: 4, secondary: 4 }, a);
   });
 });

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { QueryError } from '../../../../src/dimse/errors.js';
@@ -135,25 +134,6 @@ describe('An Identifier that is refused', () => {
         .to.throw(QueryError)
         .that.includes({ status: 0xc000, offendingElement: null });
     }
-  });
-
-  it('may be any bytes', () => {
-    const spoiled = fc.tuple(fc.nat(60), fc.nat(255)).map(([at, value]) => {
-      const bytes = identifier({ QueryRetrieveLevel: 'STUDY', PatientID: 'A1', StudyDate: '20240101-' });
-      bytes[at % bytes.length] = value;
-      return bytes;
-    });
-    const noise = fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes));
-    fc.assert(
-      fc.property(fc.oneof(spoiled, noise), fc.constantFrom(...Object.values(SYNTAXES)), (bytes, syntax) => {
-        try {
-          parseQuery('study root', bytes, syntax);
-        } catch (error) {
-          expect(error).to.be.instanceOf(QueryError);
-        }
-      }),
-      { numRuns: 1000 },
-    );
   });
 });
 
