@@ -73,16 +73,6 @@ describe('The commands that talk to the daemon over HTTP', () => {
     expect(services.set.map(({ queue }) => queue)).to.deep.equal(['imaging-primary', 'imaging-secondary']);
   });
 
-  it('an unknown queue is exit code 3 and changes none of the others', async () => {
-    for (const command of [['update', '--rate', '1'], ['start'], ['stop'], ['stop', '--purge'], ['status']]) {
-      const { code, stdout, stderr } = await run(...command, '--queues', 'imaging-primary,nope');
-      expect(code, command.join(' ')).to.equal(3);
-      expect(stdout).to.equal('');
-      expect(stderr).to.match(/^error: .*no such queue|^error: the daemon has no queue nope/);
-    }
-    expect(services.set).to.deep.equal([]);
-  });
-
   it('a rate that is none is wrong usage, and nothing is asked', async () => {
     for (const args of [
       ['update', '--rate', '-1'],

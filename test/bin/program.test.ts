@@ -181,14 +181,6 @@ describe("The program's configuration", () => {
       expect(stderr).to.match(new RegExp(`${name}: found nothing, expected `));
   });
 
-  it('needs no anonymising store where nothing is to be delivered', async () => {
-    const { stderr } = await runCli(['pull', ...STUDY, '--no-deliver']);
-    expect(stderr).to.contain('ORTHANC_RAW_AE_TITLE');
-    expect(stderr).not.to.contain('ORTHANC_ANON');
-    const off = await runCli(['serve'], { env: { ORTHANC_AUTOROUTE_RAW_TO_ANON: 'false' } });
-    expect(off.stderr).not.to.contain('ORTHANC_ANON');
-  });
-
   for (const command of [['serve'], ['pull', ...STUDY], ['find', ...STUDY], ['echo'], ['retry']])
     it(`names name, found and expected of all that is wrong, for every command (${command[0]!})`, async () => {
       const { code, stdout, stderr } = await runCli(command, {
@@ -208,31 +200,6 @@ describe("The program's configuration", () => {
       expect(stderr).to.match(/LOG_LEVEL: found "loud", expected /);
       expect(stderr).not.to.match(/^ +at /m);
     });
-
-  it('is told of a node that is set in part', async () => {
-    const env = { ...NODES, SECONDARY_DICOM_SOURCE_AE_TITLE: 'PACS' };
-    const { code, stderr } = await runCli(['echo'], { env });
-    expect(code).to.equal(2);
-    expect(stderr).to.contain('SECONDARY_DICOM_SOURCE_IP_ADDR: found nothing');
-    expect(stderr).to.contain('SECONDARY_DICOM_SOURCE_PORT: found nothing');
-  });
-
-  it('shows no secret, whatever is wrong', async () => {
-    const secret = 'hunter2-Zq';
-    const { code, stdout, stderr } = await runCli(['serve'], {
-      env: {
-        RABBITMQ_PASSWORD: secret,
-        RABBITMQ_HOST: `user:${secret}@rabbit`,
-        PIXL_DB_PASSWORD: secret,
-        FTP_USER_PASSWORD: secret,
-        PIXL_API_TOKEN: secret,
-        PIXL_RATE_REDIS_URL: `nonsense://:${secret}@redis`,
-      },
-    });
-    expect(code).to.equal(2);
-    expect(stderr).to.match(/RABBITMQ_HOST: found something else, expected a host/);
-    expect(stdout + stderr).not.to.contain(secret);
-  });
 
   for (const [variable, on, args] of [
     ['PRIMARY_TLS_CA', 'PRIMARY_TLS', ['pull', ...STUDY]],

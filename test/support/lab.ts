@@ -1,5 +1,5 @@
 import { startDcmqrscp, type Dcmqrscp } from './dcmqrscp.js';
-import { closeAtEnd, openLongLived } from './long-lived.js';
+import { sharedByAll } from './long-lived.js';
 import { startOrthanc, type Orthanc } from './orthanc.js';
 import { freePorts } from './ports.js';
 
@@ -25,67 +25,44 @@ export interface LabOptions {
 
 /** Starts a lab of one's own, all four at once. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const [vnaPort, pacsPort, rawPort, anonPort, deadPort] = (await freePorts(5)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const dead = { aeTitle: 'DEADAET', port: deadPort };
+  const [vnaPort, pacsPort, rawPort, anonPort, deadPort] = await freePorts(5);
+  const dead = { aeTitle: 'DEADAET', port: deadPort! };
   const peers = [
-    { aeTitle: 'ORTHANC_RAW', port: rawPort },
-    { aeTitle: 'ORTHANC_ANON', port: anonPort },
+    { aeTitle: 'ORTHANC_RAW', port: rawPort! },
+    { aeTitle: 'ORTHANC_ANON', port: anonPort! },
     dead,
     ...(options.peers ?? []),
   ];
   const env = options.env === undefined ? {} : { env: options.env };
-  const started = await Promise.allSettled([
-    startDcmqrscp({ aeTitle: 'VNA', port: vnaPort, peers, ...env }),
-    startDcmqrscp({ aeTitle: 'PACS', port: pacsPort, peers, ...env }),
-    startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort, modalities: peers, ...env }),
-    startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort, modalities: peers, ...env }),
-  ]);
-  const [vna, pacs, raw, anon] = started;
+  const starting = [
+    startDcmqrscp({ aeTitle: 'VNA', port: vnaPort!, peers, ...env }),
+    startDcmqrscp({ aeTitle: 'PACS', port: pacsPort!, peers, ...env }),
+    startOrthanc({ aeTitle: 'ORTHANC_RAW', port: rawPort!, modalities: peers, ...env }),
+    startOrthanc({ aeTitle: 'ORTHANC_ANON', port: anonPort!, modalities: peers, ...env }),
+  ] as const;
   const close = async (): Promise<void> => {
+    const started = await Promise.allSettled(starting);
     await Promise.all(started.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
   };
-  if (
-    vna.status !== 'fulfilled' ||
-    pacs.status !== 'fulfilled' ||
-    raw.status !== 'fulfilled' ||
-    anon.status !== 'fulfilled'
-  ) {
+  try {
+    const [vna, pacs, raw, anon] = await Promise.all(starting);
+    return {
+      ...{ vna, pacs, raw, anon, dead, close },
+      reset: async () => {
+        vna.clearLog();
+        pacs.clearLog();
+        await Promise.all([raw.deleteAll(), anon.deleteAll()]);
+      },
+    };
+  } catch (cause) {
     await close();
-    const failure = started.find((one) => one.status === 'rejected');
-    throw new Error('the lab did not start', { cause: failure?.reason });
+    throw new Error('the lab did not start', { cause });
   }
-  return {
-    vna: vna.value,
-    pacs: pacs.value,
-    raw: raw.value,
-    anon: anon.value,
-    dead,
-    close,
-    reset: async () => {
-      vna.value.clearLog();
-      pacs.value.clearLog();
-      await Promise.all([raw.value.deleteAll(), anon.value.deleteAll()]);
-    },
-  };
 }
 
-let shared: Promise<Lab> | undefined;
-
-/** The lab that all tests of this mocha process share: started by the first who asks, closed after the last test. */
-export function sharedLab(): Promise<Lab> {
-  shared ??= openLongLived('the shared lab', async () => {
-    const lab = await startLab();
-    closeAtEnd('the shared lab', () => {
-      shared = undefined;
-      return lab.close();
-    });
-    return lab;
-  });
-  return shared;
-}
+/** The lab that all tests of this mocha process share. */
+export const sharedLab = sharedByAll(
+  'the shared lab',
+  () => startLab(),
+  (lab) => lab.close(),
+);

@@ -34,6 +34,24 @@ export function closeAtEnd(name: string, close: () => Promise<void> | void): voi
   opened.push({ name, close });
 }
 
+/** The one of its kind in this test process: started by the first who asks, closed after the last test. */
+export function sharedByAll<T>(
+  name: string,
+  start: () => Promise<T>,
+  close: (one: T) => Promise<unknown>,
+): () => Promise<T> {
+  let shared: Promise<T> | undefined;
+  return () =>
+    (shared ??= openLongLived(name, async () => {
+      const one = await start();
+      closeAtEnd(name, async () => {
+        shared = undefined;
+        await close(one);
+      });
+      return one;
+    }));
+}
+
 /** Tells the leak check that a long-lived thing keeps so many sockets and timers (a shared broker connection, say). */
 export function allowLongLived(name: string, allowance: Allowance): void {
   allowances.set(name, allowance);

@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { echoscu, dcmsend, type NodeAddress } from './dcmtk.js';
+import { echoscu, dcmsend } from './dcmtk.js';
 import { fillFixture } from './fixtures.js';
 import { freePorts } from './ports.js';
 import { startProcess, type ManagedProcess } from './processes.js';
@@ -46,50 +46,8 @@ export interface OrthancInstance {
   readonly size: number;
 }
 
-export interface OrthancStatistics {
-  readonly instances: number;
-  readonly series: number;
-  readonly studies: number;
-  readonly patients: number;
-  readonly diskSize: number;
-}
-
 /** An Orthanc. REST is for tests to look inside; the service never uses it. */
-export interface Orthanc extends NodeAddress {
-  readonly host: '127.0.0.1';
-  readonly url: string;
-  readonly process: ManagedProcess;
-  get(path: string): Promise<unknown>;
-  post(path: string, body: unknown): Promise<unknown>;
-  put(path: string, body: unknown): Promise<unknown>;
-  delete(path: string): Promise<void>;
-  instances(): Promise<OrthancInstance[]>;
-  sopInstanceUids(): Promise<string[]>;
-  studyInstanceUids(): Promise<string[]>;
-  /** The DICOM file as it is stored. */
-  instanceFile(id: string): Promise<Buffer>;
-  /** The same, as a stream, to a path. */
-  downloadInstance(id: string, file: string): Promise<void>;
-  /** /instances/{id}/tags, simplified: keyword → value. */
-  tags(id: string): Promise<Record<string, unknown>>;
-  /** The value of one element by `group-element`, e.g. `000d-1001`. @throws when it is not there. */
-  rawTag(id: string, tag: string): Promise<string>;
-  statistics(): Promise<OrthancStatistics>;
-  deleteAll(): Promise<void>;
-  deleteStudy(studyInstanceUid: string): Promise<void>;
-  /** Deletes one instance. */
-  deleteInstance(sopInstanceUid: string): Promise<void>;
-  /** Its own store job, to the end: what the delivery is compared with. @throws when the job fails. */
-  storeTo(modality: string, ids: readonly string[]): Promise<void>;
-  /** Stores files or folders in it, each in its own syntax. */
-  load(filesOrFolders: string | readonly string[]): Promise<void>;
-  log(): string;
-  stop(): Promise<void>;
-  kill(): Promise<void>;
-  /** After `stop` or `kill`: the same data, the same ports. */
-  start(): Promise<void>;
-  close(): Promise<void>;
-}
+export type Orthanc = Awaited<ReturnType<typeof startOrthanc>>;
 
 /**
  * A Lua script with which an Orthanc answers C-STORE with 0xA700 when a condition holds, e.g.
@@ -100,7 +58,7 @@ export function refuseWhen(condition: string): string {
 }
 
 /** Starts an Orthanc and waits until REST and C-ECHO answer. */
-export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
+export async function startOrthanc(options: OrthancOptions) {
   const [freeDicom, freeHttp] = await freePorts(2);
   const port = options.port ?? freeDicom!;
   const httpPort = options.httpPort ?? freeHttp!;
@@ -139,25 +97,23 @@ export async function startOrthanc(options: OrthancOptions): Promise<Orthanc> {
     ...address,
     ...look(rest),
     url: `http://127.0.0.1:${httpPort}`,
-    get process() {
+    get process(): ManagedProcess {
       return managed;
     },
-    load: async (filesOrFolders) => {
+    /** Stores files or folders in it, each in its own syntax. */
+    load: async (filesOrFolders: string | readonly string[]): Promise<void> => {
       const files = typeof filesOrFolders === 'string' ? [filesOrFolders] : filesOrFolders;
       await dcmsend(address, files);
     },
     log: () => managed.log(),
-    stop: async () => {
-      await managed.stop(20_000);
-    },
-    kill: async () => {
-      await managed.kill();
-    },
-    start: async () => {
+    stop: async (): Promise<void> => managed.stop(20_000).then(() => undefined),
+    kill: async (): Promise<void> => managed.kill().then(() => undefined),
+    /** After `stop` or `kill`: the same data, the same ports. */
+    start: async (): Promise<void> => {
       if (managed.isRunning()) throw new Error(`Orthanc ${aeTitle} runs already`);
       managed = await start();
     },
-    close: async () => {
+    close: async (): Promise<void> => {
       await managed.stop(20_000);
       dir.remove();
     },
@@ -205,14 +161,8 @@ function configuration(
   return { ...config, ...options.config };
 }
 
-interface Rest {
-  json(method: string, path: string, body?: unknown): Promise<unknown>;
-  bytes(path: string): Promise<Buffer>;
-  toFile(path: string, file: string): Promise<void>;
-}
-
 /** One connection per request: a test ends without an idle socket. */
-function restClient(port: number): Rest {
+function restClient(port: number) {
   const open = (method: string, path: string, body?: unknown): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
@@ -245,7 +195,7 @@ function restClient(port: number): Rest {
     return Buffer.concat(chunks);
   };
   return {
-    json: async (method, path, body) => {
+    json: async (method: string, path: string, body?: unknown): Promise<unknown> => {
       const text = (await bytes(await open(method, path, body))).toString('utf8');
       try {
         return JSON.parse(text) as unknown;
@@ -253,30 +203,10 @@ function restClient(port: number): Rest {
         return text; // some answers are plain text
       }
     },
-    bytes: async (path) => bytes(await open('GET', path)),
-    toFile: async (path, file) => pipeline(await open('GET', path), createWriteStream(file)),
+    bytes: async (path: string) => bytes(await open('GET', path)),
+    toFile: async (path: string, file: string) => pipeline(await open('GET', path), createWriteStream(file)),
   };
 }
-
-type Look = Pick<
-  Orthanc,
-  | 'get'
-  | 'post'
-  | 'put'
-  | 'delete'
-  | 'instances'
-  | 'sopInstanceUids'
-  | 'studyInstanceUids'
-  | 'instanceFile'
-  | 'downloadInstance'
-  | 'tags'
-  | 'rawTag'
-  | 'statistics'
-  | 'deleteAll'
-  | 'deleteStudy'
-  | 'deleteInstance'
-  | 'storeTo'
->;
 
 interface Expanded {
   readonly ID: string;
@@ -284,7 +214,7 @@ interface Expanded {
   readonly MainDicomTags: Readonly<Record<string, string>>;
 }
 
-function look(rest: Rest): Look {
+function look(rest: ReturnType<typeof restClient>) {
   const list = async (what: string): Promise<Expanded[]> =>
     (await rest.json('GET', `/${what}?expand`)) as Expanded[];
   const remove = async (path: string): Promise<void> => {
@@ -297,44 +227,44 @@ function look(rest: Rest): Look {
       size: one.FileSize ?? 0,
     }));
   return {
-    get: (path) => rest.json('GET', path),
-    post: (path, body) => rest.json('POST', path, body),
-    put: (path, body) => rest.json('PUT', path, body),
+    get: (path: string) => rest.json('GET', path),
+    post: (path: string, body: unknown) => rest.json('POST', path, body),
+    put: (path: string, body: unknown) => rest.json('PUT', path, body),
     delete: remove,
     instances,
     sopInstanceUids: async () => (await instances()).map((one) => one.sopInstanceUid).sort(),
     studyInstanceUids: async () =>
       (await list('studies')).map((study) => study.MainDicomTags['StudyInstanceUID'] ?? '').sort(),
-    instanceFile: (id) => rest.bytes(`/instances/${id}/file`),
-    downloadInstance: (id, file) => rest.toFile(`/instances/${id}/file`, file),
-    tags: async (id) =>
+    /** The DICOM file as it is stored. */
+    instanceFile: (id: string) => rest.bytes(`/instances/${id}/file`),
+    /** The same, as a stream, to a path. */
+    downloadInstance: (id: string, file: string) => rest.toFile(`/instances/${id}/file`, file),
+    /** Simplified: keyword → value. */
+    tags: async (id: string) =>
       (await rest.json('GET', `/instances/${id}/simplified-tags`)) as Record<string, unknown>,
-    rawTag: async (id, tag) => (await rest.bytes(`/instances/${id}/content/${tag}`)).toString('latin1'),
+    /** The value of one element by `group-element`, e.g. `000d-1001`. @throws when it is not there. */
+    rawTag: async (id: string, tag: string) =>
+      (await rest.bytes(`/instances/${id}/content/${tag}`)).toString('latin1'),
     statistics: async () => {
       const found = (await rest.json('GET', '/statistics')) as Readonly<Record<string, number | string>>;
-      return {
-        instances: Number(found['CountInstances']),
-        series: Number(found['CountSeries']),
-        studies: Number(found['CountStudies']),
-        patients: Number(found['CountPatients']),
-        diskSize: Number(found['TotalDiskSize']),
-      };
+      return { instances: Number(found['CountInstances']), studies: Number(found['CountStudies']) };
     },
     deleteAll: async () => {
       const patients = (await rest.json('GET', '/patients')) as string[];
       for (const id of patients) await remove(`/patients/${id}`);
     },
-    deleteStudy: async (uid) => {
+    deleteStudy: async (uid: string) => {
       const study = (await list('studies')).find((one) => one.MainDicomTags['StudyInstanceUID'] === uid);
       if (study === undefined) throw new Error(`no study ${uid}`);
       await remove(`/studies/${study.ID}`);
     },
-    deleteInstance: async (uid) => {
+    deleteInstance: async (uid: string) => {
       const instance = (await instances()).find((one) => one.sopInstanceUid === uid);
       if (instance === undefined) throw new Error(`no instance ${uid}`);
       await remove(`/instances/${instance.id}`);
     },
-    storeTo: async (modality, ids) => {
+    /** Its own store job, to the end: what the delivery is compared with. @throws when the job fails. */
+    storeTo: async (modality: string, ids: readonly string[]) => {
       await rest.json('POST', `/modalities/${modality}/store`, { Resources: ids, Synchronous: true });
     },
   };

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { eventually } from './eventually.js';
-import { closeAtEnd, openLongLived } from './long-lived.js';
+import { openLongLived, sharedByAll } from './long-lived.js';
 import { freePort } from './ports.js';
 import { run, startProcess, untilGone, type ManagedProcess } from './processes.js';
 
@@ -57,17 +57,8 @@ export interface Postgres {
 
 const PASSWORD = 'CANARY-secret';
 
-let shared: Promise<Postgres> | undefined;
-
-/** The one server of this test process, started when it is first asked for and ended after the last test. */
-export function sharedPostgres(): Promise<Postgres> {
-  shared ??= openLongLived('postgres', async () => {
-    const postgres = await startPostgres();
-    closeAtEnd('postgres', () => postgres.stop());
-    return postgres;
-  });
-  return shared;
-}
+/** The one server of this test process. */
+export const sharedPostgres = sharedByAll('postgres', startPostgres, (postgres) => postgres.stop());
 
 /** Starts a server of one's own. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {

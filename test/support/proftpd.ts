@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FtpsSettings } from '../../src/core/exports/index.js';
 import { Authority } from './authority.js';
-import { closeAtEnd, openLongLived } from './long-lived.js';
+import { openLongLived, sharedByAll } from './long-lived.js';
 import { freePorts, freeRange } from './ports.js';
 import { run, startProcess, type ManagedProcess } from './processes.js';
 import { ownerOfFiles, PORTS, writeServerFiles, type FtpsPort, type PortRange } from './proftpd-files.js';
@@ -42,17 +42,8 @@ export const QUOTA_BYTES = 1_000_000;
 const PASSIVE_PORTS = 24;
 const NARROW_PORTS = 2;
 
-let shared: Promise<Proftpd> | undefined;
-
 /** The server that all tests of this mocha process share. */
-export function sharedProftpd(): Promise<Proftpd> {
-  shared ??= openLongLived('proftpd', async () => {
-    const server = await startProftpd();
-    closeAtEnd('proftpd', () => server.close());
-    return server;
-  });
-  return shared;
-}
+export const sharedProftpd = sharedByAll('proftpd', startProftpd, (server) => server.close());
 
 /** Starts a server of one's own. */
 export async function startProftpd(): Promise<Proftpd> {

@@ -1,19 +1,17 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { eventually } from './eventually.js';
-import { closeAtEnd, openLongLived } from './long-lived.js';
-import { patience } from './patience.js';
-import { runMark } from './supervisor.js';
+import { openLongLived, sharedByAll } from './long-lived.js';
+import { freePorts } from './ports.js';
+import { run, startProcess, type ManagedProcess } from './processes.js';
+import { tempDir } from './temp-dir.js';
 
 const BIN = '/usr/lib/rabbitmq/bin';
-const READY_TIMEOUT_MS = 90_000;
+/** How long it may take to end in order, with all that it has. */
+const GRACE_MS = 60_000;
 
 /** A real RabbitMQ, started by a test on free ports of 127.0.0.1 with its data in a temporary folder. */
 export interface Rabbitmq {
@@ -38,98 +36,46 @@ export interface Rabbitmq {
   stop(): Promise<void>;
 }
 
-let shared: Promise<Rabbitmq> | undefined;
-
-/** The one broker of this test process, started when it is first asked for and ended after the last test. */
-export function sharedRabbitmq(): Promise<Rabbitmq> {
-  shared ??= openLongLived('RabbitMQ', async () => {
-    const broker = await startRabbitmq();
-    closeAtEnd('RabbitMQ', () => {
-      shared = undefined;
-      return broker.stop();
-    });
-    return broker;
-  });
-  return shared;
-}
+/** The one broker of this test process. */
+export const sharedRabbitmq = sharedByAll('RabbitMQ', startRabbitmq, (broker) => broker.stop());
 
 /** Starts a broker of one's own. */
 export async function startRabbitmq(): Promise<Rabbitmq> {
-  const [port, tlsPort, distPort, epmdPort] = await freePorts(4);
-  const dir = await mkdtemp(join(tmpdir(), 'pixl-rabbitmq-'));
-  const env = await prepare(dir, {
-    port: port!,
-    tlsPort: tlsPort!,
-    distPort: distPort!,
-    epmdPort: epmdPort!,
-  });
-  const log = await open(join(dir, 'output.log'), 'a');
-  const output = ['ignore', log.fd, log.fd] as const;
-  let broker: ChildProcess | undefined;
-  const epmd = spawn('epmd', ['-port', String(epmdPort)], { env, stdio: [...output] });
-
-  const endNow = (): void => {
-    for (const child of [broker, epmd]) if (child !== undefined) signal(child, 'SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  };
-  process.once('exit', endNow);
-
-  const start = async (): Promise<void> => {
-    // As if under systemd the script replaces itself by the Erlang machine, so that the child is the broker itself.
-    const child = spawn(join(BIN, 'rabbitmq-server'), [], {
-      cwd: dir,
-      env,
-      stdio: [...output],
-      detached: true,
-    });
-    broker = child;
-    await eventually(
-      async () => {
-        if (!isRunning(child)) throw new Error(`RabbitMQ ended early: ${await tail(dir)}`);
-        await probe(port!);
-      },
-      { timeoutMs: READY_TIMEOUT_MS, everyMs: 100 },
-    );
-  };
-  const end = async (how: NodeJS.Signals): Promise<void> => {
-    if (broker === undefined) return;
-    const child = broker;
-    broker = undefined;
-    signal(child, how);
-    await ended(child);
-  };
+  const [port, tlsPort, distPort, epmdPort] = (await freePorts(4)) as [number, number, number, number];
+  const dir = tempDir('rabbitmq');
+  const env = await prepare(dir.path, { port, tlsPort, distPort, epmdPort });
+  const options = { env, cwd: dir.path, logFile: join(dir.path, 'output.log') };
+  // A test that starts it again leaves it to the tests that follow.
+  const started = (name: string, command: string, ready: () => unknown, args: readonly string[] = []) =>
+    openLongLived('RabbitMQ', () => startProcess({ ...options, name, command, args, ready }));
+  const epmd = await started('epmd', 'epmd', () => undefined, ['-port', `${epmdPort}`]);
+  let broker: ManagedProcess | undefined;
   const result: Rabbitmq = {
-    host: '127.0.0.1',
-    port: port!,
-    tlsPort: tlsPort!,
-    certificate: await readFile(join(dir, 'cert.pem'), 'utf8'),
-    username: 'guest',
-    password: 'guest',
-    start,
-    shutDown: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    ...{ host: '127.0.0.1', port, tlsPort, username: 'guest', password: 'guest' },
+    certificate: readFileSync(join(dir.path, 'cert.pem'), 'utf8'),
+    start: async () => {
+      // As if under systemd the script replaces itself by the Erlang machine, so that the child is the broker itself.
+      broker = await started('RabbitMQ', join(BIN, 'rabbitmq-server'), () => probe(port));
+    },
+    shutDown: async () => {
+      await broker?.stop(GRACE_MS);
+    },
+    kill: async () => {
+      await broker?.kill();
+    },
     restart: async () => {
-      await end('SIGTERM');
-      await start();
+      await result.shutDown();
+      await result.start();
     },
-    ctl: async (...args) => {
-      const { stdout } = await promisify(execFile)(join(BIN, 'rabbitmqctl'), ['-q', ...args], {
-        env,
-        timeout: patience(120_000),
-      });
-      return stdout;
-    },
+    ctl: async (...args) => (await run(join(BIN, 'rabbitmqctl'), ['-q', ...args], { env })).stdout,
     stop: async () => {
-      await end('SIGTERM');
-      signal(epmd, 'SIGTERM');
-      await ended(epmd);
-      await log.close();
-      await rm(dir, { recursive: true, force: true });
-      process.off('exit', endNow);
+      await result.shutDown();
+      await epmd.stop();
+      dir.remove();
     },
   };
   try {
-    await start();
+    await result.start();
   } catch (error) {
     await result.stop();
     throw error;
@@ -147,13 +93,13 @@ interface Ports {
 async function prepare(
   dir: string,
   { port, tlsPort, distPort, epmdPort }: Ports,
-): Promise<NodeJS.ProcessEnv> {
+): Promise<Record<string, string>> {
   for (const folder of ['mnesia', 'log', 'gen']) await mkdir(join(dir, folder));
   await writeFile(join(dir, '.erlang.cookie'), randomBytes(15).toString('hex'), { mode: 0o400 });
   await writeFile(join(dir, 'env.conf'), '');
   await writeFile(join(dir, 'enabled_plugins'), '[].');
   const [certificate, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-  await promisify(execFile)('openssl', [
+  await run('openssl', [
     ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
     ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', certificate],
   ]);
@@ -169,9 +115,6 @@ async function prepare(
   ];
   await writeFile(join(dir, 'rabbitmq.conf'), `${settings.join('\n')}\n`);
   return {
-    PATH: process.env['PATH'],
-    ...runMark(),
-    LANG: 'C.UTF-8',
     HOME: dir,
     RUNNING_UNDER_SYSTEMD: 'true',
     RABBITMQ_NODENAME: `pixltest${port}@localhost`,
@@ -195,15 +138,6 @@ async function prepare(
   };
 }
 
-/** Ports that nothing listens on; held together, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
-
 /** Sends a protocol header of no version; a broker that is up answers with the one that it speaks (4.2.2). */
 async function probe(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1');
@@ -215,31 +149,4 @@ async function probe(port: number): Promise<void> {
   } finally {
     socket.destroy();
   }
-}
-
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
-  if (isRunning(child)) child.kill(name);
-}
-
-/** A killed child can stay a zombie for a while: it has ended, whatever its pid says. */
-function isRunning(child: ChildProcess): boolean {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
-  const stat = `/proc/${child.pid}/stat`;
-  return existsSync(stat) && !/\) Z /.test(readFileSync(stat, 'utf8'));
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  const check = (): void => {
-    if (isRunning(child)) throw new Error(`process ${child.pid} does not end`);
-  };
-  try {
-    await eventually(check, { everyMs: 50 });
-  } catch {
-    signal(child, 'SIGKILL');
-    await eventually(check, { everyMs: 50 });
-  }
-}
-
-async function tail(dir: string): Promise<string> {
-  return (await readFile(join(dir, 'output.log'), 'utf8')).slice(-500);
 }

@@ -154,28 +154,6 @@ describe('pixl-imaging find', () => {
       expect((found.json() as object[])[0]).to.include({ study_uid: study.studyInstanceUid, images: 5 });
     });
 
-  it('ends with 3 when nothing is found, and prints an empty list', async () => {
-    const { code, stdout, stderr } = await runCli(['find', '--study-uid', NO_STUDY, '--json'], {
-      env: env(),
-    });
-    expect(code).to.equal(3);
-    expect(JSON.parse(stdout)).to.deep.equal([]);
-    expect(stderr).to.equal('nothing found in primary\n');
-    const people = await runCli(['find', '--study-uid', NO_STUDY, '--node', 'secondary'], { env: env() });
-    expect(people.code).to.equal(3);
-    expect(people.stdout).to.equal('');
-    expect(people.stderr).to.equal('nothing found in secondary\n');
-  });
-
-  it('ends with 1 when the node is down, and says so without the identifiers', async () => {
-    const down = nodesEnv({ primary: { aeTitle: 'VNA', port: lab.dead.port } });
-    const { code, stdout, stderr } = await runCli([...byAccession(), '--json'], { env: down });
-    expect(code).to.equal(1);
-    expect(stdout).to.equal('');
-    expect(stderr).to.match(/^error: VNA.*ECONNREFUSED/);
-    expect(stderr).not.to.match(/CANARYM-FIND|CANARYA-FIND/);
-  });
-
   it('ends with 1 when the node refuses the query', async () => {
     const archive = await startScriptedArchive({ studies: [], quirks: { find: { refuse: 0xa700 } } });
     const { code, stderr } = await runCli(byUid(), { env: nodesEnv({ primary: archive }) });

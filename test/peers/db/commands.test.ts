@@ -11,7 +11,6 @@ import {
   missingEntry,
   rejectedEntry,
 } from '../../support/outcome-entries.js';
-import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { run } from '../../support/processes.js';
 import { withTempDir } from '../../support/temp-dir.js';
@@ -63,36 +62,6 @@ describe('pixl-imaging migrate', function () {
         `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\n${STEPS[3]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
       );
     });
-  });
-
-  it('ends with 2 for wrong usage, with 1 when the database is away or says no', async () => {
-    await withDatabase(async (_, address) => {
-      const fails = async (
-        at: DatabaseAddress | null,
-        ...args: string[]
-      ): Promise<[number | null, string]> => {
-        const { code, stdout, stderr } = await pixl(at, 'migrate', ...args);
-        expect(stdout).to.equal('');
-        expect(stderr).not.to.contain(address.password);
-        return [code, stderr];
-      };
-      expect((await fails(address, 'sideways'))[0]).to.equal(2);
-      const [unset, why] = await fails(null, 'status');
-      expect([unset, why.includes('PIXL_DB_HOST')]).to.deep.equal([2, true]);
-      expect(await fails({ ...address, port: await freePort() }, 'up')).to.deep.equal([
-        1,
-        'error: database: ECONNREFUSED\n',
-      ]);
-      expect(await fails({ ...address, password: 'CANARY-wrong' })).to.deep.equal([
-        1,
-        'error: database: wrong password (SQLSTATE 28P01)\n',
-      ]);
-    });
-  });
-
-  it('has a help with an example', async () => {
-    const { code, stdout } = await pixl(null, 'migrate', '--help');
-    expect([code, stdout.includes('$ pixl-imaging migrate status')]).to.deep.equal([0, true]);
   });
 });
 
@@ -229,18 +198,6 @@ describe('pixl-imaging report', function () {
     });
   });
 
-  it('is no cohort and no success when the disk is full', async () => {
-    await filled(async (address) => {
-      for (const format of ['--csv', '--json', '--wide'])
-        await withTempDir(async (cwd) => {
-          const script = `"${process.execPath}" "${PROGRAM}" report ${format} > /dev/full; echo $?`;
-          const { stdout, stderr } = await run('bash', ['-c', script], { cwd, env: databaseEnv(address) });
-          expect(stdout).to.equal('1\n');
-          expect(stderr).to.match(/standard output can't be written \(ENOSPC\)/);
-        });
-    });
-  });
-
   it('gives an empty result of a ledger without rows, and says when there is no ledger', async () => {
     await withDatabase(async (database, address) => {
       const none = await pixl(address, 'report');
@@ -252,15 +209,6 @@ describe('pixl-imaging report', function () {
       await migrateUp(database, silentLogger);
       expect(await json(address, 'report')).to.deep.equal([]);
       expect((await pixl(address, 'report')).stdout.trimEnd().split('\n').at(-1)).to.equal('no messages');
-    });
-  });
-
-  it('takes no outcome that there is not, and one format only', async () => {
-    await withDatabase(async (_, address) => {
-      expect((await pixl(address, 'report', '--outcome', 'lost')).code).to.equal(2);
-      expect((await pixl(address, 'report', '--json', '--csv')).code).to.equal(2);
-      const { code, stdout } = await pixl(null, 'report', '--help');
-      expect([code, stdout.includes('$ pixl-imaging report')]).to.deep.equal([0, true]);
     });
   });
 

@@ -14,8 +14,18 @@ import {
   type JourneyParts,
   type JourneySettings,
 } from '../../../src/pipeline/index.js';
+import { join } from 'node:path';
 import type { NodeAddress } from '../../support/dcmtk.js';
-import type { ArchiveStudy } from '../../support/scripted-archive.js';
+import { makeStudy, type MadeStudy, type StudyOptions } from '../../support/dicom-files.js';
+import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
+import {
+  startScriptedArchive,
+  type ArchiveQuirks,
+  type ArchiveStudy,
+  type ScriptedArchive,
+} from '../../support/scripted-archive.js';
+import { startStorescp, type Storescp } from '../../support/storescp.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 /** As bin/wiring.ts has them, with shorter times. */
 const SETTINGS: JourneySettings = {
@@ -107,4 +117,82 @@ export function onlyStudy(outcome: Outcome): StudyReport {
   if (study === undefined || others.length > 0)
     throw new Error(`${outcome.kind} with ${outcome.studies.length} studies, not one`);
   return study;
+}
+
+type Nodes = Parameters<typeof startJourney>[0];
+
+/** An Orthanc as raw, a sink as anon, and an archive of scripts that has small studies; raw is emptied before each test. */
+export interface ScriptedSite {
+  readonly folder: string;
+  readonly raw: Orthanc;
+  readonly anon: Storescp;
+  /** In the order in which they were asked for. */
+  readonly studies: readonly MadeStudy[];
+  readonly archive: ScriptedArchive;
+  readonly journey: Journey;
+  /** Has the archive behave so from now on, before a journey with these settings and nodes, which ends with the test. */
+  readonly use: (
+    quirks: ArchiveQuirks,
+    settings?: Partial<JourneySettings>,
+    nodes?: Partial<Nodes>,
+  ) => Promise<Journey>;
+}
+
+/** Registers the hooks of a suite. */
+export function useScriptedSite(...wanted: readonly StudyOptions[]): ScriptedSite {
+  const folder = tempDir('studies');
+  let [raw, anon]: [Orthanc?, Storescp?] = [];
+  let studies: readonly MadeStudy[] = [];
+  let archive: ScriptedArchive | undefined;
+  let journey: Journey | undefined;
+
+  before('start raw and anon, and make the studies', async () => {
+    const env = { TCP_NODELAY: '1' };
+    [raw, anon, studies] = await Promise.all([
+      startOrthanc({ aeTitle: 'RAW', env }),
+      startStorescp({ aeTitle: 'ANON', env }),
+      Promise.all(
+        wanted.map((one) => makeStudy(join(folder.path, `${one.study}`), { rows: 8, cols: 8, ...one })),
+      ),
+    ]);
+  });
+  after(async () => {
+    await Promise.all([raw?.close(), anon?.close()]);
+    folder.remove();
+  });
+  beforeEach('start the archive', async () => {
+    await raw!.deleteAll();
+    archive = await startScriptedArchive({ studies, destinations: [raw!] });
+    await site.use({});
+  });
+  afterEach(async () => {
+    await journey?.close();
+    await archive?.close();
+  });
+
+  const site: ScriptedSite = {
+    folder: folder.path,
+    get raw() {
+      return raw!;
+    },
+    get anon() {
+      return anon!;
+    },
+    get studies() {
+      return studies;
+    },
+    get archive() {
+      return archive!;
+    },
+    get journey() {
+      return journey!;
+    },
+    use: async (quirks, settings = {}, nodes = {}) => {
+      site.archive.setQuirks(quirks);
+      await journey?.close();
+      journey = await startJourney({ archive: site.archive, raw: raw!, anon: anon!, ...nodes }, settings);
+      return journey;
+    },
+  };
+  return site;
 }

@@ -1,13 +1,9 @@
 import { expect } from 'chai';
-import { join } from 'node:path';
-import { makeStudy, type MadeStudy } from '../../support/dicom-files.js';
+import type { MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
-import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
-import { startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
 import { startScriptedPeer, type ScriptedPeer } from '../../support/scripted-peer.js';
 import { answerStores, type Reaction } from '../../support/scripted-scp.js';
-import { tempDir, type TempDir } from '../../support/temp-dir.js';
-import { onlyStudy, requestFor, startJourney, type Journey } from './journey-fixture.js';
+import { onlyStudy, requestFor, startJourney, useScriptedSite, type Journey } from './journey-fixture.js';
 
 /** An anonymising store of scripts that keeps count. */
 interface Store {
@@ -27,27 +23,12 @@ type Before = (
 ) => Promise<'answer' | 'gone'>;
 
 describe('the lanes of a delivery', () => {
-  let folder: TempDir;
-  let raw: Orthanc;
-  let large: MadeStudy;
-  let small: MadeStudy;
-  let archive: ScriptedArchive;
-  before(async () => {
-    folder = tempDir('lanes');
-    const size = { rows: 8, cols: 8 };
-    [raw, large, small] = await Promise.all([
-      startOrthanc({ aeTitle: 'RAW', env: { TCP_NODELAY: '1' } }),
-      makeStudy(join(folder.path, 'large'), { study: 1, series: 2, instances: 30, ...size }),
-      makeStudy(join(folder.path, 'small'), { study: 2, series: 1, instances: 2, ...size }),
-    ]);
-    await raw.load([...large.files, ...small.files]);
-    archive = await startScriptedArchive({ studies: [large, small], destinations: [raw] });
+  const site = useScriptedSite({ study: 1, series: 2, instances: 30 }, { study: 2, series: 1, instances: 2 });
+  let [large, small]: [MadeStudy, MadeStudy] = [] as never;
+  before(() => {
+    [large, small] = site.studies as [MadeStudy, MadeStudy];
   });
-  after(async () => {
-    await archive.close();
-    await raw.close();
-    folder.remove();
-  });
+  beforeEach(() => site.raw.load([...large.files, ...small.files]));
 
   async function delivering(
     associations: { readonly raw: number; readonly anon: number },
@@ -73,7 +54,7 @@ describe('the lanes of a delivery', () => {
     });
     const { host, port } = anon;
     const journey = await startJourney(
-      { archive, raw, anon: { aeTitle: 'ANON', host, port } },
+      { archive: site.archive, raw: site.raw, anon: { aeTitle: 'ANON', host, port } },
       {},
       associations,
     );

@@ -2,42 +2,30 @@ import { expect } from 'chai';
 import { join } from 'node:path';
 import { studyInstanceUid } from '../../../src/core/ids.js';
 import { compress, makeStudy, type MadeStudy } from '../../support/dicom-files.js';
-import { startOrthanc, type Orthanc } from '../../support/orthanc.js';
-import { startScriptedArchive, type ScriptedArchive } from '../../support/scripted-archive.js';
 import { startScriptedPeer, type ScriptedPeer } from '../../support/scripted-peer.js';
 import { startStorescp } from '../../support/storescp.js';
-import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { answerStores, type Reaction } from '../../support/scripted-scp.js';
-import { onlyStudy, requestFor, startJourney, type Journey } from './journey-fixture.js';
+import {
+  onlyStudy,
+  requestFor,
+  useScriptedSite,
+  type Journey,
+  type ScriptedSite,
+} from './journey-fixture.js';
 
 describe('a store that does not take everything', () => {
-  let folder: TempDir;
-  let raw: Orthanc;
+  const site = useScriptedSite({ study: 1, series: 2, instances: 2 });
   let study: MadeStudy;
-  let archive: ScriptedArchive;
-  before(async () => {
-    folder = tempDir('studies');
-    [raw, study] = await Promise.all([
-      startOrthanc({ aeTitle: 'RAW', env: { TCP_NODELAY: '1' } }),
-      makeStudy(join(folder.path, 'one'), { study: 1, series: 2, instances: 2, rows: 8, cols: 8 }),
-    ]);
+  before(() => {
+    study = site.studies[0]!;
   });
-  after(async () => {
-    await raw.close();
-    folder.remove();
-  });
-  beforeEach(async () => {
-    await raw.deleteAll();
-    await raw.load(study.files);
-    archive = await startScriptedArchive({ studies: [study], destinations: [raw] });
-  });
-  afterEach(() => archive.close());
+  beforeEach(() => site.raw.load(study.files));
 
   /** Runs the journey to a store of scripts; `taken` is what that store said 0x0000 or a warning to. */
   async function delivering(
     reaction: Reaction,
     check: (journey: Journey, taken: readonly string[]) => Promise<void>,
-    settings: Parameters<typeof startJourney>[1] = {},
+    settings: Parameters<ScriptedSite['use']>[1] = {},
   ): Promise<void> {
     const taken: string[] = [];
     const anon = await startScriptedPeer((peer) =>
@@ -49,11 +37,9 @@ describe('a store that does not take everything', () => {
       }),
     );
     const { host, port } = anon;
-    const journey = await startJourney({ archive, raw, anon: { aeTitle: 'ANON', host, port } }, settings);
     try {
-      await check(journey, taken);
+      await check(await site.use({}, settings, { anon: { aeTitle: 'ANON', host, port } }), taken);
     } finally {
-      await journey.close();
       await anon.close();
     }
   }
@@ -98,15 +84,14 @@ describe('a store that does not take everything', () => {
   });
 
   it('takes no compressed images: only those are refused, though raw ends its C-GET at the first of them', async () => {
-    const compressed = join(folder.path, 'compressed.dcm');
-    const mixed = await makeStudy(join(folder.path, 'mixed'), { study: 7, series: 1, instances: 5 });
+    const compressed = join(site.folder, 'compressed.dcm');
+    const mixed = await makeStudy(join(site.folder, 'mixed'), { study: 7, series: 1, instances: 5 });
     await compress(mixed.files[2]!, compressed, 'jpeg2000');
-    await raw.load([...mixed.files.filter((_, index) => index !== 2), compressed]);
-    archive.setStudies([mixed]);
+    await site.raw.load([...mixed.files.filter((_, index) => index !== 2), compressed]);
+    site.archive.setStudies([mixed]);
     const anon = await startStorescp({ aeTitle: 'ANON', args: ['+x='], env: { TCP_NODELAY: '1' } });
-    const journey = await startJourney({ archive, raw, anon });
     try {
-      const outcome = await journey.run(requestFor(mixed));
+      const outcome = await (await site.use({}, {}, { anon })).run(requestFor(mixed));
       expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'incomplete', code: 'INSTANCES_REFUSED' });
       const report = onlyStudy(outcome);
       expect(report.images.delivered).to.equal(4);
@@ -115,7 +100,6 @@ describe('a store that does not take everything', () => {
       ]);
       expect(anon.files()).to.have.length(4);
     } finally {
-      await journey.close();
       await anon.close();
     }
   });
