@@ -168,8 +168,8 @@ export class QueryError extends PixlError {
 }
 
 /**
- * The head of a data set (PS3.5 7.1) can't be read, or is too long to be held. Nothing of the data set has been
- * passed on. It reads the same the next time.
+ * The head of a data set (PS3.5 7.1) can't be read in the transfer syntax that it is said to be in, or is too long to be held. It
+ * reads the same the next time.
  */
 export class DataSetHeadError extends PixlError {
   readonly code = 'DATA_SET_HEAD';

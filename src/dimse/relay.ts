@@ -1,6 +1,6 @@
 import { InternalError } from '../core/errors.js';
 import type { Association } from './association.js';
-import { withProjectTag } from './data-set/project-tag.js';
+import { passedOn } from './data-set/passed-on.js';
 import { DataSetDeflateError, DataSetHeadError, InstanceBrokenOffError } from './errors.js';
 import { Status } from './message/status.js';
 import { RelayChannel, type RelayedInstance } from './relay-channel.js';
@@ -118,13 +118,9 @@ class SourceSide {
     return this.#options.earlyAck ? Status.Success : this.#channel.confirmation();
   }
 
-  /** @returns false when the data set can't be given its project: nothing of it has gone into the channel then */
+  /** @returns false when the data set can't be read as what it is said to be: nothing of it has gone into the channel then */
   async #pass(incoming: IncomingInstance, instance: RelayedInstance): Promise<boolean> {
-    const { projectName } = this.#options;
-    const dataSet =
-      projectName === null
-        ? incoming.dataSet
-        : withProjectTag(incoming.dataSet, incoming.transferSyntax, projectName);
+    const dataSet = passedOn(incoming.dataSet, incoming.transferSyntax, this.#options.projectName);
     let begun = false;
     try {
       for await (const data of dataSet) {

@@ -25,7 +25,7 @@ export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
-const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
+export const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
 /** Implicit VR Little Endian but for the pixels, which are in big endian. */
 export const PRIVATE_GE = '1.2.840.113619.5.2';
 

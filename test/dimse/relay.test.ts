@@ -45,9 +45,14 @@ interface Instance {
   readonly sopClass?: string;
 }
 
-/** Bytes that no two instances share, of an even length. */
+/** One element, or nothing, with bytes that no two instances share, of an even length in all. */
 function instance(number: number, length = 3000): Instance {
-  return { uid: `1.2.3.${number}`, bytes: Buffer.alloc(length, `instance ${number}, `) };
+  const bytes = Buffer.alloc(length, `instance ${number}, `);
+  if (length >= 8) {
+    bytes.writeUInt32LE(0x00107fe0, 0); // (7FE0,0010), in Implicit VR Little Endian
+    bytes.writeUInt32LE(length - 8, 4);
+  }
+  return { uid: `1.2.3.${number}`, bytes };
 }
 
 /** Sends one instance as a C-STORE sub-operation. @returns the status that it is answered with */
@@ -188,7 +193,7 @@ for (const { options, name } of MODES)
         instance(1),
         instance(2, 0),
         instance(3, 1_000_000),
-        instance(4, 2),
+        instance(4, 8),
         instance(5, 16_378),
       ];
       const arrived: Buffer[] = [];
@@ -226,6 +231,21 @@ for (const { options, name } of MODES)
         expect(told.responses.map(([, status]) => status)).to.deep.equal(statuses);
       });
       expect(source.answered).to.deep.equal(options.earlyAck ? statuses.map(() => 0) : statuses);
+    });
+
+    it('refuses an instance that is not in the transfer syntax of its context, and goes on', async () => {
+      const explicit = Buffer.from(
+        '080060004353 02004d52 e07f10004f570000 0200000000 00'.replaceAll(' ', ''),
+        'hex',
+      );
+      const [one, wrong, last] = [instance(1), { ...instance(2), bytes: explicit }, instance(3)];
+      const source = sourceOf([one, wrong, last]);
+      await relaying(source.script, takesAll, [one, wrong, last], options, async ({ ended, told }) => {
+        await ended;
+        expect(told.responses.map(([uid]) => uid)).to.deep.equal([one.uid, last.uid]);
+        expect(told.unsendable).to.deep.equal([wrong.uid]);
+      });
+      expect(source.answered).to.deep.equal([0, 0xc000, 0]);
     });
 
     it('refuses an instance that the sink has no context for, drops one that nobody wants, and goes on', async () => {

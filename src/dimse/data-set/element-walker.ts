@@ -74,6 +74,37 @@ function asFound(bytes: Buffer, { bigEndian }: Encoding): Encoding {
   return { explicit: isLetter(bytes.readUInt8(4)) && isLetter(bytes.readUInt8(5)), bigEndian };
 }
 
+/**
+ * Walks over top-level elements of which nothing is wanted, as far as their headers lie in one piece: the short way, for most heads are a hundred
+ * such. Their bytes may be given up, as with `spilled`. Ends before an element whose tag is `stop`, or at least `before`, and before
+ * whatever else the long way has to judge.
+ */
+export function passOver(
+  held: HeldBytes,
+  from: number,
+  encoding: Encoding,
+  { before, stop }: { readonly before: number; readonly stop?: number },
+): number {
+  const bytes = held.pieceFrom(from);
+  let at = 0;
+  while (at + 12 <= bytes.length) {
+    const group = readUInt16(bytes, at, encoding);
+    const tag = group * 0x10000 + readUInt16(bytes, at + 2, encoding);
+    if (tag >= before || tag === stop || group === 0xfffe || isForeign(group)) break;
+    const vr = (bytes.readUInt8(at + 4) << 8) | bytes.readUInt8(at + 5);
+    const isShort = encoding.explicit && SHORT_FORM.has(vr);
+    if (encoding.explicit && !isShort && !(isLetter(vr >>> 8) && isLetter(vr & 0xff))) break;
+    const isLong = encoding.explicit && !isShort;
+    const length = isShort
+      ? readUInt16(bytes, at + 6, encoding)
+      : readUInt32(bytes, at + (isLong ? 8 : 4), encoding);
+    if (length === UNDEFINED_LENGTH) break;
+    at += (isLong ? 12 : 8) + length;
+  }
+  if (at > 0) held.spill(from + at);
+  return from + at;
+}
+
 /** What becomes of the bytes of an element that has been walked over. */
 export type Passed =
   | 'kept'

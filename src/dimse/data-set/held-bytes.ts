@@ -116,6 +116,13 @@ export class HeldBytes {
     return bytes;
   }
 
+  /** What of the bytes from `at` on lies in one piece; a view, and empty when they have not come yet. */
+  pieceFrom(at: number): Buffer {
+    if (at >= this.#length) return NO_BLOCK;
+    const index = this.#seek(at);
+    return (this.#pieces[index] ?? NO_BLOCK).subarray(at - (this.#starts[index] ?? 0));
+  }
+
   /** What is held between two positions, as views. */
   range(from: number, to: number): Buffer[] {
     const parts: Buffer[] = [];

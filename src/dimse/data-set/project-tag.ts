@@ -1,9 +1,15 @@
-import { DataSetDeflateError, DataSetHeadError } from '../errors.js';
+import { DataSetHeadError } from '../errors.js';
 import { encodeText } from './character-set.js';
-import { deflated, inflated } from './deflated.js';
-import { endOfElement, nextElement, valueOf, type ElementHeader, type Walk } from './element-walker.js';
-import { encodeElement, encodingOf, isDeflated, type Encoding } from './encoding.js';
-import { HeldBytes } from './held-bytes.js';
+import {
+  endOfElement,
+  nextElement,
+  passOver,
+  valueOf,
+  type ElementHeader,
+  type Walk,
+} from './element-walker.js';
+import { encodeElement, type Encoding } from './encoding.js';
+import type { HeldBytes } from './held-bytes.js';
 
 const PRIVATE_CREATOR = Buffer.from('UCLH PIXL', 'latin1');
 const GROUP = 0x000d0000;
@@ -15,99 +21,6 @@ const SPECIFIC_CHARACTER_SET = 0x00080005;
 const CHARACTER_SET_LENGTH = 64;
 const NOTHING = Buffer.alloc(0);
 
-/**
- * Passes a data set on, in the pieces in which it comes, with the project's name in the private element (000D,1001),
- * private creator (000D,0010) `UCLH PIXL` (PS3.5 7.8.1), put in at its place. Where another creator has block 10,
- * it goes to the block that `UCLH PIXL` has, or to the lowest free one; what the element held before is replaced,
- * and a group length (000D,0000), which would be wrong then, is dropped. All other bytes stay as they are and are
- * not copied, but for pieces of under 2 KiB that come before the element. A deflated data set (PS3.5 A.5) is
- * inflated and deflated again.
- *
- * Nothing is given out before the place of the element is found, and everything before it read, unless that takes more than
- * 8 MiB: then what has been read goes out. Stopping early ends `dataSet` too.
- *
- * @param dataSet as DIMSE carries it: no preamble, no File Meta Information
- * @param transferSyntax any but Implicit VR Little Endian, Explicit VR Big Endian and the deflated ones is read as
- *   Explicit VR Little Endian (PS3.5 A.4)
- * @param projectName is written in the data set's own character set; what that lacks becomes `?`
- * @throws DataSetHeadError when the elements up to there can't be read
- * @throws DataSetDeflateError when the rest of a deflated data set is damaged
- */
-export async function* withProjectTag(
-  dataSet: AsyncIterable<Buffer>,
-  transferSyntax: string,
-  projectName: string,
-): AsyncGenerator<Buffer, void, undefined> {
-  const encoding = encodingOf(transferSyntax);
-  if (isDeflated(transferSyntax)) yield* deflated(tagged(inflated(dataSet), encoding, projectName));
-  else yield* tagged(dataSet, encoding, projectName);
-}
-
-async function* tagged(
-  dataSet: AsyncIterable<Buffer>,
-  encoding: Encoding,
-  projectName: string,
-): AsyncGenerator<Buffer, void, undefined> {
-  let head: Head | null = new Head(encoding, projectName);
-  try {
-    for await (const piece of dataSet) {
-      if (head === null) {
-        yield piece;
-        continue;
-      }
-      for (const part of head.push(piece)) yield part;
-      if (head.isDone) head = null;
-    }
-  } catch (error) {
-    if (head !== null && error instanceof DataSetDeflateError)
-      throw new DataSetHeadError(error.problem, error);
-    throw error;
-  }
-  if (head !== null) for (const part of head.end()) yield part;
-}
-
-/** The data set up to the place of the project's element, as far as it has come. */
-class Head {
-  #out: Buffer[] = [];
-  #isDone = false;
-  readonly #held = new HeldBytes((bytes) => this.#out.push(bytes));
-  readonly #walk: Walk<void>;
-
-  constructor(encoding: Encoding, projectName: string) {
-    this.#walk = editWalk(this.#held, encoding, projectName);
-  }
-
-  /** The place is found, and all that has come is given out. */
-  get isDone(): boolean {
-    return this.#isDone;
-  }
-
-  /** What can be given out: mostly nothing until the place is found, then all that has come, with the element. */
-  push(piece: Buffer): Buffer[] {
-    this.#held.push(piece);
-    return this.#step();
-  }
-
-  /** The same at the end of the data set. */
-  end(): Buffer[] {
-    this.#held.end();
-    const parts = this.#step();
-    if (!this.#isDone) throw new DataSetHeadError('it ends inside an element');
-    return parts;
-  }
-
-  #step(): Buffer[] {
-    const step = this.#walk.next();
-    if (step.done === true) {
-      this.#isDone = true;
-      this.#out.push(...this.#held.rest());
-    }
-    const parts = this.#out;
-    this.#out = [];
-    return parts;
-  }
-}
-
 /** A private creator's element (PS3.5 7.8.1). */
 interface Creator {
   readonly block: number;
@@ -115,11 +28,20 @@ interface Creator {
   readonly isOurs: boolean;
 }
 
-/** Reads as far as the place of the project's element, and has what is held changed. */
-function* editWalk(held: HeldBytes, encoding: Encoding, projectName: string): Walk<void> {
+/**
+ * Puts the project's name in at its place, in the private element (000D,1001), private creator (000D,0010) `UCLH PIXL`
+ * (PS3.5 7.8.1). Where another creator has block 10, it goes to the block that `UCLH PIXL` has, or to the lowest free one; what
+ * the element held before is replaced, and a group length (000D,0000), which would be wrong then, is dropped.
+ *
+ * @param projectName is written in the data set's own character set; what that lacks becomes `?`
+ * @returns how far it has been read: behind the place
+ * @throws DataSetHeadError (while walking) when the elements up to there can't be read
+ */
+export function* addProject(held: HeldBytes, encoding: Encoding, projectName: string): Walk<number> {
   const creators: Creator[] = [];
   let characterSet = '';
-  let at = 0;
+  const lower = { before: GROUP, stop: SPECIFIC_CHARACTER_SET };
+  let at = passOver(held, 0, encoding, lower);
   let header = yield* nextElement(held, at, encoding);
   // As far as the last private creator that the group may have.
   while (header !== null && header.tag <= GROUP + LAST_BLOCK) {
@@ -130,7 +52,7 @@ function* editWalk(held: HeldBytes, encoding: Encoding, projectName: string): Wa
     if (header.tag === GROUP) held.edit({ at, removed: end - at, inserted: NOTHING });
     else if (header.tag >= GROUP + FIRST_BLOCK)
       creators.push({ block: header.tag - GROUP, at, isOurs: yield* isOurs(held, header) });
-    at = end;
+    at = header.tag < GROUP ? passOver(held, end, encoding, lower) : end;
     header = yield* nextElement(held, at, encoding);
   }
   const ours = creators.find((creator) => creator.isOurs);
@@ -150,6 +72,7 @@ function* editWalk(held: HeldBytes, encoding: Encoding, projectName: string): Wa
   }
   const value = encodeText('project_name', projectName, characterSet);
   held.edit({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
+  return at;
 }
 
 function* isOurs(held: HeldBytes, header: ElementHeader): Walk<boolean> {

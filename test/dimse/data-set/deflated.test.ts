@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createHook } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 import { DataSetDeflateError, DataSetHeadError } from '../../../src/dimse/errors.js';
 import { chunksOf, DEFLATED_UID, element, encode, EXPLICIT, header, lo, streamOf, tag } from './elements.js';
 
@@ -78,7 +78,7 @@ describe('A deflated data set', () => {
       let length = 0;
       let thrown: unknown;
       try {
-        for await (const part of withProjectTag(streamOf(chunksOf(bytes, 9_000)), DEFLATED_UID, 'proj'))
+        for await (const part of passedOn(streamOf(chunksOf(bytes, 9_000)), DEFLATED_UID, 'proj'))
           length += part.length;
       } catch (error) {
         thrown = error;
@@ -106,7 +106,7 @@ describe('A deflated data set', () => {
       },
     }).enable();
     try {
-      const out = withProjectTag(streamOf(chunksOf(DEFLATED, 9_000)), DEFLATED_UID, 'proj');
+      const out = passedOn(streamOf(chunksOf(DEFLATED, 9_000)), DEFLATED_UID, 'proj');
       await out.next();
       expect({ opened, closed: closed.size }).to.deep.equal({ opened: 2, closed: 0 });
       await out.return();
@@ -137,7 +137,7 @@ describe('A deflated data set', () => {
     expect(bomb.length).to.be.lessThan(mebibyte);
     const before = process.memoryUsage().rss;
     let peak = 0;
-    for await (const part of withProjectTag(streamOf([bomb]), DEFLATED_UID, 'proj')) {
+    for await (const part of passedOn(streamOf([bomb]), DEFLATED_UID, 'proj')) {
       expect(part.length).to.be.greaterThan(0);
       peak = Math.max(peak, process.memoryUsage().rss);
     }

@@ -1,4 +1,4 @@
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 
 /** A data set as a model, and its plain encoding: what the walker is compared with. */
 export type Element =
@@ -105,6 +105,6 @@ export async function* streamOf(chunks: Iterable<Buffer>): AsyncGenerator<Buffer
 
 export async function tag(chunks: Iterable<Buffer>, uid: string, project = 'proj'): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of withProjectTag(streamOf(chunks), uid, project)) parts.push(part);
+  for await (const part of passedOn(streamOf(chunks), uid, project)) parts.push(part);
   return Buffer.concat(parts);
 }

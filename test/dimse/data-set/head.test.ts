@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { MAX_HEAD_LENGTH } from '../../../src/dimse/data-set/element-walker.js';
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 import { DataSetHeadError } from '../../../src/dimse/errors.js';
 import {
   chunksOf,
@@ -63,7 +63,7 @@ const FRAGMENTS: Element = {
 
 async function failureOf(chunks: Iterable<Buffer>, uid: string): Promise<unknown> {
   try {
-    for await (const part of withProjectTag(streamOf(chunks), uid, 'proj'))
+    for await (const part of passedOn(streamOf(chunks), uid, 'proj'))
       expect.fail(`given out before the head was found bad: ${part.length} bytes`);
   } catch (error) {
     return error;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 import { DataSetHeadError } from '../../../src/dimse/errors.js';
 import { encode, lo, streamOf, SYNTAXES, tag, type Element, type Syntax } from './elements.js';
 
@@ -48,11 +48,12 @@ function anyElement(tagOf: number, depth: number): fc.Arbitrary<Element> {
 const creator = (tagOf: number): fc.Arbitrary<Element> =>
   fc.constantFrom('ACME', 'UCLH PIXL', 'UCLH PIXL\0', '', 'other').map((text) => lo(tagOf, text));
 
+const PIXELS = 0x7fe00010;
 const CREATORS = [0x000d0010, 0x000d0011, 0x000d0012, 0x000d00ff];
 const TAGS = [
   ...[0x00080016, 0x00080060, 0x00081115, 0x00090010, 0x00091001, 0x000b0010, 0x000d0000, 0x000d0001],
   ...[0x000d1000, 0x000d1001, 0x000d1002, 0x000d1101, 0x000d1102, 0x000d1201, 0x000dff01, 0x000dff02],
-  ...[0x000f0010, 0x00100010, 0x7fe00010],
+  ...[0x000f0010, 0x00100010, PIXELS],
 ];
 
 const dataSets: fc.Arbitrary<Element[]> = fc
@@ -61,7 +62,7 @@ const dataSets: fc.Arbitrary<Element[]> = fc
     fc.tuple(
       ...[...tags]
         .sort((one, other) => one - other)
-        .map((each) => (CREATORS.includes(each) ? creator(each) : anyElement(each, 3))),
+        .map((each) => (CREATORS.includes(each) ? creator(each) : anyElement(each, each === PIXELS ? 0 : 3))),
     ),
   );
 
@@ -128,7 +129,7 @@ describe('Any data set', () => {
     const outcome = async (pieces: Buffer[], uid: string): Promise<string> => {
       const parts: Buffer[] = [];
       try {
-        for await (const part of withProjectTag(streamOf(pieces), uid, 'proj')) parts.push(part);
+        for await (const part of passedOn(streamOf(pieces), uid, 'proj')) parts.push(part);
         return Buffer.concat(parts).toString('hex');
       } catch (error) {
         expect(error).to.be.instanceOf(DataSetHeadError);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { MAX_HEAD_LENGTH } from '../../../src/dimse/data-set/element-walker.js';
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 import { DataSetHeadError } from '../../../src/dimse/errors.js';
 import { heldMemory } from '../../support/held-memory.js';
 import {
@@ -48,8 +48,7 @@ function* endless(first: Buffer, length: number): Generator<Buffer> {
 
 async function failureOf(source: AsyncIterable<Buffer>): Promise<unknown> {
   try {
-    for await (const part of withProjectTag(source, EXPLICIT.uid, 'proj'))
-      expect.fail(`${part.length} bytes`);
+    for await (const part of passedOn(source, EXPLICIT.uid, 'proj')) expect.fail(`${part.length} bytes`);
   } catch (error) {
     return error;
   }
@@ -63,8 +62,7 @@ describe('A data set that streams by', () => {
     HEAD.copy(first);
     const rest = [Buffer.alloc(5), Buffer.alloc(65_536)];
     const parts: Buffer[] = [];
-    for await (const part of withProjectTag(streamOf([first, ...rest]), EXPLICIT.uid, 'proj'))
-      parts.push(part);
+    for await (const part of passedOn(streamOf([first, ...rest]), EXPLICIT.uid, 'proj')) parts.push(part);
     expect(parts.map((part) => part.buffer === first.buffer)).to.deep.equal([
       true,
       false,
@@ -89,7 +87,7 @@ describe('A data set that streams by', () => {
     let most = 0;
     let parts = 0;
     let length = 0;
-    for await (const part of withProjectTag(new Source(pieces()), EXPLICIT.uid, 'proj')) {
+    for await (const part of passedOn(new Source(pieces()), EXPLICIT.uid, 'proj')) {
       length += part.length;
       parts += 1;
       if (parts % 320 === 0) most = Math.max(most, heldMemory().arrayBuffers - before);
@@ -101,7 +99,7 @@ describe('A data set that streams by', () => {
 
   it('is read only as far as the consumer asks', async () => {
     const source = new Source(endless(HEAD, 65_536));
-    const out = withProjectTag(source, EXPLICIT.uid, 'proj');
+    const out = passedOn(source, EXPLICIT.uid, 'proj');
     // What is before the element, its creator, itself, the rest of the first piece, the second piece.
     for (let step = 0; step < 5; step += 1) await out.next();
     expect(source.taken).to.equal(2);
@@ -114,7 +112,7 @@ describe('A data set that streams by', () => {
         const source = new Source(
           uid === DEFLATED_UID ? endless(await deflatedHead(), 64) : endless(HEAD, 64),
         );
-        const out = withProjectTag(source, uid, 'proj');
+        const out = passedOn(source, uid, 'proj');
         if (uid === DEFLATED_UID) await out.next();
         else for (let step = 0; step < stopAfter; step += 1) await out.next();
         expect(source.ended).to.equal(0);
@@ -148,7 +146,7 @@ describe('A data set that streams by', () => {
     }
     const source = new Source(items());
     let given = 0;
-    for await (const part of withProjectTag(source, EXPLICIT.uid, 'proj')) {
+    for await (const part of passedOn(source, EXPLICIT.uid, 'proj')) {
       given += part.length;
       if (given > 10 * MAX_HEAD_LENGTH) break;
     }
@@ -163,7 +161,7 @@ describe('A data set that streams by', () => {
       for (let at = 0; at < bytes.length; at += 1) yield bytes.subarray(at, at + 1);
     }
     const parts: Buffer[] = [];
-    for await (const part of withProjectTag(streamOf(drips()), EXPLICIT.uid, 'proj')) parts.push(part);
+    for await (const part of passedOn(streamOf(drips()), EXPLICIT.uid, 'proj')) parts.push(part);
     expect(parts.length).to.be.lessThan(length / 16_384 + 20);
     expect(Buffer.concat(parts).length).to.equal(bytes.length + 18 + 12);
   });
@@ -181,7 +179,7 @@ describe('A data set that streams by', () => {
       );
       const source = new Source(cut(bytes));
       const parts: Buffer[] = [];
-      for await (const part of withProjectTag(source, syntax.uid, 'proj')) parts.push(part);
+      for await (const part of passedOn(source, syntax.uid, 'proj')) parts.push(part);
       expect(source.taken, syntax.uid).to.equal(Math.ceil(bytes.length / 65_536));
       expect(parts.length, syntax.uid).to.be.at.most(source.taken + 3); // the element, and what it parts;
       expect(Buffer.concat(parts).length, syntax.uid).to.be.greaterThan(bytes.length);
@@ -197,5 +195,6 @@ function* cut(bytes: Buffer): Generator<Buffer> {
 async function deflatedHead(): Promise<Buffer> {
   const { deflateRawSync } = await import('node:zlib');
   const { randomBytes } = await import('node:crypto');
-  return deflateRawSync(Buffer.concat([HEAD, randomBytes(MEBIBYTE)]));
+  const pixels = header(0x7fe00010, 'OW', MEBIBYTE, EXPLICIT);
+  return deflateRawSync(Buffer.concat([HEAD, pixels, randomBytes(MEBIBYTE)]));
 }

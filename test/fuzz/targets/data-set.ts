@@ -1,6 +1,6 @@
 import { ok, strictEqual } from 'node:assert/strict';
 import { deflateRawSync } from 'node:zlib';
-import { withProjectTag } from '../../../src/dimse/data-set/project-tag.js';
+import { passedOn } from '../../../src/dimse/data-set/passed-on.js';
 import { DataSetDeflateError, DataSetHeadError } from '../../../src/dimse/errors.js';
 import { queryAttributesOf } from '../../../src/dimse/scp/matching/index.js';
 import {
@@ -88,7 +88,7 @@ interface TagOutcome {
 async function outcomeOf(pieces: readonly Buffer[], uid: string): Promise<TagOutcome> {
   const parts: Buffer[] = [];
   try {
-    for await (const part of withProjectTag(streamOf(pieces), uid, 'proj')) parts.push(part);
+    for await (const part of passedOn(streamOf(pieces), uid, 'proj')) parts.push(part);
     return { bytes: Buffer.concat(parts), problem: null };
   } catch (error) {
     return { bytes: Buffer.concat(parts), problem: refusal(error) };
