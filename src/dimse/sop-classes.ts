@@ -25,9 +25,13 @@ export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
-export const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
+const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
 /** Implicit VR Little Endian but for the pixels, which are in big endian. */
 export const PRIVATE_GE = '1.2.840.113619.5.2';
+/** JPIP, JPIP deflated, JPIP HTJ2K, the same deflated. */
+export const JPIP: ReadonlySet<string> = new Set(
+  ['94', '95', '204', '205'].map((last) => `1.2.840.10008.1.2.4.${last}`),
+);
 
 /** The transfer syntaxes that stores keep images in (PS3.5 annex A, PS3.6 A), the usual ones first. */
 export const STORAGE_TRANSFER_SYNTAXES: readonly string[] = [
@@ -68,7 +72,7 @@ export const RARE_TRANSFER_SYNTAXES: readonly string[] = [
   ENCAPSULATED_UNCOMPRESSED,
   '1.2.840.10008.1.2.8.1', // deflated image frames
   PRIVATE_GE,
-  ...['94', '95', '204', '205'].map((last) => `1.2.840.10008.1.2.4.${last}`), // JPIP, JPIP deflated, JPIP HTJ2K, the same deflated
+  ...JPIP,
   ...['100', '101', '102', '103', '104', '105', '106'].map((last) => `1.2.840.10008.1.2.4.${last}.1`), // MPEG in fragments
   ...['52', '53', '54', '55', '56', '58', '59', '60', '61', '62', '63', '64', '65', '66'].map(
     (last) => `1.2.840.10008.1.2.4.${last}`, // retired JPEG

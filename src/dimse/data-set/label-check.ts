@@ -1,10 +1,13 @@
 import { DataSetHeadError } from '../errors.js';
 import {
-  ENCAPSULATED_UNCOMPRESSED,
   DEFLATED,
   EXPLICIT_BIG_ENDIAN,
   EXPLICIT_LITTLE_ENDIAN,
   IMPLICIT_LITTLE_ENDIAN,
+  JPIP,
+  PRIVATE_GE,
+  RARE_TRANSFER_SYNTAXES,
+  STORAGE_TRANSFER_SYNTAXES,
 } from '../sop-classes.js';
 import {
   endOfElement,
@@ -31,15 +34,12 @@ const NATIVE: ReadonlySet<string> = new Set([
   EXPLICIT_BIG_ENDIAN,
   DEFLATED,
 ]);
-
-/** How a transfer syntax has (7FE0,0010) of the data set itself; null where that is not known (PS3.5 8.2, A.1 to A.4). */
-function pixelsOf(transferSyntax: string): 'native' | 'encapsulated' | null {
-  if (NATIVE.has(transferSyntax)) return 'native';
-  const isEncapsulated =
-    transferSyntax === ENCAPSULATED_UNCOMPRESSED ||
-    /^1\.2\.840\.10008\.1\.2\.(4\.\d+(\.1)?|5|8\.1)$/.test(transferSyntax);
-  return isEncapsulated ? 'encapsulated' : null;
-}
+/** The rest of PS3.6, but for JPIP, whose data sets only say where the pixel data is (PS3.5 A.6, A.7). */
+const ENCAPSULATED: ReadonlySet<string> = new Set(
+  [...STORAGE_TRANSFER_SYNTAXES, ...RARE_TRANSFER_SYNTAXES].filter(
+    (syntax) => !NATIVE.has(syntax) && syntax !== PRIVATE_GE && !JPIP.has(syntax),
+  ),
+);
 
 /**
  * Whether the first element is in explicit VR where the transfer syntax says implicit: it could be read all the same, with the VR as a part of its
@@ -86,10 +86,9 @@ export function* checkPixelData(
 }
 
 function checkForm({ length }: ElementHeader, transferSyntax: string): void {
-  const pixels = pixelsOf(transferSyntax);
-  if (pixels === 'encapsulated' && length !== UNDEFINED_LENGTH && length > 0)
+  if (ENCAPSULATED.has(transferSyntax) && length !== UNDEFINED_LENGTH && length > 0)
     throw new DataSetHeadError(`pixel data that is not encapsulated, in transfer syntax ${transferSyntax}`);
-  if (pixels === 'native' && length === UNDEFINED_LENGTH)
+  if (NATIVE.has(transferSyntax) && length === UNDEFINED_LENGTH)
     throw new DataSetHeadError(`encapsulated pixel data in transfer syntax ${transferSyntax}`);
 }
 
