@@ -64,7 +64,7 @@ async function* behindDeflatedHead(
   dataSet: AsyncIterable<Buffer>,
   walkOf: (held: HeldBytes) => Walk<void>,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const pieces = dataSet[Symbol.asyncIterator]();
+  const pieces: AsyncIterator<Buffer> = dataSet[Symbol.asyncIterator]();
   const taken: Buffer[] = [];
   try {
     const head = new Head(walkOf);
@@ -84,7 +84,7 @@ async function* behindDeflatedHead(
 
 /** Another iterator over the same pieces, whose end is not theirs. */
 async function* takenFrom(
-  pieces: AsyncIterator<Buffer, unknown, undefined>,
+  pieces: AsyncIterator<Buffer>,
   taken: Buffer[],
 ): AsyncGenerator<Buffer, void, undefined> {
   for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {

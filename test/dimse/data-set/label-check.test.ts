@@ -39,7 +39,7 @@ const icon = (pixels: Element): Element => ({
 });
 
 /** What is given out of it, with and without a project's name, in one piece and in small ones. */
-async function outcomes(bytes: Buffer, uid: string): Promise<(string | 'as it came' | 'with the name')[]> {
+async function outcomes(bytes: Buffer, uid: string): Promise<string[]> {
   const ends: string[] = [];
   for (const project of [null, 'proj'])
     for (const pieces of [[bytes], chunksOf(bytes, 7)]) {
