@@ -45,6 +45,13 @@ function summaryOf(project: Project): Record<string, unknown> {
       regex: regex.source,
       exclude_series_numbers: excludeSeriesNumbers,
     })),
+    deidentify: {
+      profile: project.deidentify.profile,
+      options: project.deidentify.options,
+      allow_sop_classes: [...project.deidentify.allowSopClasses],
+      blanked_outside_ultrasound_regions: project.deidRecipes.length > 0,
+      blanked_rectangles_of: project.deidentify.scrub.map(({ manufacturer }) => manufacturer.source),
+    },
     destination: project.destination,
   };
 }
@@ -59,6 +66,15 @@ function print(project: Project, rows: readonly Row[]): void {
     printLine(
       `manufacturers like ${regex.source}${excludeSeriesNumbers.length > 0 ? `, but not series ${excludeSeriesNumbers.join(', ')}` : ''}`,
     );
+  if (project.deidRecipes.length > 0) printLine('frames are blanked outside of their ultrasound regions');
+  for (const { manufacturer, rows, columns } of project.deidentify.scrub)
+    printLine(`rectangles are blanked in frames of ${manufacturer.source}, ${rows} × ${columns}`);
+  for (const uid of project.deidentify.allowSopClasses) printLine(`objects of ${uid} are taken`);
+  const { profile, options } = project.deidentify;
+  if (profile === 'ps3.15') {
+    printLine(['attributes by table E.1-1 of PS3.15', ...options].join(', '));
+    return;
+  }
   printLine('every attribute that is not named here is removed');
   printTable(
     ['tag', 'attribute', 'operation', 'of', ''],

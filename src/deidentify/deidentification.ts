@@ -6,13 +6,14 @@ import { encodingOf, isDeflated, padded, type Encoding } from '../dimse/data-set
 import { HeldBytes } from '../dimse/data-set/held-bytes.js';
 import { DataSetHeadError } from '../dimse/errors.js';
 import { InstanceExcludedError } from './errors.js';
-import { ruleAgainst, type InstanceRules } from './exclusion.js';
-import { headIn } from './head.js';
+import { judged, type InstanceRules } from './exclusion.js';
+import { headIn, type InstanceHead } from './head.js';
 import type { Identity } from './identity.js';
 import { marksOf, type Mark } from './marks.js';
 import type { ElementPlace, Profile } from './profile.js';
 import type { Pseudonym } from './pseudonyms.js';
 import { ResidualCheck } from './residual.js';
+import { Frames } from './scrub/frames.js';
 import { dummyValue, shiftedDates } from './values.js';
 import { walkDataSet, type Course, type Visitor } from './walk.js';
 
@@ -58,10 +59,11 @@ export async function deidentify(
     const head = await driven(headIn(held, encoding), held, source);
     if (head.sopInstanceUid === '' || head.studyInstanceUid === '')
       throw new DataSetHeadError('it has no SOP Instance UID or no Study Instance UID');
-    const rule = ruleAgainst(head, (await deidentifier.rulesFor?.(head)) ?? {});
-    if (rule !== null) throw new InstanceExcludedError(rule);
+    const judgement = judged(head, (await deidentifier.rulesFor?.(head)) ?? {}, transferSyntax);
+    if (judgement.excludedBy !== null) throw new InstanceExcludedError(judgement.excludedBy);
     const pseudonym = await deidentifier.pseudonymOf(head);
-    const rewriter = new Rewriter(deidentifier.profileFor(head), head, pseudonym);
+    const frames = new Frames(head, judgement.blanks, transferSyntax);
+    const rewriter = new Rewriter(deidentifier.profileFor(head), head, pseudonym, frames);
     const rewritten = rewrittenPieces(rewriter, held, source, encoding);
     const uid = (original: string): string => rewriter.uid(original);
     return {
@@ -165,12 +167,14 @@ class Rewriter implements Visitor {
   readonly #pseudonym: Pseudonym;
   readonly #check: ResidualCheck;
   readonly #marks: Mark[];
+  readonly #frames: Frames;
 
-  constructor(profile: Profile, identity: Identity, pseudonym: Pseudonym) {
+  constructor(profile: Profile, head: InstanceHead, pseudonym: Pseudonym, frames: Frames) {
     this.#profile = profile;
     this.#pseudonym = pseudonym;
-    this.#check = new ResidualCheck(identity);
-    this.#marks = marksOf(profile);
+    this.#check = new ResidualCheck(head);
+    this.#marks = marksOf(profile, frames.areExamined);
+    this.#frames = frames;
   }
 
   /** What a UID of the head becomes by the profile. */
@@ -182,10 +186,14 @@ class Rewriter implements Visitor {
   course(place: ElementPlace, isSequence: boolean): Course {
     if (place.depth === 0 && this.#isMarked(place.tag)) return 'remove';
     const { kind } = this.#profile.actionOf(place);
-    if (kind === 'remove') return 'remove';
+    if (kind === 'remove' || this.#frames.leavesOut(place)) return 'remove';
     if (isSequence) return kind === 'empty' ? 'value' : 'descend';
     const passes = kind === 'keep' && (place.tag >>> 16 === PIXEL_GROUP || BULK.has(place.vr));
     return passes ? 'pass' : 'value';
+  }
+
+  filter(place: ElementPlace, length: number | null): ((piece: Buffer) => Buffer) | null {
+    return this.#frames.filter(place, length);
   }
 
   value(place: ElementPlace, bytes: Buffer, characterSet: string): Buffer | null {

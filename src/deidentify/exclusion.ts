@@ -1,41 +1,46 @@
+import { hasNativeFrames } from '../dimse/data-set/encoding.js';
 import type { InstanceHead } from './head.js';
+import type { Blanks } from './scrub/blanks.js';
+import { canBeScrubbed } from './scrub/frame-scrubber.js';
+import { isScrubbedOutsideRegions, NO_SCRUBBING, scrubPlan, type ScrubRules } from './scrub/scrub-plan.js';
+import { isUltrasound, unseenKind } from './sop-class-kinds.js';
 
-/** Rules that leave instances out, by name; what PS3.15 does not do to a data set they do not do either. */
+/** Rules that leave instances out, or parts of their frames. */
 export interface InstanceRules {
   /** SOP classes that are taken although their kind is left out. */
   readonly allowedSopClasses?: ReadonlySet<string>;
   /** The name of the project's rule by which an instance is not wanted; null when it is. */
   readonly excludedBy?: (head: InstanceHead) => string | null;
+  readonly scrub?: ScrubRules;
 }
 
-/** Kinds of objects in which text stands that nobody looks through, by the beginning of their SOP class (PS3.4 B.5). */
-const KINDS: readonly (readonly [rule: string, sopClass: RegExp])[] = [
-  ['secondary-capture', /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.\d+)?$/],
-  ['encapsulated-document', /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.104\.\d+$/],
-  ['structured-report', /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.\d+$/],
-  ['presentation-state', /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\.\d+$/],
-];
-
-/** Ultrasound and its multi-frame form, each with its retired class; enhanced volumes (6.2) must not have burned-in text. */
-const ULTRASOUND = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(6|6\.1|3|3\.1)$/;
+/** Whether an instance is passed on, and what of its frames is not. */
+export type Judgement =
+  { readonly excludedBy: string } | { readonly excludedBy: null; readonly blanks: Blanks | null };
 
 /**
- * The rule by which an instance is not passed on, in words fit for a status; null when it is. What an instance says of itself
- * is all that is asked, so that the answer is the same whenever it comes.
+ * Judges an instance by what it says of itself and nothing else, so that the answer is the same whenever it comes.
  *
- * In this order: Burned In Annotation YES, Image Type SCREEN SAVE, the kinds of objects that nobody looks through, ultrasound
- * that does not say where its image is, and then the project's own rules.
+ * Left out are, in this order: Burned In Annotation YES, Image Type SCREEN SAVE, the kinds of objects that nobody looks through,
+ * ultrasound that does not say where its image is, what the project's own rules say, and frames that would have to be scrubbed
+ * and can't be.
  */
-export function ruleAgainst(head: InstanceHead, rules: InstanceRules): string | null {
-  if (head.burnedInAnnotation.toUpperCase().startsWith('YES')) return 'burned-in-annotation';
-  if (/SCREEN[ _]?SAVE/i.test(head.imageType)) return 'screen-save';
-  const kind = KINDS.find(([, sopClass]) => sopClass.test(head.sopClassUid));
-  if (kind !== undefined && rules.allowedSopClasses?.has(head.sopClassUid) !== true) return kind[0];
-  if (isUltrasound(head) && (head.ultrasoundRegions ?? []).length === 0) return 'ultrasound-without-regions';
-  return rules.excludedBy?.(head) ?? null;
+export function judged(head: InstanceHead, rules: InstanceRules, transferSyntax: string): Judgement {
+  const rule = ruleAgainst(head, rules);
+  if (rule !== null) return { excludedBy: rule };
+  const blanks = scrubPlan(head, rules.scrub ?? NO_SCRUBBING);
+  if (blanks === null) return { excludedBy: null, blanks };
+  if (!hasNativeFrames(transferSyntax)) return { excludedBy: 'scrub-of-compressed-frames' };
+  return canBeScrubbed(head.frame) ? { excludedBy: null, blanks } : { excludedBy: 'scrub-of-unknown-frames' };
 }
 
-/** An image of an ultrasound device, which writes the patient's name around it. */
-export function isUltrasound({ sopClassUid }: InstanceHead): boolean {
-  return ULTRASOUND.test(sopClassUid);
+function ruleAgainst(head: InstanceHead, rules: InstanceRules): string | null {
+  if (head.burnedInAnnotation.toUpperCase().startsWith('YES')) return 'burned-in-annotation';
+  if (/SCREEN[ _]?SAVE/i.test(head.imageType)) return 'screen-save';
+  const kind = unseenKind(head.sopClassUid);
+  if (kind !== null && rules.allowedSopClasses?.has(head.sopClassUid) !== true) return kind;
+  const wantsRegions =
+    isUltrasound(head.sopClassUid) || isScrubbedOutsideRegions(head, rules.scrub ?? NO_SCRUBBING);
+  if (wantsRegions && (head.ultrasoundRegions ?? []).length === 0) return 'ultrasound-without-regions';
+  return rules.excludedBy?.(head) ?? null;
 }

@@ -10,3 +10,4 @@ export type { Action, ElementPlace, MethodCode, Profile } from './profile.js';
 export { basicProfile, type BasicProfileOptions, type SafePrivateElement } from './ps3.15/basic-profile.js';
 export { OPTIONS, type ProfileOption } from './ps3.15/options.js';
 export { MIN_SECRET_LENGTH, ProjectPseudonyms, type Pseudonym } from './pseudonyms.js';
+export type { ScrubRule, ScrubRules } from './scrub/scrub-plan.js';

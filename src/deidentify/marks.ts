@@ -13,10 +13,14 @@ export interface Mark {
   encode(encoding: Encoding): Buffer;
 }
 
-/** What tells that, and how, a data set was de-identified, in ascending order of tags (PS3.3 C.7.1.1, C.12.1). */
-export function marksOf(profile: Profile): Mark[] {
+/**
+ * What tells that, and how, a data set was de-identified, in ascending order of tags (PS3.3 C.7.1.1, C.12.1).
+ *
+ * @param isExamined nothing in its pixels may show what nobody looked for: Patient Identity Removed is YES only then
+ */
+export function marksOf(profile: Profile, isExamined: boolean): Mark[] {
   return [
-    text(0x00120062, 'CS', 'YES'),
+    text(0x00120062, 'CS', isExamined ? 'YES' : 'NO'),
     text(0x00120063, 'LO', profile.method.map((one) => one.slice(0, 64)).join('\\')),
     { tag: 0x00120064, encode: (encoding) => codeSequence(0x00120064, profile.methodCodes, encoding) },
     text(0x00280303, 'CS', profile.longitudinal),

@@ -38,6 +38,12 @@ export interface Visitor {
   course(place: ElementPlace, isSequence: boolean): Course;
   /** What its value becomes, of even length; the same buffer when it stays, null when it goes after all. */
   value(place: ElementPlace, bytes: Buffer, characterSet: string, encoding: Encoding): Buffer | null;
+  /**
+   * What becomes of the pieces of a value that passes, each of the length that it has; null leaves them as they are.
+   *
+   * @param length of the value; null for one in fragments, in which no pixel's place is known
+   */
+  filter?(place: ElementPlace, length: number | null, encoding: Encoding): ((piece: Buffer) => Buffer) | null;
   /** Elements to be written before that tag, of the data set itself alone; at its end the tag is Infinity. */
   insertedBefore?(tag: number, encoding: Encoding): readonly Buffer[];
 }
@@ -115,16 +121,28 @@ class Walker {
     const course = isForeign(header.tag >>> 16) ? 'remove' : this.#visitor.course(place, inner !== null);
     if (inner !== null && (header.length === UNDEFINED_LENGTH || course === 'descend'))
       return yield* this.#sequence(header, at, level, inner, course);
-    if (header.length === UNDEFINED_LENGTH) return yield* this.#fragments(header, at, level.encoding, course);
+    if (header.length === UNDEFINED_LENGTH) {
+      if (course === 'pass') this.#visitor.filter?.(place, null, level.encoding);
+      return yield* this.#fragments(header, at, level.encoding, course);
+    }
     const end = checkedEnd(header.valueAt, header.length, level.end);
     // What goes is not read: nobody needs to know what it is made of.
     if (inner !== null) {
       if (course === 'value') this.#sink(encodeHeader(header.tag, vrText(header), 0, level.encoding));
       yield* this.#range(end, end);
     } else if (course === 'value') yield* this.#value(header, at, level, place);
-    else yield* this.#range(course === 'pass' ? at : end, end);
+    else if (course === 'pass') yield* this.#passed(header, at, level, place);
+    else yield* this.#range(end, end);
     this.#done(end);
     return end;
+  }
+
+  *#passed(header: ElementHeader, at: number, { encoding }: Level, place: ElementPlace): Walk<void> {
+    const filter = this.#visitor.filter?.(place, header.length, encoding) ?? null;
+    const { valueAt, length } = header;
+    if (filter === null) return yield* this.#range(at, valueAt + length);
+    this.#sink(this.#held.view(at, valueAt - at));
+    yield* this.#range(valueAt, valueAt + length, filter);
   }
 
   *#value(header: ElementHeader, at: number, level: Level, place: ElementPlace): Walk<void> {
@@ -209,12 +227,12 @@ class Walker {
   }
 
   /** Gives out what lies between, piece by piece, as it comes; all of it has come when this returns. */
-  *#range(from: number, end: number): Walk<void> {
+  *#range(from: number, end: number, filter: ((piece: Buffer) => Buffer) | null = null): Walk<void> {
     let at = from;
     for (;;) {
       const come = Math.min(end, this.#held.length);
       if (come > at) {
-        for (const piece of this.#held.range(at, come)) this.#sink(piece);
+        for (const piece of this.#held.range(at, come)) this.#sink(filter === null ? piece : filter(piece));
         at = come;
       }
       if (this.#releases) this.#held.release(at);

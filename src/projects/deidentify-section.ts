@@ -1,4 +1,5 @@
-import { OPTIONS, type ProfileOption, type SafePrivateElement } from '../deidentify/index.js';
+import { OPTIONS, type ProfileOption, type SafePrivateElement, type ScrubRule } from '../deidentify/index.js';
+import { scrubRule } from './scrub-section.js';
 import type { YamlValue } from './yaml-reader.js';
 
 /** What a project's file says under `deidentify`, which PIXL's have not. */
@@ -10,9 +11,11 @@ export interface DeidentifySection {
   readonly safePrivate: readonly SafePrivateElement[];
   /** SOP classes that are taken although their kind is left out: secondary capture, documents, reports, presentation states. */
   readonly allowSopClasses: ReadonlySet<string>;
+  /** What is blanked in frames of some devices. */
+  readonly scrub: readonly ScrubRule[];
 }
 
-const KEYS = ['profile', 'options', 'safe_private', 'allow_sop_classes'];
+const KEYS = ['profile', 'options', 'safe_private', 'allow_sop_classes', 'scrub'];
 const OPTION_NAMES = Object.keys(OPTIONS) as ProfileOption[];
 const UID = /^[0-9]+(\.[0-9]+)+$/;
 
@@ -24,11 +27,12 @@ export function deidentifySection(section: YamlValue): DeidentifySection {
     .list()
     .flatMap((option) => option.oneOf(OPTION_NAMES) ?? []);
   const safePrivate = of('safe_private').list().flatMap(safePrivateElement);
-  const allowSopClasses = of('allow_sop_classes').list().flatMap(sopClass);
+  const allowSopClasses = new Set(of('allow_sop_classes').list().flatMap(sopClass));
+  const scrub = of('scrub').list().flatMap(scrubRule);
   checkOptions(of('options'), options, profile, safePrivate.length > 0);
   if (safePrivate.length > 0 && !options.includes('retain-safe-private'))
     of('safe_private').fault('goes with the option retain-safe-private alone');
-  return { profile: profile ?? 'pixl', options, safePrivate, allowSopClasses: new Set(allowSopClasses) };
+  return { profile: profile ?? 'pixl', options, safePrivate, allowSopClasses, scrub };
 }
 
 function checkOptions(

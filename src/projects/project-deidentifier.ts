@@ -19,6 +19,7 @@ export function projectDeidentifier(project: Project): ProjectDeidentifier {
   const rules: InstanceRules = {
     allowedSopClasses: project.deidentify.allowSopClasses,
     excludedBy: (head) => excludedBy(head, project),
+    scrub: { outsideRegions: project.deidRecipes.length > 0, rectangles: project.deidentify.scrub },
   };
   return { profileFor, rulesFor: () => rules };
 }

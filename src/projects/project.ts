@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { AllowList } from '../deidentify/index.js';
 import { deidentifySection, type DeidentifySection } from './deidentify-section.js';
 import { ProjectFileError, type FileFault } from './errors.js';
+import { recipeFault } from './recipe.js';
 import { expression, manufacturerOverrides, tagOperations } from './tag-operations.js';
 import { YamlFile, type YamlValue } from './yaml-reader.js';
 
@@ -27,6 +28,7 @@ export interface Project {
   /** Empty with another profile than PIXL's. */
   readonly allowList: AllowList;
   readonly deidentify: DeidentifySection;
+  /** PIXL's recipes: all of them say to blank what is outside of the ultrasound regions. */
   readonly deidRecipes: readonly string[];
   readonly destination: { readonly dicom: DicomDestination; readonly parquet: ParquetDestination };
 }
@@ -84,8 +86,13 @@ class Loader {
 
   /** null, with a fault, when it can't be read. */
   async yaml(file: string): Promise<YamlValue | null> {
+    const text = await this.#text(file);
+    return text === null ? null : new YamlFile(file, text, this.#faults).root;
+  }
+
+  async #text(file: string): Promise<string | null> {
     try {
-      return new YamlFile(file, await readFile(join(this.#folder, file), 'utf8'), this.#faults).root;
+      return await readFile(join(this.#folder, file), 'utf8');
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unexpected';
       this.#faults.push({ file, line: null, key: '', problem: `can't be read: ${code}` });
@@ -115,7 +122,7 @@ class Loader {
       allowedManufacturers: of('allowed_manufacturers').list().flatMap(manufacturerOf),
       allowList,
       deidentify,
-      deidRecipes: this.#paths(recipes, FOLDERS.recipes),
+      deidRecipes: await this.#recipes(recipes),
     };
     if (name === null || dicom === null || parquet === null) return null;
     return { name, ...rest, destination: { dicom, parquet } };
@@ -140,6 +147,16 @@ class Loader {
       if (root !== null) all.push(...read(root));
     }
     return all;
+  }
+
+  async #recipes(list: YamlValue): Promise<string[]> {
+    const paths = this.#paths(list, FOLDERS.recipes);
+    for (const file of paths) {
+      const text = await this.#text(file);
+      const fault = text === null ? null : recipeFault(text);
+      if (fault !== null) this.#faults.push({ file, key: '', ...fault });
+    }
+    return paths;
   }
 
   /** Of the files that a list names; a name that leads out of their folder is a fault. */

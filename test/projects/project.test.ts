@@ -95,6 +95,10 @@ const WRONG: readonly Wrong[] = [
   { what: 'a list of safe private elements without the option', change: ['destination:', 'deidentify: {safe_private: [{group: 0x19, creator: ACME, element: 1}]}\ndestination:'], says: 'deidentify.safe_private: goes with the option' },
   { what: 'a safe private element of an even group', change: ['destination:', 'deidentify: {safe_private: [{group: 0x18, creator: ACME, element: 1}]}\ndestination:'], says: 'deidentify.safe_private[0].group: is no group of private elements' },
   { what: 'a SOP class that is no UID', change: ['destination:', 'deidentify: {allow_sop_classes: [SR]}\ndestination:'], says: 'deidentify.allow_sop_classes[0]: is no UID' },
+  { what: 'a rectangle without a size', change: ['destination:', 'deidentify: {scrub: [{manufacturer: a, rows: 1, columns: 1, rectangles: [{left: 0, top: 0, width: 0, height: 1}]}]}\ndestination:'], says: 'scrub[0].rectangles[0].width: is no whole number from 1' },
+  { what: 'a device without rectangles', change: ['destination:', 'deidentify: {scrub: [{manufacturer: a, rows: 1, columns: 1}]}\ndestination:'], says: 'scrub[0].rectangles: expected at least one' },
+  { what: 'a device without a size', change: ['destination:', 'deidentify: {scrub: [{manufacturer: a, rectangles: []}]}\ndestination:'], says: 'scrub[0].rows: is missing' },
+  { what: 'a recipe that is not there', change: ['destination:', 'image_operation_files: {deid_recipes: [us.recipe]}\ndestination:'], says: "image-operations/us.recipe: can't be read: ENOENT" },
   { what: 'an unknown key under deidentify', change: ['destination:', 'deidentify: {allow: []}\ndestination:'], says: 'deidentify.allow: unknown' },
   { what: 'an operation that nobody knows', file: 'base.yaml', change: ['"keep"', '"kepe"'], says: `${base}:4: [0].op: expected one of keep, delete, replace` },
   { what: 'an operation that is missing', file: 'base.yaml', change: ['  op: "keep"\n', ''], says: `${base}:1: [0].op: is missing` },
@@ -134,7 +138,7 @@ describe("A project's file", () => {
       modalities: ['CT'],
       minInstancesPerSeries: 3,
       seriesFilters: ['scout'],
-      deidentify: { profile: 'pixl', options: [], safePrivate: [], allowSopClasses: new Set() },
+      deidentify: { profile: 'pixl', options: [], safePrivate: [], allowSopClasses: new Set(), scrub: [] },
       deidRecipes: [],
       destination: { dicom: 'ftps', parquet: 'none' },
     });
@@ -150,6 +154,8 @@ describe("A project's file", () => {
   safe_private:
     - { group: 0x0019, creator: "ACME MR", element: 0x0c }
   allow_sop_classes: ["1.2.840.10008.5.1.4.1.1.88.67"]
+  scrub:
+    - { manufacturer: "^acme", rows: 600, columns: 800, rectangles: [{ left: 0, top: 10, width: 800, height: 40 }] }
 destination:`;
     const file = GOOD.replace(/tag_operation_files:[^]*(?=allowed_)/, '').replace('destination:', section);
     writeFileSync(join(folder.path, 'one.yaml'), file);
@@ -159,6 +165,15 @@ destination:`;
       options: ['clean-descriptors', 'retain-safe-private'],
       safePrivate: [{ group: 0x0019, creator: 'ACME MR', element: 0x0c }],
       allowSopClasses: new Set(['1.2.840.10008.5.1.4.1.1.88.67']),
+      scrub: [
+        {
+          manufacturer: /^acme/i,
+          model: null,
+          rows: 600,
+          columns: 800,
+          rectangles: [{ left: 0, top: 10, right: 800, bottom: 50 }],
+        },
+      ],
     });
     expect(projectDeidentifier(loaded).profileFor({} as never).name).to.equal('ps3.15');
   });
@@ -188,6 +203,23 @@ destination:`;
       expect(failure).to.be.instanceOf(ProjectFileError);
       expect((failure as ProjectFileError).message).to.include(says);
     });
+
+  it('with a recipe that is not understood is refused, with the line', async () => {
+    const rows: readonly (readonly [text: string, says: string])[] = [
+      ['FORMAT dicom\n%filter graylist\nLABEL x\n  coordinates 0,0,10,10\n', ':4: a statement'],
+      ['FORMAT dicom\nLABEL all\n  coordinates all\n', ': expected `keepcoordinates'],
+    ];
+    mkdirSync(join(folder.path, 'image-operations'));
+    writeFileSync(
+      join(folder.path, 'one.yaml'),
+      GOOD.replace('destination:', 'image_operation_files: {deid_recipes: [us.recipe]}\ndestination:'),
+    );
+    for (const [text, says] of rows) {
+      writeFileSync(join(folder.path, 'image-operations', 'us.recipe'), text);
+      const failure: unknown = await load().catch((error: unknown) => error);
+      expect((failure as ProjectFileError).message).to.include(`image-operations/us.recipe${says}`);
+    }
+  });
 
   it('has all that is wrong in it said at once', async () => {
     writeFileSync(

@@ -1,4 +1,10 @@
-import { DEFLATED, EXPLICIT_BIG_ENDIAN, IMPLICIT_LITTLE_ENDIAN, PRIVATE_GE } from '../sop-classes.js';
+import {
+  DEFLATED,
+  EXPLICIT_BIG_ENDIAN,
+  EXPLICIT_LITTLE_ENDIAN,
+  IMPLICIT_LITTLE_ENDIAN,
+  PRIVATE_GE,
+} from '../sop-classes.js';
 
 /** How a transfer syntax writes elements (PS3.5 7.1, 7.3, annex A). */
 export interface Encoding {
@@ -26,6 +32,25 @@ export function encodingOf(transferSyntax: string): Encoding {
 /** Whether data sets of this transfer syntax are deflated whole (PS3.5 A.5). */
 export function isDeflated(transferSyntax: string): boolean {
   return DEFLATED_SYNTAXES.has(transferSyntax);
+}
+
+/** Syntaxes in which pixels are as they are, each where its row and column put it (PS3.5 A.1, A.2, A.3, A.5). */
+const NATIVE_SYNTAXES: ReadonlySet<string> = new Set([
+  IMPLICIT_LITTLE_ENDIAN,
+  EXPLICIT_LITTLE_ENDIAN,
+  EXPLICIT_BIG_ENDIAN,
+  PRIVATE_GE,
+  DEFLATED,
+]);
+
+/** Whether frames of this transfer syntax are neither compressed nor in fragments. */
+export function hasNativeFrames(transferSyntax: string): boolean {
+  return NATIVE_SYNTAXES.has(transferSyntax);
+}
+
+/** Whether pixels have their bytes in big endian order; those of the private syntax alone of all its elements. */
+export function hasBigEndianPixels(transferSyntax: string): boolean {
+  return transferSyntax === EXPLICIT_BIG_ENDIAN || transferSyntax === PRIVATE_GE;
 }
 
 export function readUInt16(bytes: Buffer, at: number, { bigEndian }: Encoding): number {
