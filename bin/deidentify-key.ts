@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { MIN_SECRET_LENGTH } from '../src/deidentify/index.js';
+import { MIN_SECRET_LENGTH } from '../src/deidentify/pseudonyms.js';
 import { UsageError } from './usage-error.js';
 
 /**

@@ -9,6 +9,7 @@ import { exportStudy, type ExportParts } from '../src/pipeline/export-study.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
 import { safeHavenSettings } from './safe-haven.js';
 import { namesFor } from './logging.js';
+import { optOutsOf } from './opt-outs.js';
 import { nodeClient, required } from './wiring.js';
 
 /** What exports of studies need. The configuration must have been read with `ftps` as a need. */
@@ -29,6 +30,7 @@ export function exportParts(
       moveBatch: config.limits.moveBatch,
       unverified: config.exportUnverified,
     },
+    optOuts: optOutsOf(config),
     log,
     nameOf: namesFor(config),
   };

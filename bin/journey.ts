@@ -8,6 +8,7 @@ import { KeyedLock } from '../src/pipeline/keyed-lock.js';
 import { BY_IMAGES } from '../src/pipeline/journey/asking.js';
 import type { Archive, JourneyObserver, JourneyParts } from '../src/pipeline/index.js';
 import { namesFor } from './logging.js';
+import { optOutsOf } from './opt-outs.js';
 import { archiveLimiter, nodeClient, required } from './wiring.js';
 
 /** How long raw may stand still after a C-MOVE that says success before what lacks counts as not coming. */
@@ -54,6 +55,7 @@ export async function journeyParts(
     observer: choices.observer,
     metrics: choices.metrics,
     originals: choices.originals,
+    optOuts: optOutsOf(config),
   };
 }
 

@@ -14,6 +14,7 @@ import { addFindCommand } from './program/find.js';
 import { addMigrateCommand } from './program/migrate.js';
 import { addDemoCommand } from './program/demo.js';
 import { addNodeCommand } from './program/node.js';
+import { addOptOutCommand } from './program/opt-out.js';
 import { addPopulateCommand } from './program/populate.js';
 import { addPullCommand } from './program/pull.js';
 import { addReportCommand } from './program/report.js';
@@ -81,6 +82,7 @@ async function main(): Promise<ExitCode> {
     addNodeCommand,
     addDeidentifyCommand,
     addCheckProjectCommand,
+    addOptOutCommand,
     addDemoCommand,
   ])
     add(program, done);

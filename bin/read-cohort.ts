@@ -1,4 +1,5 @@
 import type { Closers } from '../src/core/closers.js';
+import type { Config } from '../src/core/config/index.js';
 import {
   badRowText,
   MOST_NAMED_ROWS,
@@ -7,6 +8,7 @@ import {
   type RowRemark,
 } from '../src/core/cohort/index.js';
 import { CountBar } from './count-bar.js';
+import { optOutsOf } from './opt-outs.js';
 import { printRemark } from './output.js';
 
 /** What commands that read a cohort take (`addCohortOptions`). */
@@ -17,12 +19,18 @@ export interface CohortOptions {
   readonly verbose?: true;
 }
 
-/** Reads it, and says of which rows no message was made, and why. It is closed with the others. */
+/**
+ * Reads it, and says of which rows no message was made, and why. It is closed with the others.
+ *
+ * @throws OptOutFileError when a list of those who opted out is configured and can't be used; what readCohort throws
+ */
 export async function readNamedCohort(
   path: string,
+  config: Config,
   options: CohortOptions,
   closers: Closers,
 ): Promise<Cohort> {
+  const optedOut = await optOutsOf(config).current();
   const bar = new CountBar('reading', 'rows');
   const remarks = new Remarks(options);
   try {
@@ -30,6 +38,7 @@ export async function readNamedCohort(
       skipBadRows: options.skipBadRows === true,
       acceptSpreadsheetNumbers: options.acceptSpreadsheetNumbers === true,
       ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
+      isOptedOut: (mrn) => optedOut.has(mrn),
       onProgress: (rows) => bar.show(rows, 0),
       onRemark: (remark) => remarks.take(remark),
     });
@@ -82,6 +91,7 @@ function printRow({ kind, reasons }: RowRemark): void {
 export function cohortText({ counts, projects, withoutPerson }: Cohort): string {
   return [
     `${counts.rows} rows: ${counts.messages} messages, ${counts.duplicates} duplicates, ${counts.leftOut} left out, ${counts.bad} bad`,
+    ...(counts.optedOut > 0 ? [`${counts.optedOut} of the rows are of patients who opted out`] : []),
     ...(withoutPerson > 0 ? [`${withoutPerson} of the rows found no person`] : []),
     ...[...projects].map(([project, messages]) => `  ${project}: ${messages} messages`),
   ].join('\n');
@@ -92,6 +102,7 @@ export function cohortJson({ counts, projects, withoutPerson }: Cohort): object 
   return {
     rows: counts.rows,
     left_out: counts.leftOut,
+    opted_out: counts.optedOut,
     ...(withoutPerson === 0 ? {} : { without_person: withoutPerson }),
     duplicates: counts.duplicates,
     bad_rows: counts.bad,

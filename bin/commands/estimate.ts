@@ -28,7 +28,7 @@ export async function estimate(path: string, options: EstimateOptions): Promise<
   if (rate === 0) throw new UsageError('a rate of 0 asks nothing; name another with --rate');
   const closers = new Closers();
   try {
-    const cohort = await readNamedCohort(path, options, closers);
+    const cohort = await readNamedCohort(path, config, options, closers);
     printRemark(cohortText(cohort));
     const result = await cancelledBySignals(
       (signal) => ask(config, options, rate, cohort, closers, signal),

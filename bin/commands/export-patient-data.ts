@@ -1,6 +1,6 @@
 import { Closers } from '../../src/core/closers.js';
 import { readExtractSummary } from '../../src/core/cohort/index.js';
-import { exportedImages, identifies } from '../../src/core/db/index.js';
+import { exportedImages } from '../../src/core/db/index.js';
 import {
   ParquetExport,
   withSafeHaven,
@@ -12,6 +12,8 @@ import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
+import { leavingNames } from '../leaving-names.js';
+import { optOutsOf } from '../opt-outs.js';
 import { safeHavenSettings } from '../safe-haven.js';
 import { cancelledBySignals } from '../signals.js';
 import { commandLoggerFor } from '../logging.js';
@@ -28,9 +30,11 @@ export async function exportPatientData(dir: string, options: ExportOptions): Pr
   const { projectName, timestamp } = readExtractSummary(dir);
   const parquetExport = new ParquetExport(projectName, timestamp, config.exportRootDir);
   const closers = new Closers();
+  const optOuts = optOutsOf(config);
   const linking = new CountBar('linking', 'procedures');
   const sending = new CountBar('sending', 'kB');
   try {
+    const optedOut = await optOuts.current();
     const db = database(config, log, closers);
     // As a rule populate has copied it; the extract may also have been populated on another machine.
     if (!(await parquetExport.hasPublicPart())) await parquetExport.copyToExports(dir);
@@ -38,9 +42,10 @@ export async function exportPatientData(dir: string, options: ExportOptions): Pr
       dir,
       exportedImages(db, parquetExport.projectSlug),
       (procedures) => linking.show(procedures, 0),
+      (mrn) => optedOut.has(mrn),
     );
     linking.stop();
-    await parquetExport.requirePseudonyms((names) => identifies(db, names));
+    await parquetExport.requirePseudonyms(leavingNames(db, optOuts));
     const upload = await cancelledBySignals(
       (signal) =>
         withSafeHaven(safeHavenSettings(config), { log, signal }, (haven) =>
@@ -66,10 +71,15 @@ function jsonOf(
   linker: LinkerCounts,
   { files, bytes, leftOut }: UploadResult,
 ): object {
-  return { project: projectSlug, extract: extractTimeSlug, linker, files, bytes, left_out: leftOut };
+  const { rows, procedures, linked, optedOut: opted_out } = linker;
+  const counts = { rows, procedures, linked, opted_out };
+  return { project: projectSlug, extract: extractTimeSlug, linker: counts, files, bytes, left_out: leftOut };
 }
 
-function print({ linked, procedures, rows }: LinkerCounts, { files, bytes, leftOut }: UploadResult): void {
+function print(
+  { linked, procedures, rows, optedOut }: LinkerCounts,
+  { files, bytes, leftOut }: UploadResult,
+): void {
   printTable(
     ['sent', 'size'],
     files.map((file) => [file.path, bytesText(file.bytes)]),
@@ -80,5 +90,6 @@ function print({ linked, procedures, rows }: LinkerCounts, { files, bytes, leftO
     `${linked} of ${procedures} procedures are linked to exported studies, in ${rows} rows` +
       (linked < procedures ? '; again when more are exported' : ''),
   );
+  if (optedOut > 0) printLine(`${optedOut} rows of patients who opted out are not linked`);
   if (leftOut.length > 0) printLine(`not sent, as they are no parquet: ${leftOut.join(', ')}`);
 }

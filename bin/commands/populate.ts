@@ -55,7 +55,7 @@ async function populateFrom(path: string, options: PopulateCommandOptions): Prom
     throw new UsageError('a rate of 0 starts nothing; name another with --rate');
   const closers = new Closers();
   try {
-    const cohort = await readNamedCohort(path, options, closers);
+    const cohort = await readNamedCohort(path, config, options, closers);
     const isEmpty = cohort.counts.messages === 0;
     if (options.dryRun === true || isEmpty) {
       print(options, cohort, null);

@@ -53,13 +53,17 @@ export function addCohortOptions(command: Command): Command {
       'take values that a spreadsheet seems to have changed as they stand',
     )
     .option('--delimiter <character>', "what separates a CSV's columns, or tab; default: a comma", delimiter)
-    .option('--verbose', 'name every row that is bad, left out or a duplicate, not the first ten of each');
+    .option(
+      '--verbose',
+      'name every row that is bad, left out, opted out or a duplicate, not the first ten of each',
+    );
 }
 
 /** What `populate` and `estimate` call the rows of a cohort. */
 export const COHORT_WORDS =
-  "\nRows are bad (they can't be read), left out (there is nothing to ask by) or duplicates (an" +
-  '\nearlier row asks for the same study); of each of the others one message is made.';
+  "\nRows are bad (they can't be read), left out (there is nothing to ask by), opted out (the patient" +
+  '\nis named by PIXL_OPT_OUT_FILE) or duplicates (an earlier row asks for the same study); of each of' +
+  '\nthe others one message is made.';
 
 function delimiter(text: string): string {
   const character = ['tab', '\\t'].includes(text) ? '\t' : text;

@@ -14,6 +14,7 @@ import {
 } from '../core/exports/index.js';
 import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { IdentifierNames, Logger } from '../core/log.js';
+import { OptedOutError, type OptOuts } from '../core/opt-out.js';
 import { slugify } from '../core/slug/slug.js';
 import {
   encodeFileMeta,
@@ -45,6 +46,8 @@ export interface ExportParts {
     /** Instances need not say that the identity was removed (PIXL_EXPORT_UNVERIFIED). */
     readonly unverified: boolean;
   };
+  /** Of whom nothing may leave. */
+  readonly optOuts: OptOuts;
   readonly log: Logger;
   readonly nameOf: IdentifierNames;
 }
@@ -76,7 +79,7 @@ export interface ExportedStudy {
  * Nothing leaves that is not known to be de-identified (docs/adr/0014-exports-fail-closed.md): what can be known without an
  * instance is looked at before anything is sent, and each instance before its name or any byte of it is.
  *
- * @throws NotDeidentifiedError, AlreadyExportedError, NotInProjectError, NotAnonymisedError, ExportIncompleteError,
+ * @throws OptedOutError, OptOutFileError, NotDeidentifiedError, AlreadyExportedError, NotInProjectError, NotAnonymisedError, ExportIncompleteError,
  *   InvalidValueError (a project that makes no name of a folder); what the database, associations and SafeHaven.put fail with
  */
 export async function exportStudy(request: ExportRequest, parts: ExportParts): Promise<ExportedStudy> {
@@ -102,14 +105,29 @@ async function requireExportable(
   return studyInstanceUid(study.pseudoStudyUid);
 }
 
-/** What is known before an instance is asked for. @throws NotDeidentifiedError, NotAnonymisedError */
+/** Asked anew each time: somebody may have opted out since the study was requested, or while it is being sent. */
+async function requireNotOptedOut({ optOuts }: ExportParts, mrns: readonly string[]): Promise<void> {
+  const optedOut = await optOuts.current();
+  if (optedOut.size === 0) return;
+  if (mrns.length === 0) throw new OptedOutError('nobody knows whose study it is, who may have opted out');
+  if (mrns.some((mrn) => optedOut.has(mrn)))
+    throw new OptedOutError('the patient opted out; nothing was exported');
+}
+
+/** What is known before an instance is asked for. @throws OptedOutError, NotDeidentifiedError, NotAnonymisedError */
 async function examine(
   pseudoStudyUid: StudyInstanceUid,
-  { anon, raw, database, settings, log }: ExportParts,
+  parts: ExportParts,
   signal: AbortSignal,
-): Promise<{ readonly contents: StudyContents; readonly check: DeidentifiedCheck }> {
+): Promise<{
+  readonly contents: StudyContents;
+  readonly check: DeidentifiedCheck;
+  readonly mrns: readonly string[];
+}> {
+  const { anon, raw, database, settings, log } = parts;
   const { queryTimeoutMs, unverified } = settings;
   const originals = await knownOriginals(pseudoStudyUid, { database, raw, queryTimeoutMs, log }, signal);
+  await requireNotOptedOut(parts, originals.mrns);
   if (originals.studyUids.includes(pseudoStudyUid)) throw new NotDeidentifiedError('pseudonym-is-original');
   if (unverified && !originals.isKnown) throw new NotDeidentifiedError('nothing-known');
   const check = new DeidentifiedCheck(pseudoStudyUid, originals, !unverified);
@@ -127,7 +145,7 @@ async function examine(
     signal,
   );
   check.requireListed(matches, contents);
-  return { contents, check };
+  return { contents, check, mrns: originals.mrns };
 }
 
 async function upload(
@@ -138,7 +156,7 @@ async function upload(
 ): Promise<ExportedStudy> {
   const { database, ftps, log } = parts;
   const path = remotePath(projectSlug, `${pseudoStudyUid}.zip`);
-  const { contents, check } = await examine(pseudoStudyUid, parts, request.signal);
+  const { contents, check, mrns } = await examine(pseudoStudyUid, parts, request.signal);
   const startedMs = performance.now();
   const zips: ZipStream[] = [];
   const open = (): ZipStream['stream'] => {
@@ -147,6 +165,7 @@ async function upload(
     return zip.stream;
   };
   const place = async (rename: () => Promise<void>): Promise<void> => {
+    await requireNotOptedOut(parts, mrns);
     const outcome = await exportOnce(database, projectSlug, pseudoStudyUid, rename);
     if (outcome === 'already') throw new AlreadyExportedError();
     if (outcome === 'unknown') throw new NotInProjectError();

@@ -1,10 +1,17 @@
-import { deliveredInstances, hasTable, identifiersBehind, uidKey, type Database } from '../core/db/index.js';
+import {
+  deliveredInstances,
+  hasTable,
+  identifiersBehind,
+  trimmed,
+  uidKey,
+  type Database,
+} from '../core/db/index.js';
 import { NotDeidentifiedError } from '../core/exports/index.js';
 import { codeOf, InvalidValueError } from '../core/errors.js';
 import { accessionNumber, patientId, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { OriginalIdentifiers } from '../core/identifier-search.js';
 import type { Logger } from '../core/log.js';
-import { findStudies, type NodeClient } from '../dimse/index.js';
+import { findStudies, type NodeClient, type StudyQuery } from '../dimse/index.js';
 import { listStudy } from './study-contents.js';
 
 /** Whence it is known how the archives know a study. */
@@ -31,6 +38,7 @@ export async function knownOriginals(
   const { database } = sources;
   const identifiers = await identifiersBehind(database, pseudoStudyUid);
   const studyUids = new Set(identifiers.studyUids);
+  const mrns = new Set(identifiers.mrns);
   const kept = (await hasTable(database, 'delivered'))
     ? await deliveredInstances(database, identifiers.studyUids)
     : new Map<string, ReadonlySet<string>>();
@@ -38,7 +46,9 @@ export async function knownOriginals(
   const known = new Set<string>(kept.keys());
   const isKept = studyUids.size > 0 && identifiers.studyUids.every((uid) => kept.has(uid));
   try {
-    for (const [uid, instances] of await heldByRaw(identifiers, sources, signal)) {
+    const { held, patientIds } = await heldByRaw(identifiers, sources, signal);
+    for (const patientId of patientIds) mrns.add(patientId);
+    for (const [uid, instances] of held) {
       studyUids.add(uid);
       known.add(uid);
       for (const instance of instances) keys.add(uidKey(instance));
@@ -50,7 +60,7 @@ export async function knownOriginals(
   if (!identifiers.delivered.every((uid) => known.has(uid)))
     throw new NotDeidentifiedError('originals-forgotten');
   return {
-    mrns: identifiers.mrns,
+    mrns: [...mrns],
     accessionNumbers: identifiers.accessionNumbers,
     studyUids: [...studyUids],
     hasInstance: (uid) => keys.has(uidKey(uid)),
@@ -58,7 +68,7 @@ export async function knownOriginals(
   };
 }
 
-/** The originals that raw holds: by their study UIDs, and by MRN and accession number. */
+/** The originals that raw holds, by their study UIDs, and by MRN and accession number; and whom it says they are of. */
 async function heldByRaw(
   {
     studyUids,
@@ -66,25 +76,36 @@ async function heldByRaw(
   }: { readonly studyUids: readonly string[]; readonly pairs: readonly (readonly [string, string])[] },
   { raw, queryTimeoutMs }: OriginalSources,
   signal: AbortSignal,
-): Promise<Map<StudyInstanceUid, readonly string[]>> {
+): Promise<{
+  readonly held: ReadonlyMap<StudyInstanceUid, readonly string[]>;
+  readonly patientIds: ReadonlySet<string>;
+}> {
   const held = new Map<StudyInstanceUid, readonly string[]>();
-  if (raw === null) return held;
+  const patientIds = new Set<string>();
+  if (raw === null) return { held, patientIds };
   const studies = new Set(studyUids.flatMap((uid) => valid(() => studyInstanceUid(uid))));
-  const queries = pairs.flatMap(([mrn, accession]) =>
-    valid(() => ({ patientId: patientId(mrn), accessionNumber: accessionNumber(accession) })),
-  );
+  const queries: StudyQuery[] = [
+    ...[...studies].map((studyInstanceUid) => ({ studyInstanceUid })),
+    ...pairs.flatMap(([mrn, accession]) =>
+      valid(() => ({ patientId: patientId(mrn), accessionNumber: accessionNumber(accession) })),
+    ),
+  ];
   for (const query of queries) {
     const { matches } = await raw.withQueryRetrieve(
       (association) => findStudies(association, query, queryTimeoutMs),
       signal,
     );
-    for (const study of matches) studies.add(study.studyInstanceUid);
+    for (const study of matches) {
+      studies.add(study.studyInstanceUid);
+      const patient = trimmed(study.patientId);
+      if (patient !== null) patientIds.add(patient);
+    }
   }
   for (const study of studies) {
     const { size, sopInstanceUids } = await listStudy(raw, study, null, queryTimeoutMs, signal);
     if (size > 0) held.set(study, sopInstanceUids);
   }
-  return held;
+  return { held, patientIds };
 }
 
 /** A value of the database that no query may be made of finds nothing in raw. */

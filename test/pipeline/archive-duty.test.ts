@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { getEventListeners } from 'node:events';
 import type { ArchiveAnswer } from '../../src/core/breaker.js';
 import { parseAllowedHours } from '../../src/core/hours.js';
+import { nobodyOptedOut, OptOutFileError, type OptOuts } from '../../src/core/opt-out.js';
 import { hashedNames, silentLogger } from '../../src/core/log.js';
 import { encodeImagingMessage } from '../../src/core/message.js';
 import { noMetrics } from '../../src/core/metrics.js';
@@ -214,7 +215,10 @@ describe('a message that waits for its turn at an archive', () => {
   });
 
   /** The handler of a daemon whose archives are not there: it must not come to a journey. */
-  function handle(duty: ArchiveDuty): ReturnType<ReturnType<typeof imagingHandler>> {
+  function handle(
+    duty: ArchiveDuty,
+    optOuts: OptOuts = nobodyOptedOut,
+  ): ReturnType<ReturnType<typeof imagingHandler>> {
     const never = new Proxy(
       {},
       {
@@ -233,6 +237,7 @@ describe('a message that waits for its turn at an archive', () => {
       originals: keepsNoOriginals,
       log: silentLogger,
       nameOf: hashedNames,
+      optOuts,
       observer: { progress: () => undefined, ended: () => undefined },
       metrics: noMetrics,
     };
@@ -255,6 +260,14 @@ describe('a message that waits for its turn at an archive', () => {
     expect(entries).to.have.length(1);
     expect(entries[0]).to.deep.include({ ending: 'retry', outcome: null, code: 'OFF_DUTY', reason });
   }
+
+  it('goes back, and no attempt counts, while nobody can tell who opted out', async () => {
+    const duty = await startDuty(clock, '2026-01-05T10:59:00Z', {});
+    const error = new OptOutFileError('/etc/opt-outs.txt', "can't be read (ENOENT)");
+    const outcome = await handle(duty, { current: () => Promise.reject(error) });
+    expect(outcome).to.deep.equal({ kind: 'defer', code: 'OPT_OUT_FILE', reason: error.message });
+    expect(entries[0]).to.deep.include({ ending: 'retry', outcome: null, code: 'OPT_OUT_FILE' });
+  });
 
   it('goes back, and no attempt counts, when the hours end', async () => {
     const hours = parseAllowedHours('10:00-11:00');

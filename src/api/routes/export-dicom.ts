@@ -9,6 +9,7 @@ import {
 import { studyInstanceUid, type StudyInstanceUid } from '../../core/ids.js';
 import type { Logger } from '../../core/log.js';
 import { projectName } from '../../core/message.js';
+import { OptedOutError } from '../../core/opt-out.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
 import { longAnswer } from '../long-answer.js';
@@ -26,7 +27,8 @@ export function addExportDicom(app: FastifyInstance, services: ApiServices, log:
           'As a zip with one DICOM file for each image that the anonymising store lists. Answered when it is there whole ' +
           'and noted as exported. A study is sent once; after an error that may pass, ask again. 409 NOT_DEIDENTIFIED: the study ' +
           'has no pseudonym, or the one that the archives know, or an image carries an identifier of the original, or does ' +
-          'not say that the identity was removed; nothing of the study is in the safe haven then.',
+          'not say that the identity was removed; nothing of the study is in the safe haven then. 409 OPTED_OUT: so it is for a ' +
+          'patient on the opt-out list.',
         body: {
           type: 'object',
           required: ['study_uid', 'project_name'],
@@ -76,6 +78,7 @@ function refusalOf(error: unknown): RequestRefusedError | null {
   if (error instanceof InvalidValueError) return new RequestRefusedError('INVALID_BODY', error.message);
   if (error instanceof AlreadyExportedError)
     return new RequestRefusedError('ALREADY_EXPORTED', error.message);
+  if (error instanceof OptedOutError) return new RequestRefusedError('OPTED_OUT', error.message);
   if (error instanceof NotDeidentifiedError)
     return new RequestRefusedError('NOT_DEIDENTIFIED', error.message);
   if (error instanceof NotInProjectError || error instanceof NotAnonymisedError)

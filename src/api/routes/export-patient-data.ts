@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { InvalidValueError } from '../../core/errors.js';
 import { ExtractNotFoundError, NotDeidentifiedError } from '../../core/exports/index.js';
 import type { Logger } from '../../core/log.js';
+import { OptedOutError } from '../../core/opt-out.js';
 import { RequestRefusedError } from '../errors.js';
 import { objectBody, queryOf } from '../json-body.js';
 import { longAnswer } from '../long-answer.js';
@@ -18,7 +19,8 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
         description:
           'What stands in the exports for that project and time: the public part, the radiology table, the linker. ' +
           'Answered when all of it is there. A file is there whole or not at all; after an error, ask again. 409 NOT_DEIDENTIFIED: ' +
-          'a table names a study as an archive knows it; nothing is sent then.',
+          'a table names a study as an archive knows it; 409 OPTED_OUT: the linker names one of a patient on the opt-out ' +
+          'list; nothing is sent then.',
         body: {
           type: 'object',
           required: ['project_name', 'extract_datetime'],
@@ -48,6 +50,7 @@ export function addExportPatientData(app: FastifyInstance, services: ApiServices
         if (error instanceof InvalidValueError) throw new RequestRefusedError('INVALID_BODY', error.message);
         if (error instanceof ExtractNotFoundError)
           throw new RequestRefusedError('UNKNOWN_EXTRACT', 'there is no such extract in the exports');
+        if (error instanceof OptedOutError) throw new RequestRefusedError('OPTED_OUT', error.message);
         if (error instanceof NotDeidentifiedError)
           throw new RequestRefusedError('NOT_DEIDENTIFIED', error.message);
         throw error;

@@ -23,7 +23,8 @@ export interface CohortCounts {
   readonly rows: number;
   /** There is nothing to ask by: no accession number or no person (of an OMOP extract), neither that nor a study UID (of a CSV). */
   readonly leftOut: number;
-
+  /** Their patients are on the opt-out list. */
+  readonly optedOut: number;
   readonly duplicates: number;
   readonly bad: number;
   readonly messages: number;
@@ -36,6 +37,8 @@ export interface ReadCohortOptions {
   readonly acceptSpreadsheetNumbers?: boolean;
   /** What parts the cells of a CSV; default: a comma. */
   readonly delimiter?: string;
+  /** Whether nothing of a patient may be requested. */
+  readonly isOptedOut?: (mrn: string) => boolean;
   /** Called for each row that is in no message, or in the message of an earlier row. */
   readonly onRemark?: (remark: RowRemark) => void;
   /** Called now and then with the number of rows read. */
@@ -120,7 +123,7 @@ class CohortReading {
   readonly #byDate = new ExternalSort();
   readonly #badRows: BadRow[] = [];
   readonly #projects = new Map<string, number>();
-  readonly #count = { rows: 0, leftOut: 0, duplicates: 0, bad: 0, messages: 0 };
+  readonly #count = { rows: 0, leftOut: 0, optedOut: 0, duplicates: 0, bad: 0, messages: 0 };
   #withoutPerson = 0;
   /** Bad rows of which a spreadsheet is the reason. */
   #damaged = 0;
@@ -174,6 +177,12 @@ class CohortReading {
   #takeRow({ fields, damages, place, placeOf }: SourceRow & { readonly kind: 'row' }): void {
     if (fields.accession_number === '' && fields.study_uid === '') {
       this.#leftOut({ ...place, column: null, problem: 'neither an accession number nor a study UID' });
+      return;
+    }
+    if (this.#options.isOptedOut?.(fields.mrn) === true) {
+      this.#count.optedOut += 1;
+      const reason = { ...place, column: null, problem: 'the patient opted out' };
+      this.#options.onRemark?.({ kind: 'opted out', reasons: [reason] });
       return;
     }
     const faults = [...(this.#options.acceptSpreadsheetNumbers === true ? [] : damages)];

@@ -35,8 +35,11 @@ export const MOST_NAMED_ROWS = 10;
 
 /** What became of a row of which no message was made, and why: all that is wrong with it. */
 export interface RowRemark {
-  /** `bad`: it can't be read. `left out`: there is nothing to ask by. `duplicate`: an earlier row asks for the same. */
-  readonly kind: 'bad' | 'left out' | 'duplicate';
+  /**
+   * `bad`: it can't be read. `left out`: there is nothing to ask by. `opted out`: its patient is on the list.
+   * `duplicate`: an earlier row asks for the same.
+   */
+  readonly kind: 'bad' | 'left out' | 'opted out' | 'duplicate';
   readonly reasons: readonly BadRow[];
 }
 

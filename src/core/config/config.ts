@@ -130,6 +130,12 @@ export interface Config {
   readonly embeddedSenders: readonly string[];
   /** null = they speak plain TCP. PEM files; with caFile callers must show a certificate. */
   readonly embeddedTls: ServerTlsConfig | null;
+  readonly deidentification: {
+    /** Holds the secret that pseudonyms are made from; null = none is given. */
+    readonly keyFile: string | null;
+  };
+  /** Names the patients of whom nothing may be requested or exported; null = no list is kept. */
+  readonly optOutFile: string | null;
   readonly cliRetryMs: number;
 }
 

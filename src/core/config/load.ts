@@ -80,6 +80,10 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     },
     embeddedSenders: reader.defaulted(variables.embeddedSenders),
     embeddedTls: embeddedTlsOf(reader),
+    deidentification: {
+      keyFile: reader.optional(variables.deidentifyKeyFile),
+    },
+    optOutFile: reader.optional(variables.optOutFile),
     cliRetryMs: reader.defaulted(variables.cliRetryMs),
   };
   reader.finish();

@@ -13,6 +13,7 @@ export const SECTIONS = [
   'Database',
   'Exports',
   'Embedded parts',
+  'De-identification',
   'Command line and log',
 ] as const;
 

@@ -12,6 +12,7 @@ const http = sectionOf('HTTP');
 const db = sectionOf('Database');
 const exports_ = sectionOf('Exports');
 const embedded = sectionOf('Embedded parts');
+const deidentification = sectionOf('De-identification');
 const general = sectionOf('Command line and log');
 
 /** Every variable that there is; the configuration, `.env.sample` and docs/configuration.md all come from here. */
@@ -296,6 +297,16 @@ export const variables = {
       'PEM file of the authorities that must have signed the certificate of whoever calls the embedded stores.',
     ),
   },
+  deidentifyKeyFile: deidentification.optional(
+    'PIXL_DEIDENTIFY_KEY_FILE',
+    kinds.readableFile,
+    'File with the secret that pseudonyms are made from, 32 bytes or more, for nobody else to read.',
+  ),
+  optOutFile: deidentification.optional(
+    'PIXL_OPT_OUT_FILE',
+    kinds.path,
+    'List of the patients who opted out: MRNs, or their hashes by `opt-out hash`, one a line. Nothing of theirs is requested or exported, and nothing at all while it can not be read.',
+  ),
   cliRetryMs: general.defaulted(
     'CLI_RETRY_SECONDS',
     kinds.secondsToMs,

@@ -163,6 +163,15 @@ export async function identifies(queries: Queries, names: readonly string[]): Pr
   return rows[0]?.known === true;
 }
 
+/** The MRNs of the rows that know a study by one of these pseudonyms. */
+export async function mrnsBehind(queries: Queries, pseudoStudyUids: readonly string[]): Promise<string[]> {
+  const { rows } = await queries.query<{ mrn: string }>(
+    `SELECT DISTINCT mrn FROM ${SCHEMA}.image WHERE pseudo_study_uid = ANY($1::text[])`,
+    [spellings(pseudoStudyUids)],
+  );
+  return rows.map(({ mrn }) => mrn);
+}
+
 /** The tables of the service may not be there: PIXL's database, before the first migration. */
 export async function hasTable(queries: Queries, table: 'transfer' | 'delivered'): Promise<boolean> {
   const { rows } = await queries.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [

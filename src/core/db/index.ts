@@ -19,6 +19,7 @@ export {
   hasTable,
   identifiersBehind,
   identifies,
+  mrnsBehind,
   trimmed,
   type ExportableStudy,
   type KnownIdentifiers,

@@ -104,6 +104,7 @@ export class ParquetExport {
    *
    * @param images the project's studies that are exported
    * @param onProgress told now and then how many of the extract's procedures are read
+   * @param isOptedOut whether nothing of a patient may leave; procedures of theirs are not linked
    * @throws NotDeidentifiedError when one of them has no name but the one that the archives know; CohortFileError,
    *   ExportFilesError
    */
@@ -111,8 +112,9 @@ export class ParquetExport {
     extractFolder: string,
     images: AsyncIterable<ExportedImage>,
     onProgress: (procedures: number) => void = () => undefined,
+    isOptedOut?: (mrn: string) => boolean,
   ): Promise<LinkerCounts> {
-    const linker = new RadiologyLinker();
+    const linker = new RadiologyLinker(isOptedOut);
     try {
       await linker.read(omopSource(extractFolder), images, onProgress);
       await this.#writeRadiology('IMAGE_LINKER.parquet', LINKER_COLUMNS, linker.rows());

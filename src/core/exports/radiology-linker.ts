@@ -22,6 +22,8 @@ export interface LinkerCounts {
   readonly procedures: number;
   /** … and those of them that have a study in the safe haven. */
   readonly linked: number;
+  /** Rows of the extract of patients who opted out: nothing of theirs is linked, wherever their studies are. */
+  readonly optedOut: number;
 }
 
 type Wanted = readonly [procedure: number, studyUid: string];
@@ -36,7 +38,12 @@ export class RadiologyLinker {
   readonly #wanted = new ExternalSort();
   readonly #held = new ExternalSort();
   readonly #pairs = new ExternalSort();
-  readonly #counts = { rows: 0, procedures: 0, linked: 0 };
+  readonly #counts = { rows: 0, procedures: 0, linked: 0, optedOut: 0 };
+  readonly #isOptedOut: (mrn: string) => boolean;
+
+  constructor(isOptedOut: (mrn: string) => boolean = () => false) {
+    this.#isOptedOut = isOptedOut;
+  }
 
   get counts(): LinkerCounts {
     return this.#counts;
@@ -60,6 +67,10 @@ export class RadiologyLinker {
         const { mrn, accession_number, study_uid, procedure_occurrence_id } = row.fields;
         if (procedure_occurrence_id !== last) this.#counts.procedures += 1; // they come in their order
         last = procedure_occurrence_id;
+        if (this.#isOptedOut(mrn)) {
+          this.#counts.optedOut += 1;
+          continue;
+        }
         const wanted: Wanted = [procedure_occurrence_id, study_uid];
         this.#wanted.add(`${studyKey(mrn, accession_number)}${TAB}${JSON.stringify(wanted)}`);
       }

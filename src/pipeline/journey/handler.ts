@@ -2,6 +2,7 @@ import { acknowledgedInMemory, type Acknowledgements } from '../../core/acknowle
 import type { Turn } from '../../core/breaker.js';
 import type { Delivery, Disposition, Handler } from '../../core/delivery.js';
 import type { SopInstanceUid } from '../../core/ids.js';
+import { OptOutFileError } from '../../core/opt-out.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../../core/message.js';
 import type { ArchiveName, Outcome, OutcomeEntry, OutcomeRecorder } from '../../core/outcome.js';
 import type { ArchiveDuty } from '../duty/archive-duty.js';
@@ -40,6 +41,12 @@ export function imagingHandler(
       const { code, message: reason } = message;
       await record({ ending: 'rejected', outcome: null, code, reason });
       return { kind: 'park', outcome: 'rejected', code, reason };
+    }
+    const unreadable = await optOutsFault(parts);
+    if (unreadable !== null) {
+      const { code, message: reason } = unreadable;
+      await record({ ending: 'retry', outcome: null, code, reason });
+      return { kind: 'defer', code, reason };
     }
     const admission = await duty.begin(signal);
     if (admission.turn === null) {
@@ -89,6 +96,17 @@ async function onDuty(
       : { ...outcome, trouble: null };
   } finally {
     turn.end(null); // nothing, when it has been ended above
+  }
+}
+
+/** While nobody can tell who opted out nothing is asked for, and no message is to blame. */
+async function optOutsFault({ optOuts }: JourneyParts): Promise<OptOutFileError | null> {
+  try {
+    await optOuts.current();
+    return null;
+  } catch (error) {
+    if (error instanceof OptOutFileError) return error;
+    throw error;
   }
 }
 

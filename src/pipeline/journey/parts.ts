@@ -1,5 +1,6 @@
 import type { IdentifierNames, Logger } from '../../core/log.js';
 import type { Metrics } from '../../core/metrics.js';
+import type { OptOuts } from '../../core/opt-out.js';
 import type { OriginalsRecorder } from '../../core/originals.js';
 import type { ArchiveName } from '../../core/outcome.js';
 import type { StudyInstanceUid } from '../../core/ids.js';
@@ -47,6 +48,8 @@ export interface JourneyParts {
   readonly observer: JourneyObserver;
   readonly metrics: Metrics;
   readonly originals: OriginalsRecorder;
+  /** Of whom nothing may be asked for. */
+  readonly optOuts: OptOuts;
 }
 
 /** Is told how the work goes; for `status`, and for the bar of a terminal. */

@@ -2,6 +2,7 @@ import { throwIfCancelled } from '../../core/cancel.js';
 import { codeOf, describeError, retryOf } from '../../core/errors.js';
 import type { SopInstanceUid } from '../../core/ids.js';
 import type { StudyRequest } from '../../core/message.js';
+import { OptedOutError } from '../../core/opt-out.js';
 import type { ArchiveName, Outcome, StudyReport } from '../../core/outcome.js';
 import { compare } from './compare.js';
 import { deliver } from './deliver.js';
@@ -53,7 +54,13 @@ export async function processMessage(
 /** All studies of the message are found, compared and retrieved before the first is delivered. */
 async function journey(work: Work, studies: StudyInHand[]): Promise<Outcome> {
   const { message, archive, parts, signal } = work;
+  const optedOut = await parts.optOuts.current();
+  if (optedOut.has(message.mrn ?? ''))
+    throw new OptedOutError('the patient opted out; nothing was asked for');
   const found = await findStudy(message, archive.client, parts.settings.queryTimeoutMs, signal);
+  // A message may name no MRN, and an archive may know the patient by another one.
+  if (found.matches.some(({ patientId }) => optedOut.has(patientId)))
+    throw new OptedOutError('the patient opted out; nothing was retrieved');
   let congested = false;
   for (const match of found.matches) {
     throwIfCancelled(signal, 'journey');

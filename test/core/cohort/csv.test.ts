@@ -77,7 +77,7 @@ describe('a cohort as CSV', () => {
       ['222', 'A2', '1.2.3', 'Q', '2019-01-01'],
       ['111', 'A1', '', 'P', '2020-03-01'],
     ]);
-    expect(counts).to.deep.equal({ rows: 2, leftOut: 0, duplicates: 0, bad: 0, messages: 2 });
+    expect(counts).to.deep.equal({ rows: 2, leftOut: 0, optedOut: 0, duplicates: 0, bad: 0, messages: 2 });
   });
 
   it('sends duplicates once, with the earliest study date', async () => {
@@ -97,7 +97,23 @@ describe('a cohort as CSV', () => {
     const { counts } = await readCsv(
       [HEADING, row(1, '1', '  '), row(2, '1', '', '2020-01-01', '1.2')].join('\n'),
     );
-    expect(counts).to.deep.equal({ rows: 2, leftOut: 1, duplicates: 0, bad: 0, messages: 1 });
+    expect(counts).to.deep.equal({ rows: 2, leftOut: 1, optedOut: 0, duplicates: 0, bad: 0, messages: 1 });
+  });
+
+  it('leaves rows of patients who opted out, with their lines and without their MRNs', async () => {
+    const remarks: string[] = [];
+    const { counts } = await readCsv(
+      [HEADING, row(1, '111', 'A'), row(2, '222', 'B'), row(3, '111', 'C')].join('\n'),
+      {
+        isOptedOut: (mrn) => mrn === '111',
+        onRemark: ({ kind, reasons }) =>
+          void remarks.push(...reasons.map((one) => `${kind}: ${badRowText(one)}`)),
+      },
+    );
+    expect(counts).to.include({ rows: 3, optedOut: 2, messages: 1 });
+    expect(remarks).to.deep.equal(
+      [2, 4].map((line) => `opted out: cohort.csv, line ${line}: the patient opted out`),
+    );
   });
 
   it('asks for the series of all rows of a study in one message, and for all of it when a row names none', async () => {
@@ -148,7 +164,7 @@ describe('a cohort as CSV', () => {
     const { counts } = await readCsv([HEADING, row(1, '*', 'A'), row(2, '1', 'A')].join('\n'), {
       skipBadRows: true,
     });
-    expect(counts).to.deep.equal({ rows: 2, leftOut: 0, duplicates: 0, bad: 1, messages: 1 });
+    expect(counts).to.deep.equal({ rows: 2, leftOut: 0, optedOut: 0, duplicates: 0, bad: 1, messages: 1 });
   });
 
   it('names the first bad rows of many, and says how many more there are', async () => {
@@ -181,7 +197,7 @@ describe('a cohort as CSV', () => {
           row(3, '1', 'A', '2020-01-03', word),
         ].join('\n'),
       );
-      expect(counts).to.deep.equal({ rows: 3, leftOut: 1, duplicates: 0, bad: 0, messages: 2 });
+      expect(counts).to.deep.equal({ rows: 3, leftOut: 1, optedOut: 0, duplicates: 0, bad: 0, messages: 2 });
       expect(messages.map(({ accession_number, study_uid }) => [accession_number, study_uid])).to.deep.equal([
         ['', '1.2'],
         ['A', ''],
@@ -276,7 +292,7 @@ describe('a cohort as CSV', () => {
         onRemark: ({ kind, reasons }) => remarks.push(`${kind}: ${reasons.map(badRowText).join('; ')}`),
       },
     );
-    expect(counts).to.deep.equal({ rows: 6, leftOut: 1, duplicates: 2, bad: 1, messages: 2 });
+    expect(counts).to.deep.equal({ rows: 6, leftOut: 1, optedOut: 0, duplicates: 2, bad: 1, messages: 2 });
     expect(remarks).to.deep.equal([
       'left out: cohort.csv, line 3: neither an accession number nor a study UID',
       'bad: cohort.csv, line 5, column mrn: holds a wild card (* or ?)',

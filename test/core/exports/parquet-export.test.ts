@@ -249,7 +249,7 @@ describe('ParquetExport', () => {
         const linker = join(root, EXTRACT, 'radiology', 'IMAGE_LINKER.parquet');
         expect(await rowsOf(connection, `SELECT * FROM '${linker}'`)).to.deep.equal(joined);
         expect(joined).to.have.length(3);
-        expect(counts).to.deep.equal({ rows: joined.length, procedures: 2, linked: 2 });
+        expect(counts).to.deep.equal({ rows: joined.length, procedures: 2, linked: 2, optedOut: 0 });
         const types = await rowsOf(connection, `DESCRIBE SELECT * FROM '${linker}'`);
         expect(types.map((row) => [row['column_name'], row['column_type']])).to.deep.equal([
           ['procedure_occurrence_id', 'BIGINT'],

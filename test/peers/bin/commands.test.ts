@@ -244,6 +244,7 @@ describe('Every command', function () {
             ...{
               rows: 'number',
               left_out: 'number',
+              opted_out: 'number',
               duplicates: 'number',
               bad_rows: 'number',
               messages: 'number',
@@ -442,7 +443,7 @@ describe('Every command', function () {
         shape: {
           keys: {
             ...{ project: 'string', extract: 'string', bytes: 'number', left_out: ANY_TEXTS },
-            linker: { keys: { procedures: 'number', linked: 'number', rows: 'number' } },
+            linker: { keys: { procedures: 'number', linked: 'number', opted_out: 'number', rows: 'number' } },
             files: { listOf: { keys: { path: 'string', bytes: 'number' } } },
           },
         },
@@ -534,6 +535,7 @@ describe('Every command', function () {
       },
       ends: { 2: () => ({ args: ['check-project', fixture('pixl-projects/template_config.yaml')] }) },
     },
+    'opt-out': { json: null, ends: { 2: () => ({ args: ['opt-out', 'hash'] }) } }, // no key
   };
 
   function deidentify(input: string): Call {

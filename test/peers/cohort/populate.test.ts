@@ -65,7 +65,7 @@ describe('pixl-imaging populate', function () {
       const { code, json, stderr } = await runCli(args, { env: envFor(address, queue) });
       expect(code, stderr).to.equal(0);
       expect(json()).to.deep.equal({
-        ...{ rows: 6, left_out: 4, duplicates: 0, bad_rows: 0, messages: 2 },
+        ...{ rows: 6, left_out: 4, opted_out: 0, duplicates: 0, bad_rows: 0, messages: 2 },
         projects: [{ project_name: 'Test Extract - UCLH OMOP CDM', messages: 2 }],
         ...{ published: 2, already_exported: 0, done_before: 0, exported: null },
       });
@@ -120,6 +120,39 @@ describe('pixl-imaging populate', function () {
         expect(stdout).not.to.contain('CANARYM-POP');
       },
     );
+  });
+
+  it('requests nothing of patients who opted out, and nothing at all while nobody can tell who did', async () => {
+    await withDatabase(async (_, address) => {
+      const queue = broker.queue();
+      await declareQueue(await broker.connection(), queue);
+      await withCsv(csv(3), async (path) => {
+        const list = `${path}-opt-outs`;
+        const env = {
+          ...envFor(address, queue),
+          PIXL_OPT_OUT_FILE: list,
+          PIXL_DEIDENTIFY_KEY_FILE: `${path}-key`,
+        };
+        writeFileSync(`${path}-key`, 'k'.repeat(40), { mode: 0o600 });
+        const untold = await runCli(['populate', path, '--no-start'], { env });
+        expect([untold.code, untold.stderr]).to.deep.equal([
+          1,
+          "error: the opt-out list cohort.csv-opt-outs can't be used: can't be read (ENOENT)\n",
+        ]);
+        expect(await broker.depth(queue)).to.equal(0);
+        const hash = await runCli(['opt-out', 'hash'], { env, input: 'CANARYM-POP2 # letter of May\n' });
+        expect([hash.code, hash.stdout]).to.deep.equal([0, hash.stdout.replace(/CANARY.*/, '')]);
+        expect(hash.stdout).to.match(/^hmac:[0-9a-f]{8}:[0-9a-f]{64} # letter of May\n$/);
+        writeFileSync(list, `CANARYM-POP0\n${hash.stdout}`);
+        const { code, json, stderr } = await runCli(['populate', path, '--no-start', '--json'], { env });
+        expect(code, stderr).to.equal(0);
+        expect(json()).to.include({ rows: 3, opted_out: 2, messages: 1, published: 1 });
+        expect(stderr).to.contain(
+          [2, 4].map((line) => `opted out: cohort.csv, line ${line}: the patient opted out\n`).join(''),
+        );
+        expect(accessions(await broker.drain(queue))).to.deep.equal(['CANARYA-POP1']);
+      });
+    });
   });
 
   it('publishes nothing of a file with a bad row, unless told to skip it', async () => {

@@ -10,6 +10,7 @@ import {
 import type { FtpsSettings } from '../../../src/core/exports/index.js';
 import { studyInstanceUid } from '../../../src/core/ids.js';
 import { hashedNames, silentLogger } from '../../../src/core/log.js';
+import { nobodyOptedOut, type OptOuts } from '../../../src/core/opt-out.js';
 import { slugify } from '../../../src/core/slug/slug.js';
 import { NodeClient } from '../../../src/dimse/index.js';
 import { exportStudy, KeyedLock, type ExportedStudy, type ExportParts } from '../../../src/pipeline/index.js';
@@ -53,6 +54,7 @@ export interface ExportFixture<Store extends AnonStore = Orthanc> {
     readonly ftps?: FtpsSettings;
     readonly raw?: NodeClient;
     readonly unverified?: boolean;
+    readonly optOuts?: OptOuts;
   }): ExportParts;
   export(study: DeidentifiedStudy, parts?: ExportParts, signal?: AbortSignal): Promise<ExportedStudy>;
   exportedAt(study: DeidentifiedStudy): Promise<number | null>;
@@ -124,6 +126,7 @@ export function useExportsFrom<Store extends AnonStore>(start: () => Promise<Sto
     ftps = haven.settings('implicit'),
     raw,
     unverified = false,
+    optOuts = nobodyOptedOut,
   } = {}) => ({
     anon: client,
     raw: raw ?? null,
@@ -131,6 +134,7 @@ export function useExportsFrom<Store extends AnonStore>(start: () => Promise<Sto
     ftps,
     lock: new KeyedLock(),
     settings: { queryTimeoutMs: 10_000, transferTimeoutMs: 60_000, moveBatch: 100, unverified },
+    optOuts,
     log: silentLogger,
     nameOf: hashedNames,
   });

@@ -25,6 +25,7 @@ import {
   writeParquet,
 } from '../../../src/core/exports/index.js';
 import { silentLogger } from '../../../src/core/log.js';
+import { OptedOutError, OptOutFileError } from '../../../src/core/opt-out.js';
 import { rowsOf, withDuckDb } from '../../core/cohort/duckdb.js';
 import { runCli, type CliResult } from '../../support/cli.js';
 import { fixture } from '../../support/fixtures.js';
@@ -158,7 +159,7 @@ describe('pixl-imaging export-patient-data', function () {
       expect(first.json()).to.deep.equal({
         project: SLUG,
         extract: TIME,
-        linker: { rows: 1, procedures: 2, linked: 1 },
+        linker: { rows: 1, procedures: 2, linked: 1, opted_out: 0 },
         files: [
           { path: `${SLUG}/${TIME}/parquet/${PUBLIC}`, bytes: 5264 },
           { path: `${SLUG}/${TIME}/parquet/${LINKER}`, bytes: size },
@@ -169,7 +170,7 @@ describe('pixl-imaging export-patient-data', function () {
       await setExported(database, 'AA12345601', '2.25.1');
       const second = await run(fixture('omop'), { tty: true });
       expect(second.stderr).to.match(/sending .*\d+\/\d+ kB/);
-      expect(second.json()).to.deep.include({ linker: { rows: 2, procedures: 2, linked: 2 } });
+      expect(second.json()).to.deep.include({ linker: { rows: 2, procedures: 2, linked: 2, opted_out: 0 } });
       await check();
     });
   });
@@ -328,6 +329,29 @@ describe('pixl-imaging export-patient-data', function () {
         expect((await exporter(...asked)).files).to.have.length(2);
       });
     });
+
+  it('links no procedure of a patient who opted out, and sends no linker that did before', async () => {
+    await withPlace(async ({ env, folder, database, run }) => {
+      await setExported(database, 'AA12345605', '2.25.5');
+      const made = await run(fixture('omop'));
+      expect(made.json()).to.deep.include({ linker: { rows: 1, procedures: 2, linked: 1, opted_out: 0 } });
+      const optedOut = { ...env, PIXL_OPT_OUT_FILE: join(folder, 'opt-outs.txt') };
+      const exporter = patientDataExporter(
+        loadConfig(optedOut, new Set(['ftps'])),
+        database,
+        silentLogger,
+        new AbortController().signal,
+      );
+      const asked = ['Test Extract - UCLH OMOP CDM', '2023-12-07T14:08:58'] as const;
+      await rejection(exporter(...asked), OptOutFileError);
+      writeFileSync(optedOut.PIXL_OPT_OUT_FILE, '987654321\n');
+      await rejection(exporter(...asked), OptedOutError);
+      const again = await runCli(['export-patient-data', fixture('omop'), '--json'], { env: optedOut });
+      expect(again.code, again.stderr).to.equal(0);
+      expect(again.json()).to.deep.include({ linker: { rows: 0, procedures: 2, linked: 0, opted_out: 2 } });
+      expect((await exporter(...asked)).files).to.have.length(2);
+    });
+  });
 
   it('sends no radiology table that names studies as the archives do, and none that nobody can look at', async () => {
     await withPlace(async ({ env, exportDir, database }) => {

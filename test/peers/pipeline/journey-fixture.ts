@@ -1,3 +1,4 @@
+import { nobodyOptedOut } from '../../../src/core/opt-out.js';
 import { hashedNames, silentLogger } from '../../../src/core/log.js';
 import { accessionNumber, patientId, seriesInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
 import { noMetrics } from '../../../src/core/metrics.js';
@@ -83,6 +84,7 @@ export async function startJourney(
     originals: keepsNoOriginals,
     log: silentLogger,
     nameOf: hashedNames,
+    optOuts: nobodyOptedOut,
     observer: { progress: () => undefined, ended: () => undefined },
     metrics: noMetrics,
   };
