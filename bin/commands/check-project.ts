@@ -1,5 +1,5 @@
 import { basicProfile, type Operation, type TagOperation } from '../../src/deidentify/index.js';
-import { attributeName, dictionaryVr } from '../../src/dimse/data-set/dictionary.js';
+import { attributeName, dictionaryVr, tagText } from '../../src/dimse/data-set/dictionary.js';
 import { faultText, loadProject, ProjectFileError, type Project } from '../../src/projects/index.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark, printTable } from '../output.js';
@@ -100,11 +100,10 @@ function rowsOf({ allowList }: Project): Row[] {
 const standard = basicProfile();
 
 function rowOf({ tag, creator, operation }: TagOperation, manufacturer: string | null): Row {
-  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
   const kept =
     operation.op === 'keep' && standard.actionOf({ tag, vr: dictionaryVr(tag), depth: 0, creator });
   return {
-    tag: `(${hex.slice(0, 4)},${hex.slice(4)})`,
+    tag: tagText(tag),
     name: creator ?? attributeName(tag) ?? 'private',
     operation: textOf(operation),
     manufacturer,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
+import { InvalidValueError } from '../../src/core/errors.js';
 import {
   basicProfile,
   deidentify as deidentified,
@@ -9,9 +10,17 @@ import {
   OPTIONS,
   ProjectPseudonyms,
   type Deidentifier,
+  type Profile,
   type ProfileOption,
+  type SafePrivateElement,
 } from '../../src/deidentify/index.js';
-import { DataSetDeflateError, DataSetHeadError, DicomFile, encodeFileMeta } from '../../src/dimse/index.js';
+import {
+  DataSetDeflateError,
+  DataSetHeadError,
+  DicomFile,
+  encodeFileMeta,
+  tagText,
+} from '../../src/dimse/index.js';
 import { loadProject, projectDeidentifier, type ProjectDeidentifier } from '../../src/projects/index.js';
 import { readSecret } from '../deidentify-key.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
@@ -24,6 +33,7 @@ export interface DeidentifyOptions {
   readonly project: string;
   readonly option: readonly string[];
   readonly allowSopClass: readonly string[];
+  readonly safePrivate: readonly string[];
   readonly shiftDays: string;
   readonly projectFile?: string;
   readonly json?: true;
@@ -74,15 +84,15 @@ export async function deidentify(
 
 /** The rules: of a project's file where one is given, else the Basic Profile's. */
 async function rulesOf(options: DeidentifyOptions): Promise<ProjectDeidentifier> {
-  const { option, allowSopClass, projectFile } = options;
+  const { option, allowSopClass, safePrivate, projectFile } = options;
   if (projectFile === undefined) {
-    const profile = basicProfile({ options: option.map(profileOption) });
+    const profile = profileWith(option.map(profileOption), options.safePrivate.map(safePrivateElement));
     const rules = { allowedSopClasses: new Set(allowSopClass) };
     return { profileFor: () => profile, rulesFor: () => rules };
   }
-  if (option.length > 0 || allowSopClass.length > 0)
+  if (option.length > 0 || allowSopClass.length > 0 || safePrivate.length > 0)
     throw new UsageError(
-      '--option and --allow-sop-class: with --project-file its section `deidentify` says that',
+      '--option, --safe-private and --allow-sop-class: with --project-file its section `deidentify` says that',
     );
   return projectDeidentifier(await loadProject(projectFile));
 }
@@ -166,9 +176,22 @@ function report({ written, excluded, unreadable, residuals }: Counts, asJson: bo
   for (const [tag, count] of tags) printLine(`${tag}: ${count} of the patient's values replaced`);
 }
 
-function tagText(tag: number): string {
-  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
-  return `(${hex.slice(0, 4)},${hex.slice(4)})`;
+/** Of options that do not fit together, which one does not. */
+function profileWith(options: readonly ProfileOption[], safePrivate: readonly SafePrivateElement[]): Profile {
+  try {
+    return basicProfile({ options, safePrivate });
+  } catch (error) {
+    if (error instanceof InvalidValueError) throw new UsageError(`--option: ${error.message}`);
+    throw error;
+  }
+}
+
+/** `0019,0C,SIEMENS MR HEADER`: group, the last two digits of the element, creator. */
+function safePrivateElement(text: string): SafePrivateElement {
+  const [, group = '', element = '', creator = ''] =
+    /^([0-9a-f]{3}[13579bdf]),([0-9a-f]{2}),(.*\S.*)$/i.exec(text) ?? [];
+  if (creator === '') throw new UsageError(`--safe-private: "${text}" is not of the form 0019,0C,CREATOR`);
+  return { group: Number.parseInt(group, 16), element: Number.parseInt(element, 16), creator };
 }
 
 function profileOption(text: string): ProfileOption {

@@ -18,6 +18,11 @@ export function addDeidentifyCommand(program: Command, done: (code: ExitCode) =>
       "a project's YAML file: its rules and its list of attributes instead of the profile",
     )
     .option('--option <name...>', "options of the profile, such as 'retain-device-identity'", [])
+    .option(
+      '--safe-private <element...>',
+      "what retain-safe-private keeps: group, the element's last two digits and its block's creator, '0019,0C,SIEMENS MR HEADER'",
+      [],
+    )
     .option('--allow-sop-class <uid...>', 'take objects of this class, though their kind is left out', [])
     .option(
       '--shift-days <days>',

@@ -2,6 +2,7 @@ import { encodeText } from '../dimse/data-set/character-set.js';
 import { decodeText } from '../dimse/data-set/decode-text.js';
 import { deflated, inflated } from '../dimse/data-set/deflated.js';
 import type { Walk } from '../dimse/data-set/element-walker.js';
+import { tagText } from '../dimse/data-set/dictionary.js';
 import { encodingOf, isDeflated, padded, type Encoding } from '../dimse/data-set/encoding.js';
 import { HeldBytes } from '../dimse/data-set/held-bytes.js';
 import { DataSetHeadError } from '../dimse/errors.js';
@@ -283,8 +284,3 @@ class Rewriter implements Visitor {
 }
 
 const isDate = (vr: string | undefined): boolean => vr === 'DA' || vr === 'DT' || vr === 'TM' || vr === 'AS';
-
-function tagText(tag: number): string {
-  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
-  return `(${hex.slice(0, 4)},${hex.slice(4)})`;
-}

@@ -8,6 +8,7 @@ export {
   type ContextProposal,
   type DicomNode,
 } from './negotiation.js';
+export { tagText } from './data-set/dictionary.js';
 export { encodeElement, encodeHeader, EXPLICIT_LE, padded } from './data-set/encoding.js';
 export { encodeFileMeta, type FileMeta } from './data-set/file-meta.js';
 export { inspected, type DataSetInspector } from './data-set/inspected.js';

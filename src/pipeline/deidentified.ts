@@ -5,6 +5,7 @@ import {
   DataSetDeflateError,
   DataSetHeadError,
   inspected,
+  tagText,
   type DataSetInspector,
   type IncomingInstance,
   type StudyMatch,
@@ -117,9 +118,4 @@ class HeadInspector implements DataSetInspector {
       if (!this.#seen.has(tag)) throw new NotDeidentifiedError('another-instance', tagText(tag));
     if (this.#wantsMark && this.#mark !== 'YES') throw new NotDeidentifiedError('not-marked');
   }
-}
-
-function tagText(tag: number): string {
-  const digits = tag.toString(16).padStart(8, '0').toUpperCase();
-  return `(${digits.slice(0, 4)},${digits.slice(4)})`;
 }

@@ -70,6 +70,21 @@ describe('pixl-imaging deidentify', () => {
     expect(left.filter((name) => name.startsWith('.'))).to.deep.equal([]);
   });
 
+  it('keeps the private elements that it is told are safe, and wants to be told: exit 2', async () => {
+    const input = join(folder.path, 'one.dcm');
+    dicomFile(input, [element(0x00190010, 'LO', 'ACME MR'), element(0x0019100c, 'IS', '1000')]);
+    const safe = ['--option', 'retain-safe-private'];
+    expect((await deidentify(input, ...safe)).stderr).to.include('list of safe private elements');
+    expect((await deidentify(input, ...safe, '--safe-private', '0018,0C,ACME MR')).code).to.equal(2);
+    const { code } = await deidentify(input, ...safe, '--safe-private', '0019,0C,ACME MR');
+    expect(code).to.equal(0);
+    const files = readdirSync(join(folder.path, 'out'), { recursive: true, encoding: 'utf8' });
+    const file = files.find((name) => name.endsWith('.dcm'))!;
+    expect(readFileSync(join(folder.path, 'out', file), 'latin1'))
+      .to.include('ACME MR')
+      .and.include('113111');
+  });
+
   it('wants a key that is long enough and not for everybody to read: exit 2', async () => {
     const input = join(folder.path, 'one.dcm');
     dicomFile(input);

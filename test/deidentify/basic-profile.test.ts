@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { InvalidValueError } from '../../src/core/errors.js';
+import type { Profile } from '../../src/deidentify/profile.js';
 import { basicProfile } from '../../src/deidentify/ps3.15/basic-profile.js';
 import type { ProfileOption } from '../../src/deidentify/ps3.15/options.js';
 import { dictionaryVr } from '../../src/dimse/data-set/dictionary.js';
@@ -137,9 +139,16 @@ async function fate(
   const bytes = encode(made([extra]), way.syntax);
   const uid = way.deflated === true ? DEFLATED_UID : way.syntax.uid;
   const input = way.deflated === true ? deflateRawSync(bytes) : bytes;
-  const out = await deidentified(input, uid, basicProfile({ options: option === null ? [] : [option] }));
+  const out = await deidentified(input, uid, profileWith(option));
   const plain = way.deflated === true ? inflateRawSync(out) : out;
   return fateOf(before, found(plain, way.syntax.uid, tag, depth));
+}
+
+/** Safe private elements need a list. */
+function profileWith(option: ProfileOption | null): Profile {
+  const safePrivate =
+    option === 'retain-safe-private' ? [{ group: 0x0009, creator: 'ACME', element: 1 }] : [];
+  return basicProfile({ options: option === null ? [] : [option], safePrivate });
 }
 
 const OPTIONS: readonly (ProfileOption | null)[] = [null, ...(Object.keys(COLUMNS) as ProfileOption[])];
@@ -176,6 +185,33 @@ describe('The Basic Profile (PS3.15 table E.1-1)', () => {
     );
     expect(out.includes('private')).to.equal(false);
     expect(out.includes('unknown')).to.equal(false);
+  });
+
+  it('keeps of private elements those of its list, in whatever block they are, and wants a list for its code', async () => {
+    const of = (block: number, text: string): Element[] => [
+      element(0x00090000 + block, 'LO', 'ACME'),
+      element(0x00090000 + block * 0x100 + 1, 'LO', `safe ${text}`),
+      element(0x00090000 + block * 0x100 + 2, 'LO', `other ${text}`),
+    ];
+    const blocks = [
+      ...of(0x10, 'one'),
+      ...of(0x77, 'two'),
+      element(0x00090011, 'LO', 'OTHER'),
+      element(0x00091101, 'LO', 'safe?'),
+    ];
+    const out = await deidentified(
+      encode(made(blocks), EXPLICIT),
+      EXPLICIT.uid,
+      profileWith('retain-safe-private'),
+    );
+    expect(
+      [...out.toString('latin1').matchAll(/safe one|safe two|other one|other two|safe\?|OTHER/g)].map(String),
+    ).to.deep.equal(['safe one', 'safe two']);
+    expect(out.includes('113111')).to.equal(true);
+    expect(() => basicProfile({ options: ['retain-safe-private'] })).to.throw(InvalidValueError);
+    expect(() => basicProfile({ safePrivate: [{ group: 9, creator: 'ACME', element: 1 }] })).to.throw(
+      InvalidValueError,
+    );
   });
 
   it('says what was done', async () => {

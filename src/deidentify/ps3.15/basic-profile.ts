@@ -14,7 +14,7 @@ export interface SafePrivateElement {
 
 export interface BasicProfileOptions {
   readonly options?: readonly ProfileOption[];
-  /** What Retain Safe Private keeps; without that option none. */
+  /** What Retain Safe Private keeps: that option and this list go together. */
   readonly safePrivate?: readonly SafePrivateElement[];
 }
 
@@ -66,7 +66,7 @@ interface Row {
  * the values that the residual check lets pass. Clean Descriptors and Clean Structured Content keep text on the same
  * terms. Clean Graphics keeps annotations so; overlays and curves go all the same, since nobody looks at what is drawn in them.
  *
- * @throws InvalidValueError for two options that exclude each other
+ * @throws InvalidValueError for two options that exclude each other, for Retain Safe Private without a list or a list without it
  */
 export function basicProfile({ options = [], safePrivate = [] }: BasicProfileOptions = {}): Profile {
   const chosen = new Set(options);
@@ -74,8 +74,14 @@ export function basicProfile({ options = [], safePrivate = [] }: BasicProfileOpt
   const modified = chosen.has('retain-longitudinal-modified-dates');
   if (full && modified)
     throw new InvalidValueError('options', 'full dates and modified dates exclude each other');
+  // Who reads code 113111 is to find in a list what was kept.
+  if (chosen.has('retain-safe-private') !== safePrivate.length > 0)
+    throw new InvalidValueError(
+      'options',
+      'retain-safe-private and a list of safe private elements go together',
+    );
   const columns = [...chosen].map((option) => OPTIONS[option].column);
-  const safe = chosen.has('retain-safe-private') ? safeList(safePrivate) : new Map<string, Set<number>>();
+  const safe = safeList(safePrivate);
   return {
     name: 'ps3.15',
     actionOf: (place) => actionOf(place, columns, safe, chosen.has('retain-uids')),

@@ -26,6 +26,12 @@ export function attributeName(tag: number): string | undefined {
   return attributeOf(tag)?.name;
 }
 
+/** A tag as the standard writes it: `(0010,0020)`, hexadecimal digits in capital letters (PS3.5 7.1). */
+export function tagText(tag: number): string {
+  const hex = tag.toString(16).toUpperCase().padStart(8, '0');
+  return `(${hex.slice(0, 4)},${hex.slice(4)})`;
+}
+
 /** The dictionary is dcmjs'; it is read at the first call. */
 function attributeOf(tag: number): Attribute | undefined {
   attributes ??= load();

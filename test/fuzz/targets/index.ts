@@ -2,6 +2,7 @@ import type { Target } from '../target.js';
 import { commandSet } from './command-set.js';
 import { csv } from './csv.js';
 import { dataSet } from './data-set.js';
+import { deidentify } from './deidentify.js';
 import { httpBody } from './http-body.js';
 import { identifier } from './identifier.js';
 import { message } from './message.js';
@@ -14,6 +15,7 @@ export const targets: readonly Target[] = [
   commandSet,
   identifier,
   dataSet,
+  deidentify,
   message,
   httpBody,
   csv,
