@@ -14,6 +14,7 @@ import { marksOf, type Mark } from './marks.js';
 import type { ElementPlace, Profile } from './profile.js';
 import type { Pseudonym } from './pseudonyms.js';
 import { ResidualCheck } from './residual.js';
+import { rewrittenText } from './rewritten-text.js';
 import { Frames } from './scrub/frames.js';
 import { dummyValue, shiftedDates } from './values.js';
 import { walkDataSet, type Course, type Visitor } from './walk.js';
@@ -274,7 +275,7 @@ class Rewriter implements Visitor {
     const replaced = this.#check.replaced(text);
     if (replaced === null) return bytes;
     this.#found(tag, 'replaced');
-    return encodeText('value', replaced, characterSet);
+    return rewrittenText(replaced, vr ?? 'LO', characterSet);
   }
 
   #found(tag: number, what: 'replaced' | 'refused'): void {

@@ -14,6 +14,9 @@ const OPERATIONS = [
   'value',
 ] as const;
 
+/** The longest text of a VR that has a limit below a data element's own: ST (PS3.5 6.2). */
+const MAX_VALUE_LENGTH = 1_024;
+
 const KEYS = ['name', 'group', 'element', 'op', 'creator', 'value'];
 
 /** The operations of a file of `tag_operation_files.base`. */
@@ -68,5 +71,7 @@ function withValue(op: (typeof OPERATIONS)[number], value: YamlValue): Operation
     return { op };
   }
   const text = value.text();
+  if (text !== null && text.length > MAX_VALUE_LENGTH)
+    value.fault(`is longer than ${MAX_VALUE_LENGTH} characters`);
   return text === null ? null : { op, value: text };
 }

@@ -102,8 +102,9 @@ function checkReadable(out: Buffer, transferSyntax: string): void {
 }
 
 describe('The rewriting walker', () => {
-  it("gives out the same whatever the size of the pieces in which it came, readable, and none of the patient's values", () =>
-    fc.assert(
+  it("gives out the same whatever the size of the pieces in which it came, readable, and none of the patient's values", function () {
+    this.timeout(60_000);
+    return fc.assert(
       fc.asyncProperty(
         level(3),
         syntax,
@@ -117,10 +118,12 @@ describe('The rewriting walker', () => {
         },
       ),
       { numRuns: 300 },
-    ));
+    );
+  });
 
-  it('refuses a data set that is cut off anywhere, and gives out no canary of it', () =>
-    fc.assert(
+  it('refuses a data set that is cut off anywhere, and gives out no canary of it', function () {
+    this.timeout(60_000);
+    return fc.assert(
       fc.asyncProperty(
         level(2),
         syntax,
@@ -142,7 +145,8 @@ describe('The rewriting walker', () => {
         },
       ),
       { numRuns: 300 },
-    ));
+    );
+  });
 
   it('passes pixel data on byte for byte, native and in fragments, in each encoding', async () => {
     const pixels = Buffer.from(Array.from({ length: 300_001 }, (_, index) => (index * 7) & 0xff)).subarray(
@@ -210,6 +214,15 @@ describe('The rewriting walker', () => {
     );
     holdsNoCanary(out);
     expect(found(out, EXPLICIT.uid, 0x00189346, 0)).not.to.equal(undefined);
+  });
+
+  it('leaves the lines of a text in which it replaces something, and its length', async () => {
+    const long = 'x'.repeat(70_000);
+    const text = `of ${PATIENT.mrn}\r\n\tnext line\f${long}`;
+    const input = encode(made([element(0x0040a160, 'UT', text)]), EXPLICIT);
+    const out = await deidentified(input, EXPLICIT.uid, profile);
+    const value = found(out, EXPLICIT.uid, 0x0040a160, 0)!.value!.toString('latin1').trim();
+    expect(value === `of ***\r\n\tnext line\f${long}`).to.equal(true);
   });
 
   it('refuses elements in disorder, behind which something could hide', async () => {

@@ -59,8 +59,8 @@ interface Row {
 /**
  * The Basic Application Level Confidentiality Profile with options (PS3.15 annex E, table E.1-1 of edition 2024b).
  *
- * What the table does not list is kept when PS3.6 knows it, but UIDs outside of DICOM's own root are mapped; what nobody knows is
- * removed, group lengths and trailing padding are too.
+ * What the table does not list is kept when PS3.6 knows it, but UIDs outside of DICOM's own root are mapped, and dates become what
+ * the options say of dates; what nobody knows is removed, group lengths and trailing padding are too.
  *
  * Retain Device Identity, Institution and Patient Characteristics keep what their columns mark K and, of what they mark C,
  * the values that the residual check lets pass. Clean Descriptors and Clean Structured Content keep text on the same
@@ -84,28 +84,38 @@ export function basicProfile({ options = [], safePrivate = [] }: BasicProfileOpt
   const safe = safeList(safePrivate);
   return {
     name: 'ps3.15',
-    actionOf: (place) => actionOf(place, columns, safe, chosen.has('retain-uids')),
+    actionOf: (place) =>
+      actionOf(place, {
+        columns,
+        safe,
+        uid: chosen.has('retain-uids') ? KEEP : UID,
+        date: full ? KEEP : modified ? SHIFT_DATE : DUMMY,
+      }),
     method: ['PS3.15 2024b Basic Profile', ...[...chosen].sort()],
     methodCodes: [BASIC_PROFILE, ...[...chosen].sort().map((option) => OPTIONS[option].code)],
     longitudinal: full ? 'UNMODIFIED' : modified ? 'MODIFIED' : 'REMOVED',
   };
 }
 
-function actionOf(
-  place: ElementPlace,
-  columns: readonly string[],
-  safe: ReadonlyMap<string, ReadonlySet<number>>,
-  retainUids: boolean,
-): Action {
-  const { tag } = place;
+interface Chosen {
+  /** Of the options, in the table. */
+  readonly columns: readonly string[];
+  readonly safe: ReadonlyMap<string, ReadonlySet<number>>;
+  /** What becomes of UIDs and dates that the table does not list: it was made before PS3.6 had all of today's. */
+  readonly uid: Action;
+  readonly date: Action;
+}
+
+function actionOf(place: ElementPlace, { columns, safe, uid, date }: Chosen): Action {
+  const { tag, vr } = place;
   const group = tag >>> 16;
   if ((tag & 0xffff) === 0 || tag === DATA_SET_TRAILING_PADDING) return REMOVE;
   if (group % 2 === 1) return isSafe(place, safe) ? KEEP : REMOVE;
   const row = rows().get(tag) ?? rowOfRepeating(tag);
   if (row !== undefined) return ofRow(row, place, columns);
   if (dictionaryVr(tag) === undefined) return REMOVE;
-  if (place.vr === 'UI' && !CLASS_UIDS.has(tag)) return retainUids ? KEEP : UID;
-  return KEEP;
+  if (vr === 'UI' && !CLASS_UIDS.has(tag)) return uid;
+  return DATES.has(vr) ? date : KEEP;
 }
 
 function ofRow(row: Row, { tag, vr }: ElementPlace, columns: readonly string[]): Action {
