@@ -269,7 +269,7 @@ class Rewriter implements Visitor {
       return bytes;
     }
     if (!FREE_TEXT.has(vr)) {
-      if (this.#check.finds(text)) this.#found(tag, 'refused');
+      if (this.#check.findsInCode(text)) this.#found(tag, 'refused');
       return bytes;
     }
     const replaced = this.#check.replaced(text);

@@ -6,6 +6,8 @@ interface Needle {
   readonly folded: string;
   /** Too short to be looked for inside of words. */
   readonly wholeWord: boolean;
+  /** Part of a name, and no number, date or UID. */
+  readonly isName: boolean;
 }
 
 /** Shorter values are found as whole words alone. */
@@ -28,21 +30,24 @@ export class ResidualCheck {
 
   constructor(identity: Identity) {
     const { names, numbers, birthDates, studyInstanceUid, seriesInstanceUid, sopInstanceUid } = identity;
-    const parts = names.flatMap((name) => name.split(/[\^=]/));
-    const folded = [...parts, ...numbers, ...birthDates, studyInstanceUid, seriesInstanceUid, sopInstanceUid]
-      .map((value) => fold(value).text)
-      .filter((value) => value.length >= MIN_LENGTH);
-    this.#needles = [...new Set(folded)]
-      .sort((one, other) => other.length - one.length)
-      .map((value) => ({
-        folded: value,
-        wholeWord: value.length < MIN_SUBSTRING && !WITHOUT_SPACES.test(value),
-      }));
+    const others = [...numbers, ...birthDates, studyInstanceUid, seriesInstanceUid, sopInstanceUid];
+    const needles = new Map<string, Needle>();
+    for (const part of names.flatMap(namePartsOf)) addNeedle(needles, part, true);
+    for (const value of others) addNeedle(needles, value, false);
+    this.#needles = [...needles.values()].sort((one, other) => other.folded.length - one.folded.length);
   }
 
-  /** Whether one of the values is in the text. */
-  finds(text: string): boolean {
-    return this.#spans(text).length > 0;
+  /**
+   * Whether one of the values is in a code. Parts of names that are too short to be looked for inside of words are not looked for
+   * at all: codes are made of a few letters themselves, and somebody called Ng or Ob would have no images.
+   */
+  findsInCode(text: string): boolean {
+    return (
+      this.#spans(
+        text,
+        this.#needles.filter(({ isName, wholeWord }) => !isName || !wholeWord),
+      ).length > 0
+    );
   }
 
   /** Whether the text is one of the values: for numbers and codes, in which four digits may stand for anything. */
@@ -65,12 +70,12 @@ export class ResidualCheck {
   }
 
   /** Where the values are, in ascending order, without overlaps. */
-  #spans(text: string): [number, number][] {
+  #spans(text: string, needles = this.#needles): [number, number][] {
     const quick = quickFold(text);
-    if (quick !== null && !this.#needles.some((needle) => quick.includes(needle.folded))) return [];
+    if (quick !== null && !needles.some((needle) => quick.includes(needle.folded))) return [];
     const { text: folded, at, words } = fold(text);
     const spans: [number, number][] = [];
-    for (const { folded: needle, wholeWord } of this.#needles)
+    for (const { folded: needle, wholeWord } of needles)
       for (let found = folded.indexOf(needle); found >= 0; found = folded.indexOf(needle, found + 1)) {
         const end = found + needle.length;
         if (wholeWord && !(words.has(found) && (end === folded.length || words.has(end)))) continue;
@@ -78,6 +83,18 @@ export class ResidualCheck {
       }
     return merged(spans);
   }
+}
+
+/** Family, given and middle name of each of a name's forms; titles before and behind are everybody's (PS3.5 6.2.1). */
+function namePartsOf(name: string): string[] {
+  return name.split('=').flatMap((form) => form.split('^').slice(0, 3));
+}
+
+function addNeedle(needles: Map<string, Needle>, value: string, isName: boolean): void {
+  const { text: folded } = fold(value);
+  if (folded.length < MIN_LENGTH) return;
+  const wholeWord = folded.length < MIN_SUBSTRING && !WITHOUT_SPACES.test(folded);
+  needles.set(folded, { folded, wholeWord, isName });
 }
 
 interface Folded {

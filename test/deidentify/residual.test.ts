@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import type { Identity } from '../../src/deidentify/identity.js';
 import { ResidualCheck } from '../../src/deidentify/residual.js';
 
-const check = new ResidualCheck({
+const identity: Identity = {
   patientId: 'AB-12 34567',
   accessionNumber: 'ACC99001',
   studyInstanceUid: '1.2.826.0.1.3680043.9999.77',
@@ -13,7 +14,8 @@ const check = new ResidualCheck({
   names: ['Müller-Lüdenscheidt^Zoë^T=李^小龍'],
   numbers: ['AB-12 34567', 'ACC99001', '077'],
   birthDates: ['19481231'],
-});
+};
+const check = new ResidualCheck(identity);
 
 describe('The residual check', () => {
   const replaced: readonly (readonly [text: string, want: string])[] = [
@@ -37,12 +39,19 @@ describe('The residual check', () => {
   for (const text of ['HEAD W/O CONTRAST', 'series 0771', 'T1 AX', 'Zoetrope'.slice(0, 2), 'ACC 9900', ''])
     it(`leaves "${text}" alone`, () => {
       expect(check.replaced(text)).to.equal(null);
-      expect(check.finds(text)).to.equal(false);
+      expect(check.findsInCode(text)).to.equal(false);
     });
 
   it('takes short values as whole words alone, longer ones inside of words too', () => {
-    expect(check.finds('107712')).to.equal(false);
-    expect(check.finds('xxACC99001yy')).to.equal(true);
+    expect(check.findsInCode('107712')).to.equal(false);
+    expect(check.findsInCode('xxACC99001yy')).to.equal(true);
+  });
+
+  it('does not take somebody with a short name, or a title, for every code of a few letters', () => {
+    const short = new ResidualCheck({ ...identity, names: ['Ob^S R^^Mr^MD'] });
+    for (const code of ['OB', 'SR', 'MR', 'MD']) expect(short.findsInCode(code), code).to.equal(false);
+    expect(short.replaced('seen by Mr. Ob, MD')).to.equal('seen by Mr. ***, MD');
+    expect(short.findsInCode('077'), 'a number of three digits').to.equal(true);
   });
 
   it('tells a number that is one of the values from one that holds it', () => {

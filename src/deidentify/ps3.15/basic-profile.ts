@@ -113,6 +113,8 @@ function actionOf(place: ElementPlace, { columns, safe, uid, date }: Chosen): Ac
   if (group % 2 === 1) return isSafe(place, safe) ? KEEP : REMOVE;
   const row = rows().get(tag) ?? rowOfRepeating(tag);
   if (row !== undefined) return ofRow(row, place, columns);
+  // What is left of an overlay or a curve without what is drawn would be a plane that lacks its Type 1 element.
+  if (isOfDrawing(group)) return REMOVE;
   if (dictionaryVr(tag) === undefined) return REMOVE;
   if (vr === 'UI' && !CLASS_UIDS.has(tag)) return uid;
   return DATES.has(vr) ? date : KEEP;
@@ -132,6 +134,11 @@ function ofRow(row: Row, { tag, vr }: ElementPlace, columns: readonly string[]):
 /** Overlays and curves: bitmaps and lines that may spell a name. */
 function isDrawn(tag: number): boolean {
   return tag >>> 24 === 0x50 || (tag & 0xff00ffff) >>> 0 === OVERLAY_DATA;
+}
+
+/** Curves (50xx) and overlays (60xx). */
+function isOfDrawing(group: number): boolean {
+  return group >>> 8 === 0x50 || group >>> 8 === 0x60;
 }
 
 /** A creator's reservation is kept when something of its block is (PS3.5 7.8.1). */
