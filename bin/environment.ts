@@ -15,7 +15,12 @@ import {
  * @throws ConfigurationError with every fault
  */
 export function readConfig(...needs: Need[]): Config {
-  return loadConfig(withDotEnv(process.env, dotEnv()), new Set(needs));
+  return loadConfig(givenEnvironment(), new Set(needs));
+}
+
+/** The environment, and `.env` under it, as `readConfig` reads them. @throws ConfigurationError */
+export function givenEnvironment(): Environment {
+  return withDotEnv(process.env, dotEnv());
 }
 
 /** What `.env` in the working directory holds. @throws ConfigurationError */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readDotEnv, type Environment } from '../../src/core/config/index.js';
-import { dotEnv } from '../environment.js';
+import { pixlRemarks, readDotEnv, type Environment } from '../../src/core/config/index.js';
+import { dotEnv, givenEnvironment } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
 import { UsageError } from '../usage-error.js';
@@ -20,8 +20,17 @@ export function checkEnv(options: CheckEnvOptions): ExitCode {
   const sample = readSample(options.sampleEnvFile ?? OWN_SAMPLE);
   const given: Environment = { ...dotEnv(), ...process.env };
   const missing = Object.keys(sample).filter((name) => given[name] === undefined);
-  if (options.json === true) printJson({ missing });
-  else for (const name of missing) printLine(`${name} is not set`);
+  const remarks = pixlRemarks(givenEnvironment());
+  if (options.json === true)
+    printJson({
+      missing,
+      from_pixl: remarks.map(({ variables, detail, mend }) => ({ variables, detail, mend })),
+    });
+  else {
+    for (const name of missing) printLine(`${name} is not set`);
+    for (const { variables, detail, mend } of remarks)
+      printRemark(`${variables[0] ?? ''}: ${detail}${mend === null ? '' : `; ${mend}`}`);
+  }
   if (missing.length === 0 && options.json !== true) printRemark('every variable is set');
   return missing.length > 0 && options.error === true ? Exit.Failed : Exit.Done;
 }

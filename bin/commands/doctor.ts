@@ -16,6 +16,7 @@ import {
   deploymentChecks,
   examine,
   examinedConfiguration,
+  examinedPixlEnvironment,
   type DaemonAnswer,
   type EmbeddedParts,
   type Examined,
@@ -29,7 +30,7 @@ import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.j
 import { broker } from '../broker.js';
 import { database } from '../database.js';
 import { embeddedStore } from '../embedded-stores.js';
-import { readConfig } from '../environment.js';
+import { givenEnvironment, readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printTable } from '../output.js';
 import { safeHavenSettings } from '../safe-haven.js';
@@ -58,6 +59,7 @@ export async function doctor(options: DoctorOptions): Promise<ExitCode> {
   const embedded = config === null || options.embedded !== true ? null : await embeddedParts(config);
   const examined = [
     examinedConfiguration(error),
+    ...(embedded === null ? examinedPixlEnvironment(givenEnvironment()) : []),
     ...(config === null ? [] : await examineDeployment(config, embedded, testStudy)),
   ];
   if (options.json === true) printJson(examined.map(json));

@@ -17,7 +17,7 @@ describe('pixl-imaging check-env', () => {
       expect([warned.code, warned.stdout]).to.deep.equal([0, 'PIXL_THREE is not set\n']);
       const failed = await runCli([...args, '--error', '--json'], options);
       expect(failed.code).to.equal(1);
-      expect(failed.json()).to.deep.equal({ missing: ['PIXL_THREE'] });
+      expect(failed.json()).to.deep.equal({ missing: ['PIXL_THREE'], from_pixl: [] });
     }));
 
   it("reads a sample and a .env as PIXL's do", () =>
@@ -36,7 +36,7 @@ describe('pixl-imaging check-env', () => {
       ]);
       writeFileSync(join(cwd, '.env'), sample.replace('ENV=dev\n', ''));
       const { code, json } = await runCli([...args, '--error'], { cwd, env: { ENV: '' } });
-      expect([code, json()]).to.deep.equal([0, { missing: [] }]);
+      expect([code, json()]).to.deep.equal([0, { missing: [], from_pixl: [] }]);
     }));
 
   it('is content with a copy of our own sample', () =>

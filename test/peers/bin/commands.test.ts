@@ -504,7 +504,7 @@ describe('Every command', function () {
     'check-env': {
       json: {
         call: () => ({ args: ['check-env', '--sample-env-file', join(files.path, 'sample')] }),
-        shape: { keys: { missing: TEXTS } },
+        shape: { keys: { missing: TEXTS, from_pixl: ANY_TEXTS } },
       },
       ends: {
         1: () => ({ args: ['check-env', '--error', '--sample-env-file', join(files.path, 'sample')] }),
