@@ -28,6 +28,9 @@ import type { AssociationTimeouts } from '../../src/dimse/index.js';
 import type { BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient, ApiRefusedError, ApiUnreachableError } from '../api-client.js';
 import { broker } from '../broker.js';
+import { readSecret } from '../deidentify-key.js';
+import { optOutsOf } from '../opt-outs.js';
+import { readProjectFiles } from '../project-files.js';
 import { database } from '../database.js';
 import { embeddedStore } from '../embedded-stores.js';
 import { givenEnvironment, readConfig } from '../environment.js';
@@ -123,6 +126,7 @@ async function examineDeployment(
       tryFtps: (signal) =>
         checkSafeHaven(safeHavenSettings(config), { log: silentLogger, signal, silenceMs: FTPS_SILENCE_MS }),
       askDaemon: () => askDaemon(config),
+      files: { readProjects: readProjectFiles, readKey: readSecret, optOuts: optOutsOf(config) },
     });
     return await examine(checks, CHECK_TIMEOUT_MS);
   } finally {

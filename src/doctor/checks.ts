@@ -3,6 +3,7 @@ import { variables } from '../core/config/variables.js';
 import { requestedStudies, type CohortImage, type Database } from '../core/db/index.js';
 import { isOpen, parseAllowedHours } from '../core/hours.js';
 import type { StudyInstanceUid } from '../core/ids.js';
+import type { OptOuts } from '../core/opt-out.js';
 import type { NodeClient } from '../dimse/index.js';
 import type { BrokerConnection } from '../queue/index.js';
 import { brokerCheck, queuesCheck } from './broker-checks.js';
@@ -16,6 +17,7 @@ import {
   storeToBeMadeCheck,
   type EmbeddedParts,
 } from './embedded-checks.js';
+import { keyCheck, optOutsCheck, projectsCheck, type ReadProjects } from './file-checks.js';
 import { ftpsCheck } from './ftps-check.js';
 import { httpCheck, type DaemonAnswer } from './http-check.js';
 import { moveDestinationCheck, type ImageRate } from './move-destination.js';
@@ -41,6 +43,13 @@ export interface DoctorParts {
   /** What doctor moves by itself counts there. */
   readonly imageRate: ImageRate;
   readonly askDaemon: () => Promise<DaemonAnswer>;
+  /** Asked only where the configuration names them. */
+  readonly files: {
+    readonly readProjects: (folder: string) => Promise<ReadProjects>;
+    /** Throws what is wrong with it. */
+    readonly readKey: (file: string) => Buffer;
+    readonly optOuts: OptOuts;
+  };
   /** What `serve --embedded` has; null = it is not that which is looked at. */
   readonly embedded: EmbeddedParts | null;
   /** One image of it may be moved to raw, to see whether an archive knows raw; null = none is named. */
@@ -64,6 +73,17 @@ export function deploymentChecks(parts: DoctorParts): Check[] {
       ? unset('Redis', `not configured: each daemon has a rate of its own (${variables.rateRedisUrl.name})`)
       : redisCheck(config.rate.redisUrl),
     httpCheck(config.api, parts.askDaemon),
+    ...fileChecks(parts),
+  ];
+}
+
+/** Of what is not configured nothing is said: most deployments have none of them. */
+function fileChecks({ config, files }: DoctorParts): Check[] {
+  const { projectsDir, keyFile } = config.deidentification;
+  return [
+    ...(projectsDir === null ? [] : [projectsCheck(() => files.readProjects(projectsDir))]),
+    ...(keyFile === null ? [] : [keyCheck(keyFile, () => files.readKey(keyFile))]),
+    ...(config.optOutFile === null ? [] : [optOutsCheck(files.optOuts)]),
   ];
 }
 

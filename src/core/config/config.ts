@@ -133,6 +133,8 @@ export interface Config {
   readonly deidentification: {
     /** Holds the secret that pseudonyms are made from; null = none is given. */
     readonly keyFile: string | null;
+    /** Holds the files of projects; null = there are none. */
+    readonly projectsDir: string | null;
   };
   /** Names the patients of whom nothing may be requested or exported; null = no list is kept. */
   readonly optOutFile: string | null;

@@ -302,6 +302,11 @@ export const variables = {
     kinds.readableFile,
     'File with the secret that pseudonyms are made from, 32 bytes or more, for nobody else to read.',
   ),
+  projectsDir: deidentification.optional(
+    'PROJECT_CONFIGS_DIR',
+    kinds.path,
+    "Folder with a file for each project, PIXL's `<project>.yaml`.",
+  ),
   optOutFile: deidentification.optional(
     'PIXL_OPT_OUT_FILE',
     kinds.path,
