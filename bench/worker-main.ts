@@ -70,7 +70,7 @@ async function deliver(uid: string): Promise<number> {
       },
       archive: journey.archives.primary,
       parts: journey,
-      acknowledged: new Set(),
+      settled: new Map(),
       signal: new AbortController().signal,
     },
   );

@@ -1,5 +1,6 @@
 import { protectedCell } from '../src/core/cohort/cells.js';
 import type { Transfer } from '../src/core/db/index.js';
+import { countByRule } from '../src/core/outcome.js';
 import { printable } from './printable.js';
 
 /** A row of `report --json` (SPEC 6), with what else is known of it after that. */
@@ -19,6 +20,7 @@ export function transferJson(transfer: Transfer): object {
       retrieved: images.retrieved,
       delivered: images.delivered,
     },
+    excluded: countByRule(transfer.excluded),
     attempts: transfer.attempts,
     received_at: transfer.receivedAt,
     finished_at: transfer.finishedAt,
@@ -31,6 +33,12 @@ export function transferJson(transfer: Transfer): object {
       sop_instance_uid: sopInstanceUid,
       reason,
     })),
+    excluded_instances: transfer.excluded.map(({ sopInstanceUid, rule }) => ({
+      sop_instance_uid: sopInstanceUid,
+      rule,
+    })),
+    remarks: transfer.remarks,
+    warnings: transfer.warnings,
     bytes_delivered: transfer.bytesDelivered,
     duration_ms: transfer.durationMs,
   };
@@ -63,8 +71,13 @@ const OUTCOME_CSV: typeof COHORT_CSV = [
   ['images_already_in_raw', (row) => row.images.alreadyInRaw],
   ['images_retrieved', (row) => row.images.retrieved],
   ['images_delivered', (row) => row.images.delivered],
+  ['images_excluded', (row) => row.excluded.length],
+  ['excluded', (row) => exclusionsText(row)],
   ['missing_uids', (row) => row.missingUids.join('\\')],
   ['refused_uids', (row) => row.refused.map(({ sopInstanceUid }) => sopInstanceUid).join('\\')],
+  ['excluded_uids', (row) => row.excluded.map(({ sopInstanceUid }) => sopInstanceUid).join('\\')],
+  ['remarks', (row) => row.remarks.join(' ')],
+  ['warnings', (row) => row.warnings],
   ['bytes_delivered', (row) => row.bytesDelivered],
   ['attempts', (row) => row.attempts],
   ['received_at', (row) => row.receivedAt],
@@ -91,6 +104,13 @@ export function csvLine(cells: readonly Cell[]): string {
 
 function quoted(text: string): string {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** How many were left out by which rule; empty when none was. */
+export function exclusionsText({ excluded }: Pick<Transfer, 'excluded'>): string {
+  return Object.entries(countByRule(excluded))
+    .map(([rule, count]) => `${count} by ${rule}`)
+    .join('; ');
 }
 
 /** What was found, else what was asked for. */

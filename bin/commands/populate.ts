@@ -168,7 +168,12 @@ class Population {
         await this.#untilQueuesAreEmpty(connection);
         await this.#pause(this.#config.cliRetryMs);
       },
-      arrivedAs: this.#config.delivery.enabled ? ['delivered'] : ['delivered', 'retrieved'],
+      // What the rules want nothing of is as far as it will get.
+      arrivedAs: [
+        'delivered',
+        'excluded',
+        ...(this.#config.delivery.enabled ? [] : (['retrieved'] as const)),
+      ],
       onCounted: (counted, total) => printRemark(countedText(counted, total)),
     };
   }
@@ -195,7 +200,13 @@ function print(options: PopulateCommandOptions, cohort: Cohort, result: Populate
       already_exported: result?.alreadyExported ?? null,
       done_before: result?.doneBefore ?? null,
       exported: counted?.exported ?? null,
-      ...(counted === null ? {} : { delivered: counted.delivered, arrived: counted.arrived }),
+      ...(counted === null
+        ? {}
+        : {
+            delivered: counted.delivered,
+            excluded: counted.excluded,
+            arrived: counted.arrived,
+          }),
     });
     return;
   }
@@ -206,6 +217,7 @@ function print(options: PopulateCommandOptions, cohort: Cohort, result: Populate
   if (result.counted !== null) printLine(countedText(result.counted, result.messages));
 }
 
-function countedText({ delivered, exported, arrived }: Counted, total: number): string {
-  return `${arrived} of ${total} studies have arrived: ${delivered} delivered, ${exported} exported`;
+function countedText({ delivered, exported, excluded, arrived }: Counted, total: number): string {
+  const left = excluded === 0 ? '' : `, ${excluded} excluded`;
+  return `${arrived} of ${total} studies have arrived: ${delivered} delivered, ${exported} exported${left}`;
 }

@@ -3,7 +3,7 @@ import { secondaryArchive, type Config } from '../../src/core/config/index.js';
 import { noMetrics } from '../../src/core/metrics.js';
 import { projectName, type StudyRequest } from '../../src/core/message.js';
 import { keepsNoOriginals } from '../../src/core/originals.js';
-import type { ArchiveName, Outcome, Remark, StudyReport } from '../../src/core/outcome.js';
+import { countByRule, type ArchiveName, type Outcome, type StudyReport } from '../../src/core/outcome.js';
 import type { JourneyParts } from '../../src/pipeline/index.js';
 import { processMessage } from '../../src/pipeline/journey/process-message.js';
 import { readConfig } from '../environment.js';
@@ -15,6 +15,7 @@ import { journeyParts } from '../journey.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 import { commandLoggerFor } from '../logging.js';
+import { REMARK_WORDS } from '../remark-words.js';
 import { checkedOption, namedStudy, type StudyOptions } from './study-options.js';
 
 export interface PullOptions extends StudyOptions {
@@ -88,6 +89,7 @@ function exitCode(outcome: Outcome): ExitCode {
   switch (outcome.kind) {
     case 'delivered':
     case 'retrieved':
+    case 'excluded':
       return Exit.Done;
     case 'missing':
     case 'forward':
@@ -112,6 +114,7 @@ function resultJson(outcome: Outcome): object {
         retrieved: study.images.retrieved,
         delivered: study.images.delivered,
       },
+      excluded: countByRule(study.excluded),
       missing_uids: study.missing,
       ...(study.remarks.length === 0 ? {} : { remarks: study.remarks }),
       refused_uids: study.refused.map(({ sopInstanceUid }) => sopInstanceUid),
@@ -141,13 +144,10 @@ function printResult(outcome: Outcome, config: Config): void {
   for (const study of outcome.studies) printTrouble(study);
 }
 
-const REMARK_WORDS: Readonly<Record<Remark, string>> = {
-  listed_fewer_than_counted: 'the archive counts more images than it lists',
-  uid_listed_twice: 'the archive lists one SOP Instance UID in two series',
-};
-
 function printTrouble(study: StudyReport): void {
   for (const remark of study.remarks) printLine(REMARK_WORDS[remark]);
+  for (const [rule, count] of Object.entries(countByRule(study.excluded)))
+    printLine(`excluded: ${count} by the rule: ${rule}`);
   for (const uid of study.missing) printLine(`missing in raw: ${uid}`);
   for (const { sopInstanceUid, reason } of study.refused)
     printLine(`not delivered: ${sopInstanceUid}: ${reason}`);

@@ -5,7 +5,15 @@ import { Exit, type ExitCode } from '../exit-codes.js';
 import { MAX_WIDTH, printLine, wrapped, write } from '../output.js';
 import { printable } from '../printable.js';
 import { backingFor } from '../backing.js';
-import { csvLine, REPORT_CSV_COLUMNS, studiesText, transferCsv, transferJson } from '../transfer-formats.js';
+import { REMARK_WORDS } from '../remark-words.js';
+import {
+  csvLine,
+  exclusionsText,
+  REPORT_CSV_COLUMNS,
+  studiesText,
+  transferCsv,
+  transferJson,
+} from '../transfer-formats.js';
 import { UsageError } from '../usage-error.js';
 import { commandLoggerFor } from '../logging.js';
 
@@ -93,6 +101,9 @@ const WIDE_COLUMNS: readonly Column[] = [
   ['in raw', 6, (row) => row.images.alreadyInRaw],
   ['retrieved', 9, (row) => row.images.retrieved],
   ['delivered', 9, (row) => row.images.delivered],
+  ['excluded', 8, (row) => row.excluded.length],
+  ['refused', 7, (row) => row.refused.length],
+  ['missing', 7, (row) => row.missingUids.length],
   ...COLUMNS.slice(6),
   ['reason', 0, (row) => row.reason],
 ];
@@ -107,7 +118,7 @@ async function printAsTable(ledger: Ledger, filter: TransferFilter, wide: boolea
   await writeUnder(heading, ledger.list(filter), (transfer) => {
     counts.set(transfer.outcome, (counts.get(transfer.outcome) ?? 0) + 1);
     const cells = columns.map(([, , cellOf]) => printable(String(cellOf(transfer) ?? '-')));
-    return wide ? rowText(columns, cells) : narrowText(cells) + reasonText(transfer);
+    return wide ? rowText(columns, cells) : narrowText(cells) + belowText(transfer);
   });
   const totals = ENDINGS.filter((ending) => counts.has(ending)).map(
     (ending) => `${counts.get(ending) ?? 0} ${ending}`,
@@ -134,8 +145,28 @@ function narrowText(cells: readonly string[]): string {
 
 const REASON_INDENT = '    ';
 
-function reasonText({ reason }: Transfer): string {
-  if (reason === null) return '';
-  const lines = wrapped(printable(reason), MAX_WIDTH - REASON_INDENT.length);
-  return lines.map((line) => `${REASON_INDENT}${line}\n`).join('');
+/** Of instances that are named, so many; all are in `--json` and `--csv`. */
+const MOST_NAMED = 10;
+
+/** The reason, what else is worth knowing of it, and which instances did not arrive. */
+function belowText(row: Transfer): string {
+  const { reason, remarks, warnings, missingUids, refused, excluded } = row;
+  const texts = [
+    ...(reason === null ? [] : [reason]),
+    ...remarks.map((remark) => REMARK_WORDS[remark]),
+    ...(warnings === 0 ? [] : [`${warnings} images were taken with a warning`]),
+    ...(excluded.length === 0 ? [] : [`excluded: ${exclusionsText(row)}`]),
+    ...named(excluded, ({ sopInstanceUid, rule }) => `excluded: ${sopInstanceUid}: ${rule}`),
+    ...named(refused, ({ sopInstanceUid, reason: why }) => `refused: ${sopInstanceUid}: ${why}`),
+    ...named(missingUids, (uid) => `missing: ${uid}`),
+  ];
+  return texts
+    .flatMap((text) => wrapped(printable(text), MAX_WIDTH - REASON_INDENT.length))
+    .map((line) => `${REASON_INDENT}${line}\n`)
+    .join('');
+}
+
+function named<T>(all: readonly T[], textOf: (one: T) => string): string[] {
+  const texts = all.slice(0, MOST_NAMED).map(textOf);
+  return all.length > MOST_NAMED ? [...texts, `and ${all.length - MOST_NAMED} more`] : texts;
 }

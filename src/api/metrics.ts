@@ -40,6 +40,22 @@ const SOURCE_TIMEOUT_MS = 2_000;
 /** Label values make time series, which are kept: only words like those of our own errors and outcomes. */
 const WORD = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
+/** Of this many rules the names are kept. */
+const MOST_RULES = 50;
+/** No run of digits that is long enough to name a patient. */
+const RULE = /^(?!.*\d{5})[A-Za-z][A-Za-z0-9 .,:()/_-]{0,63}$/;
+
+/** The names of rules come from a peer: no more than so many, and only such as we would give, become labels. */
+class RuleNames {
+  readonly #known = new Set<string>();
+
+  labelOf(rule: string): string {
+    if (!this.#known.has(rule) && (this.#known.size >= MOST_RULES || !RULE.test(rule))) return 'other';
+    this.#known.add(rule);
+    return rule;
+  }
+}
+
 /** Metrics that are counted in a registry of their own, for `GET /metrics`. */
 export function createMetrics(
   sources: MetricSources,
@@ -55,6 +71,12 @@ export function createMetrics(
   const retrievedBytes = counter('pixl_retrieved_bytes_total', 'Bytes of images that came to raw.', transfer);
   const delivered = counter('pixl_images_delivered_total', 'Images that anon acknowledged.', transfer);
   const deliveredBytes = counter('pixl_delivered_bytes_total', 'Bytes that anon acknowledged.', transfer);
+  const ended = counter('pixl_images_ended_total', 'Images of messages that ended, by what became of them.', [
+    'archive',
+    'fate',
+    'rule',
+  ]);
+  const rules = new RuleNames();
   const failures = counter('pixl_association_failures_total', 'Associations that failed, by cause.', [
     'node',
     'cause',
@@ -80,6 +102,8 @@ export function createMetrics(
         delivered.inc({ archive }, images);
         deliveredBytes.inc({ archive }, bytes);
       },
+      imagesEnded: (archive, fate, rule, images) =>
+        ended.inc({ archive, fate, rule: rule === null ? '' : rules.labelOf(rule) }, images),
       dimseOperation: (node, operation, result, seconds) =>
         durations.observe({ node, operation, result }, seconds),
       associationFailed: (node, cause) => failures.inc({ node, cause: wordOrOther(cause) }),

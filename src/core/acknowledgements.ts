@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import type { SopInstanceUid } from './ids.js';
 import { encodeImagingMessage, type ImagingMessage } from './message.js';
 
+/** Instances of which nothing more is to be done: null for those that anon has acknowledged, the rule for those that are left out. */
+export type Settled = ReadonlyMap<SopInstanceUid, string | null>;
+
 /**
- * Which instances of a message anon has acknowledged, from one attempt to the next, so that the next one sends the rest. What is
+ * Which instances of a message are delivered or left out for good, from one attempt to the next, so that the next one sends the rest. What is
  * lost of it is sent again, which does no harm: nothing else depends on it.
  */
 export interface Acknowledgements {
   /** Empty for a message of which nothing was kept; null when it can't be told now: nothing waits for it. */
-  of(message: ImagingMessage, signal: AbortSignal): Promise<ReadonlySet<SopInstanceUid> | null>;
-  /** All that it has acknowledged so far; when it can't be kept now, it is sent again. */
-  keep(message: ImagingMessage, uids: readonly SopInstanceUid[], signal: AbortSignal): Promise<void>;
+  of(message: ImagingMessage, signal: AbortSignal): Promise<Settled | null>;
+  /** All that is settled so far; when it can't be kept now, it is sent again. */
+  keep(message: ImagingMessage, settled: Settled, signal: AbortSignal): Promise<void>;
   /** The message has come to its end. Resolves when nothing of it is kept: it may be asked for again when anon is another one. */
   forget(message: ImagingMessage, signal: AbortSignal): Promise<void>;
 }
@@ -24,20 +27,20 @@ const MOST_IN_MEMORY = 200_000;
 export function acknowledgedInMemory(): Acknowledgements {
   const nameOf = (message: ImagingMessage): string =>
     createHash('sha256').update(encodeImagingMessage(message)).digest('base64');
-  const kept = new Map<string, ReadonlySet<SopInstanceUid>>();
+  const kept = new Map<string, Settled>();
   let images = 0;
   const drop = (name: string): void => {
     images -= kept.get(name)?.size ?? 0;
     kept.delete(name);
   };
   return {
-    of: (message) => Promise.resolve(kept.get(nameOf(message)) ?? new Set()),
-    keep: (message, uids) => {
+    of: (message) => Promise.resolve(kept.get(nameOf(message)) ?? new Map()),
+    keep: (message, settled) => {
       const name = nameOf(message);
       drop(name);
-      if (uids.length > 0 && uids.length <= MOST_ACKNOWLEDGED) {
-        kept.set(name, new Set(uids));
-        images += uids.length;
+      if (settled.size > 0 && settled.size <= MOST_ACKNOWLEDGED) {
+        kept.set(name, new Map(settled));
+        images += settled.size;
       }
       for (const oldest of kept.keys()) {
         if (images <= MOST_IN_MEMORY) break;

@@ -18,6 +18,17 @@ export interface Metrics {
   imagesRetrieved(archive: ArchiveName, images: number, bytes: number): void;
   /** Images that anon acknowledged. */
   imagesDelivered(archive: ArchiveName, images: number, bytes: number): void;
+  /**
+   * What became of images of a message that has ended. Each that the archive lists is counted once.
+   *
+   * @param rule by which they were left out; a name that a peer may have given
+   */
+  imagesEnded(
+    archive: ArchiveName,
+    fate: 'delivered' | 'excluded' | 'refused' | 'missing' | 'held',
+    rule: string | null,
+    images: number,
+  ): void;
   /** A DIMSE operation, from its request to its last response. */
   dimseOperation(node: NodeName, operation: DimseOperation, result: 'ok' | 'failed', seconds: number): void;
   /** An association that could not be opened, or that broke. `cause`: the error's code. */
@@ -29,6 +40,7 @@ export const noMetrics: Metrics = {
   messageEnded: () => undefined,
   imagesRetrieved: () => undefined,
   imagesDelivered: () => undefined,
+  imagesEnded: () => undefined,
   dimseOperation: () => undefined,
   associationFailed: () => undefined,
 };

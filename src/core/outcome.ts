@@ -12,6 +12,22 @@ export interface RefusedInstance {
   readonly reason: string;
 }
 
+/** An instance that is left out for good, by a rule of the project or of anon. */
+export interface ExcludedInstance {
+  readonly sopInstanceUid: SopInstanceUid;
+  /** Its name, on one line. */
+  readonly rule: string;
+}
+
+/** How many were left out by which rule, the rules in the order of their names. */
+export function countByRule(
+  excluded: readonly Pick<ExcludedInstance, 'rule'>[],
+): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { rule } of excluded) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
 /** What is worth knowing of a study that is delivered all the same; spelt so in the ledger and in JSON. */
 export type Remark =
   /** The archive counts more images than it lists. */
@@ -34,6 +50,7 @@ export interface StudyReport {
   /** Listed by the archive, not held by raw; a UID that can't be passed on goes by a text that says so. */
   readonly missing: readonly string[];
   readonly refused: readonly RefusedInstance[];
+  readonly excluded: readonly ExcludedInstance[];
   /** Acknowledged by anon, in this attempt or in an earlier one. */
   readonly delivered: readonly SopInstanceUid[];
   readonly remarks: readonly Remark[];
@@ -71,6 +88,8 @@ export type Outcome =
   | ({ readonly kind: 'delivered' } & Ended)
   /** Everything is in raw, and delivery is off. */
   | ({ readonly kind: 'retrieved' } & Ended)
+  /** The rules want none of it. */
+  | ({ readonly kind: 'excluded' } & Ended)
   /** Not in the primary: the secondary is to be asked. */
   | ({ readonly kind: 'forward' } & Ended & WithReason)
   | ({ readonly kind: 'missing' } & Ended & WithReason)

@@ -2,6 +2,7 @@ import { InternalError } from '../core/errors.js';
 import type { Association } from './association.js';
 import { passedOn } from './data-set/passed-on.js';
 import { DataSetDeflateError, DataSetHeadError, InstanceBrokenOffError } from './errors.js';
+import { exclusionRule } from './message/exclusion.js';
 import { Status } from './message/status.js';
 import { RelayChannel, type RelayedInstance } from './relay-channel.js';
 import { cGet, type IncomingInstance } from './scu/c-get.js';
@@ -31,7 +32,12 @@ export interface RelayOptions {
    */
   readonly earlyCommand: boolean;
   /** The sink's C-STORE-RSP to an instance: the one proof of what arrived. Called as it comes in. */
-  readonly onResponse: (sopInstanceUid: string, status: number, bytes: number) => void;
+  readonly onResponse: (
+    sopInstanceUid: string,
+    status: number,
+    bytes: number,
+    errorComment: string | undefined,
+  ) => void;
   /** An instance that could not be offered to the sink, and why. */
   readonly onUnsendable: (sopInstanceUid: string, reason: string) => void;
 }
@@ -157,9 +163,10 @@ class SinkSide {
     await cStoreAll(this.#sink, this.#instances(), {
       earlyCommand,
       silenceMs,
-      onResponse: ({ sopInstanceUid }, status, bytes) => {
-        onResponse(sopInstanceUid, status, bytes);
-        this.#channel.confirm(status);
+      onResponse: ({ sopInstanceUid }, status, bytes, errorComment) => {
+        onResponse(sopInstanceUid, status, bytes, errorComment);
+        // For the source it is done: it would not help to send it again.
+        this.#channel.confirm(exclusionRule(status, errorComment) === null ? status : Status.Success);
       },
       onFailure: (error) => this.#channel.fail(asError(error)),
     });

@@ -10,6 +10,8 @@ describe('the metrics', () => {
     metrics.imagesRetrieved('primary', 3, 1_500);
     metrics.imagesDelivered('primary', 2, 1_000);
     metrics.imagesDelivered('primary', 1, 500);
+    metrics.imagesEnded('primary', 'delivered', null, 4);
+    metrics.imagesEnded('primary', 'excluded', 'burned-in annotation', 2);
     metrics.dimseOperation('raw', 'C-FIND', 'ok', 0.01);
     metrics.associationFailed('primary', 'ASSOCIATION_REJECTED');
     const text = await registry.metrics();
@@ -20,6 +22,8 @@ describe('the metrics', () => {
       'pixl_retrieved_bytes_total{archive="primary"} 1500',
       'pixl_images_delivered_total{archive="primary"} 3',
       'pixl_delivered_bytes_total{archive="primary"} 1500',
+      'pixl_images_ended_total{archive="primary",fate="delivered",rule=""} 4',
+      'pixl_images_ended_total{archive="primary",fate="excluded",rule="burned-in annotation"} 2',
       'pixl_dimse_operation_duration_seconds_count{node="raw",operation="C-FIND",result="ok"} 1',
       'pixl_dimse_operation_duration_seconds_bucket{le="0.02",node="raw",operation="C-FIND",result="ok"} 1',
       'pixl_association_failures_total{node="primary",cause="ASSOCIATION_REJECTED"} 1',
@@ -34,6 +38,17 @@ describe('the metrics', () => {
     const text = await registry.metrics();
     expect(text).not.to.match(/987654321|1\.2\.840/);
     expect(text).to.contain('cause="other"');
+  });
+
+  it('keep the names of fifty rules, and none that may name a patient', async () => {
+    const { metrics, registry } = createMetrics({}, silentLogger);
+    for (const rule of ['patient 987654321', 'a"b', 'x\ny', '1.2.840.1'])
+      metrics.imagesEnded('primary', 'excluded', rule, 1);
+    for (let number = 1; number <= 200; number += 1)
+      metrics.imagesEnded('primary', 'excluded', `rule ${number}`, 1);
+    const lines = (await registry.metrics()).split('\n').filter((line) => line.includes('fate="excluded"'));
+    expect(lines).to.have.length(51);
+    expect(lines).to.include('pixl_images_ended_total{archive="primary",fate="excluded",rule="other"} 154');
   });
 
   it('ask the queues and limiters each time they are read', async () => {

@@ -20,6 +20,7 @@ describe('A row of a report', () => {
         images: { expected: 0, alreadyInRaw: 0, retrieved: 0, delivered: 0 },
         missingUids: [],
         refused: [],
+        excluded: [],
         remarks: [],
       },
       ...{ warnings: 0, bytesDelivered: 0, attempts: 1, receivedAt: '', finishedAt: '', durationMs: 0 },

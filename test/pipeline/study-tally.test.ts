@@ -29,14 +29,18 @@ function contents(places: readonly Place[], unusable = 0): StudyContents {
 type Event =
   | { readonly kind: 'raw'; readonly places: readonly Place[] }
   | { readonly kind: 'ack'; readonly instance: number; readonly warning: boolean }
-  | { readonly kind: 'before'; readonly instances: readonly number[] }
+  | { readonly kind: 'before'; readonly instances: readonly number[]; readonly excluded: boolean }
   | { readonly kind: 'move'; readonly instance: number; readonly to: Fate }
   | { readonly kind: 'give-up' };
 
 const event: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ kind: fc.constant('raw' as const), places: fc.array(place, { maxLength: 18 }) }),
   fc.record({ kind: fc.constant('ack' as const), instance: fc.nat(6), warning: fc.boolean() }),
-  fc.record({ kind: fc.constant('before' as const), instances: fc.array(fc.nat(6), { maxLength: 4 }) }),
+  fc.record({
+    kind: fc.constant('before' as const),
+    instances: fc.array(fc.nat(6), { maxLength: 4 }),
+    excluded: fc.boolean(),
+  }),
   fc.record({
     kind: fc.constant('move' as const),
     instance: fc.nat(6),
@@ -55,7 +59,8 @@ function apply(tally: StudyTally, what: Event): void {
       tally.acknowledge(uid(what.instance), 10, what.warning);
       return;
     case 'before': {
-      tally.acknowledgedBefore(new Set(what.instances.map(uid)));
+      const rule = what.excluded ? 'a rule' : null;
+      tally.settledBefore(new Map(what.instances.map((one) => [uid(one), rule])));
       return;
     }
     case 'move':
@@ -88,16 +93,17 @@ describe('the tally of a study', () => {
             if (total(tally) !== list.size) throw new Error('an instance is nowhere, or in two places');
             for (const fate of FATES)
               if (tally.count(fate) !== inFate(tally, fate)) throw new Error(`${fate} is miscounted`);
-            const { images, missing, refused, delivered } = tally.report();
+            const { images, missing, refused, excluded, delivered } = tally.report();
             const { expected, alreadyInRaw, retrieved } = images;
             if (expected !== list.size + unusable) throw new Error('expected');
             if (alreadyInRaw < 0 || retrieved < 0) throw new Error('less than nothing');
-            if (expected !== alreadyInRaw + retrieved + missing.length)
+            // What was left out need not have come to raw.
+            const inRaw = alreadyInRaw + retrieved;
+            if (inRaw + missing.length > expected || inRaw + missing.length + excluded.length < expected)
               throw new Error('raw does not balance');
             if (delivered.length !== images.delivered) throw new Error('delivered');
-            const held = tally.count('held') + tally.count('excluded');
-            if (expected !== images.delivered + refused.length + missing.length + held)
-              throw new Error('the report does not balance');
+            const ended = images.delivered + excluded.length + refused.length + missing.length;
+            if (expected !== ended + tally.count('held')) throw new Error('the report does not balance');
           }
         },
       ),

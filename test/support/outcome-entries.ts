@@ -30,6 +30,7 @@ export function studyReport(uid: string, expected: number, rest: Partial<StudyRe
     images: { expected, alreadyInRaw: 0, retrieved: expected, delivered: expected },
     missing: [],
     refused: [],
+    excluded: [],
     delivered: [],
     remarks: [],
     warnings: 0,
@@ -120,4 +121,17 @@ export function incompleteEntry(message: ImagingMessage): OutcomeEntry {
     code: 'INSTANCES_MISSING',
     reason,
   });
+}
+
+/** Rules want nothing of it. */
+export function excludedEntry(message: ImagingMessage): OutcomeEntry {
+  const excluded = ['burned-in annotation', 'modality SR', 'modality SR'].map((rule, index) => ({
+    ...{ sopInstanceUid: sopInstanceUid(`1.2.3.9.${index + 1}`), rule },
+  }));
+  const study = studyReport(message.studyInstanceUid ?? '1.2.3', 3, {
+    images: { expected: 3, alreadyInRaw: 0, retrieved: 3, delivered: 0 },
+    remarks: ['listed_fewer_than_counted'],
+    excluded,
+  });
+  return entryOf(message, { kind: 'excluded', archive: 'primary', archiveAnswer: 'ok', studies: [study] });
 }

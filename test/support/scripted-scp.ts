@@ -175,8 +175,12 @@ export function signal(): Signal {
   return { promise, resolve: () => resolve() };
 }
 
-/** What a store of scripts says to an instance: a status, or nothing where the script itself has ended the association. */
-export type Reaction = (uid: string, peer: ScriptedPeer, message: Message) => number | Promise<unknown>;
+/** What a store of scripts says to an instance: a status, with a comment or without, or nothing where the script itself has ended the association. */
+export type Reaction = (
+  uid: string,
+  peer: ScriptedPeer,
+  message: Message,
+) => number | readonly [status: number, comment: string] | Promise<unknown>;
 
 /** Accepts an association and answers what is asked on it, each with the status that `react` gives, until it is over. */
 export async function answerStores(
@@ -191,9 +195,13 @@ export async function answerStores(
     if (incoming.kind !== 'message') return;
     const { message } = incoming;
     const uid = String(message.command['AffectedSOPInstanceUID'] ?? '');
-    const status = await react(uid, peer, message);
-    if (typeof status !== 'number') return;
-    const named = uid === '' ? {} : { AffectedSOPInstanceUID: uid };
-    await peer.sendCommand(message.contextId, responseTo(message, status, named));
+    const reaction = await react(uid, peer, message);
+    if (typeof reaction !== 'number' && !Array.isArray(reaction)) return;
+    const [status, comment] = [reaction].flat() as [number, string?];
+    const rest = {
+      ...(uid === '' ? {} : { AffectedSOPInstanceUID: uid }),
+      ...(comment === undefined ? {} : { ErrorComment: comment }),
+    };
+    await peer.sendCommand(message.contextId, responseTo(message, status, rest));
   }
 }

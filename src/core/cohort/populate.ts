@@ -34,6 +34,8 @@ export interface PopulateRetries {
 export interface Counted {
   /** Their messages ended so. */
   readonly delivered: number;
+  /** The rules want nothing of them. */
+  readonly excluded: number;
   /** They are in the safe haven. */
   readonly exported: number;
   /** They are exported, or ended as it is enough (`arrivedAs`). */
@@ -168,13 +170,14 @@ class Population {
   }
 
   async #count(arrivedAs: readonly Ending[]): Promise<Counted> {
-    const count = { delivered: 0, exported: 0, arrived: 0 };
+    const count = { delivered: 0, exported: 0, excluded: 0, arrived: 0 };
     for (const messages of batches(this.#cohort.messages(), LOOKUP_BATCH)) {
       const exported = await this.#tables.exported(messages);
       const ended = await this.#ended(messages, ['delivered', ...arrivedAs]);
       for (const one of messages) {
         const ending = ended(one);
         if (ending === 'delivered') count.delivered += 1;
+        if (ending === 'excluded') count.excluded += 1;
         if (exported.has(one)) count.exported += 1;
         if (exported.has(one) || (ending !== undefined && arrivedAs.includes(ending))) count.arrived += 1;
       }

@@ -1,4 +1,4 @@
-import { MOST_ACKNOWLEDGED, type Acknowledgements } from '../acknowledgements.js';
+import { MOST_ACKNOWLEDGED, type Acknowledgements, type Settled } from '../acknowledgements.js';
 import { PixlError } from '../errors.js';
 import type { SopInstanceUid } from '../ids.js';
 import type { Logger } from '../log.js';
@@ -20,21 +20,31 @@ export class DatabaseAcknowledgements implements Acknowledgements {
   }
 
   /** @throws DatabaseUnavailableError, DatabaseError; so do the others */
-  async of(message: ImagingMessage): Promise<ReadonlySet<SopInstanceUid>> {
-    const { rows } = await this.#queries.query<{ sop_instance_uids: SopInstanceUid[] }>(
-      `SELECT sop_instance_uids FROM ${SCHEMA}.acknowledged WHERE message_key = $1`,
+  async of(message: ImagingMessage): Promise<Settled> {
+    const { rows } = await this.#queries.query<{ sop_instance_uids: SopInstanceUid[]; excluded: string }>(
+      `SELECT sop_instance_uids, excluded::text AS excluded FROM ${SCHEMA}.acknowledged WHERE message_key = $1`,
       [keyOfMessage(message)],
     );
-    return new Set(rows[0]?.sop_instance_uids);
+    const [row] = rows;
+    if (row === undefined) return new Map();
+    const excluded = JSON.parse(row.excluded) as Record<SopInstanceUid, string>;
+    return new Map<SopInstanceUid, string | null>([
+      ...row.sop_instance_uids.map((uid) => [uid, null] as const),
+      ...(Object.entries(excluded) as [SopInstanceUid, string][]),
+    ]);
   }
 
-  async keep(message: ImagingMessage, uids: readonly SopInstanceUid[]): Promise<void> {
-    if (uids.length > MOST_ACKNOWLEDGED) return;
+  async keep(message: ImagingMessage, settled: Settled): Promise<void> {
+    if (settled.size > MOST_ACKNOWLEDGED) return;
+    const all = [...settled];
+    const acknowledged = all.filter(([, rule]) => rule === null).map(([uid]) => uid);
+    const excluded = Object.fromEntries(all.filter(([, rule]) => rule !== null));
     await this.#queries.query(
       `WITH old AS (DELETE FROM ${SCHEMA}.acknowledged WHERE changed_at < now() - interval '${KEPT_DAYS} days')
-       INSERT INTO ${SCHEMA}.acknowledged (message_key, sop_instance_uids) VALUES ($1, $2::text[])
-       ON CONFLICT (message_key) DO UPDATE SET sop_instance_uids = excluded.sop_instance_uids, changed_at = now()`,
-      [keyOfMessage(message), uids],
+       INSERT INTO ${SCHEMA}.acknowledged (message_key, sop_instance_uids, excluded) VALUES ($1, $2::text[], $3::jsonb)
+       ON CONFLICT (message_key) DO UPDATE SET
+         sop_instance_uids = excluded.sop_instance_uids, excluded = excluded.excluded, changed_at = now()`,
+      [keyOfMessage(message), acknowledged, JSON.stringify(excluded)],
     );
   }
 
@@ -68,7 +78,7 @@ export function acknowledgementsWithRetry(
   };
   return {
     of: (message, signal) => orElse(() => kept.of(message, signal), null),
-    keep: (message, uids, signal) => orElse(() => kept.keep(message, uids, signal), undefined),
+    keep: (message, settled, signal) => orElse(() => kept.keep(message, settled, signal), undefined),
     forget: (message, signal) =>
       untilDatabase('acknowledged', () => kept.forget(message, signal), { policy, log, signal }),
   };

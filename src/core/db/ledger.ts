@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { encodeImagingMessage, type ImagingMessage } from '../message.js';
 import type {
   ArchiveName,
+  ExcludedInstance,
   OutcomeEntry,
   OutcomeRecorder,
   RefusedInstance,
@@ -13,7 +14,15 @@ import { SCHEMA } from './migrations/migration.js';
 import { utc } from './settings.js';
 
 /** What a message can end with. */
-export const ENDINGS = ['delivered', 'retrieved', 'missing', 'incomplete', 'failed', 'rejected'] as const;
+export const ENDINGS = [
+  'delivered',
+  'retrieved',
+  'excluded',
+  'missing',
+  'incomplete',
+  'failed',
+  'rejected',
+] as const;
 export type Ending = (typeof ENDINGS)[number];
 
 /** The last ending of one message. What the message says is null when it could not be read. */
@@ -40,6 +49,7 @@ export interface Transfer {
   readonly images: StudyReport['images'];
   readonly missingUids: readonly string[];
   readonly refused: readonly RefusedInstance[];
+  readonly excluded: readonly ExcludedInstance[];
   /** Each once, whichever of its studies it is about. */
   readonly remarks: readonly Remark[];
   readonly warnings: number;
@@ -151,10 +161,11 @@ const UPSERT = `
     message_key, project_name, mrn, accession_number, study_uid, series_uid, study_date, procedure_occurrence_id,
     extract_generated_timestamp, queue, archive, outcome, code, reason, found_study_uids, images_expected,
     images_already_in_raw, images_retrieved, images_delivered, missing_uids, refused, warnings, bytes_delivered, attempts,
-    received_at, finished_at, duration_ms, remarks
+    received_at, finished_at, duration_ms, remarks, images_excluded, excluded
   ) VALUES (
     $1, $2, $3, $4, $5, $6, to_date($7, 'YYYY-MM-DD'), $8::bigint, $9, $10, $11, $12, $13, $14, $15::text[], $16, $17, $18,
-    $19, $20::text[], $21::jsonb, $22, $23::bigint, $24, $25::timestamptz, $26::timestamptz, $27::bigint, $28::text[]
+    $19, $20::text[], $21::jsonb, $22, $23::bigint, $24, $25::timestamptz, $26::timestamptz, $27::bigint, $28::text[],
+    $29, $30::jsonb
   )
   ON CONFLICT (message_key) DO UPDATE SET
     queue = excluded.queue, archive = excluded.archive, outcome = excluded.outcome, code = excluded.code,
@@ -163,7 +174,8 @@ const UPSERT = `
     images_delivered = excluded.images_delivered, missing_uids = excluded.missing_uids, refused = excluded.refused,
     warnings = excluded.warnings, bytes_delivered = excluded.bytes_delivered, attempts = excluded.attempts,
     received_at = least(t.received_at, excluded.received_at), finished_at = excluded.finished_at,
-    duration_ms = excluded.duration_ms, remarks = excluded.remarks
+    duration_ms = excluded.duration_ms, remarks = excluded.remarks,
+    images_excluded = excluded.images_excluded, excluded = excluded.excluded
   WHERE t.finished_at <= excluded.finished_at`;
 
 function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
@@ -209,6 +221,15 @@ function parametersOf(entry: OutcomeEntry, ending: Ending): unknown[] {
     entry.finishedAt,
     Math.round(entry.durationMs),
     [...new Set(studies.flatMap(({ remarks }) => remarks))],
+    sum(({ excluded }) => excluded.length),
+    JSON.stringify(
+      studies.flatMap(({ excluded }) =>
+        excluded.map(({ sopInstanceUid, rule }) => ({
+          sopInstanceUid: storable(sopInstanceUid),
+          rule: storable(rule),
+        })),
+      ),
+    ),
   ];
 }
 
@@ -224,7 +245,7 @@ const COLUMNS = [
   'extract_generated_timestamp, queue, archive, outcome, code, reason',
   'found_study_uids, images_expected, images_already_in_raw, images_retrieved, images_delivered, missing_uids',
   'refused::text AS refused, warnings, bytes_delivered::text AS bytes_delivered, attempts',
-  'remarks',
+  'remarks, excluded::text AS excluded',
   `${utc('received_at')} AS received_at, ${utc('finished_at')} AS finished_at, duration_ms::text AS duration_ms`,
 ].join(', ');
 
@@ -249,6 +270,7 @@ interface TransferRow {
   readonly images_delivered: number;
   readonly missing_uids: readonly string[];
   readonly refused: string;
+  readonly excluded: string;
   readonly remarks: readonly Remark[];
   readonly warnings: number;
   readonly bytes_delivered: string;
@@ -282,6 +304,7 @@ function transferOf(row: TransferRow): Transfer {
     },
     missingUids: row.missing_uids,
     refused: JSON.parse(row.refused) as RefusedInstance[],
+    excluded: JSON.parse(row.excluded) as ExcludedInstance[],
     remarks: row.remarks,
     warnings: row.warnings,
     bytesDelivered: Number(row.bytes_delivered),

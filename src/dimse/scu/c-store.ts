@@ -27,8 +27,13 @@ export interface StoreOptions {
    */
   readonly earlyCommand: boolean;
   readonly moveOriginator?: MoveOriginator;
-  /** The peer's C-STORE-RSP: the one proof of what arrived. Called as it comes in. */
-  readonly onResponse: (instance: OutgoingInstance, status: number, bytes: number) => void;
+  /** The peer's C-STORE-RSP: the one proof of what arrived. Called as it comes in, with its Error Comment (0000,0902). */
+  readonly onResponse: (
+    instance: OutgoingInstance,
+    status: number,
+    bytes: number,
+    errorComment: string | undefined,
+  ) => void;
   /** No response will come; told at once, for `instances` may be waiting for something else. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -119,5 +124,5 @@ async function receiveStored(
   { silenceMs, onResponse }: StoreOptions,
 ): Promise<void> {
   const { command } = await receiveResponse(association, 'C-STORE-RSP', messageId, silenceMs);
-  onResponse(instance, command.status, bytes);
+  onResponse(instance, command.status, bytes, command.errorComment);
 }

@@ -21,6 +21,6 @@ export async function compare(study: StudyInHand): Promise<void> {
   study.expected = listed.value;
   tally.list(listed.value, study.isAskedWhole ? (match.numberOfInstances ?? listed.value.counted) : null);
   tally.seeRaw(inRaw.value);
-  tally.acknowledgedBefore(work.acknowledged);
+  tally.settledBefore(work.settled);
   study.progress('compare');
 }

@@ -1,5 +1,6 @@
 import type { SopInstanceUid } from '../../core/ids.js';
 import {
+  exclusionRule,
   InstanceBrokenOffError,
   isStorageWarning,
   relay,
@@ -152,7 +153,7 @@ export class Deliveries implements LaneWork {
       silenceMs: settings.transferTimeoutMs,
       earlyAck: settings.earlyAck,
       earlyCommand: settings.earlyCommand,
-      onResponse: (uid, status, bytes) => this.#onResponse(uid as SopInstanceUid, status, bytes),
+      onResponse: (uid, ...response) => this.#onResponse(uid as SopInstanceUid, ...response),
       onUnsendable: (uid, reason) => tally.move(uid as SopInstanceUid, 'refused', reason),
     });
     results.forEach(({ status }, index) => {
@@ -186,8 +187,13 @@ export class Deliveries implements LaneWork {
     return this.#raw.isWaitedFor('extra') || this.#anon.isWaitedFor('extra');
   }
 
-  #onResponse(uid: SopInstanceUid, status: number, bytes: number): void {
+  #onResponse(uid: SopInstanceUid, status: number, bytes: number, errorComment: string | undefined): void {
     const { tally } = this.#study;
+    const rule = exclusionRule(status, errorComment);
+    if (rule !== null) {
+      if (tally.move(uid, 'excluded', rule)) this.#study.progress('deliver');
+      return;
+    }
     const isWarning = isStorageWarning(status);
     if (status !== Status.Success && !isWarning) {
       tally.move(uid, 'refused', `the anonymising store answered ${hex(status)}`);

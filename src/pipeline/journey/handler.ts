@@ -1,4 +1,4 @@
-import { acknowledgedInMemory, type Acknowledgements } from '../../core/acknowledgements.js';
+import { acknowledgedInMemory, type Acknowledgements, type Settled } from '../../core/acknowledgements.js';
 import type { Turn } from '../../core/breaker.js';
 import type { Delivery, Disposition, Handler } from '../../core/delivery.js';
 import type { SopInstanceUid } from '../../core/ids.js';
@@ -55,14 +55,13 @@ export function imagingHandler(
       return { kind: 'defer', code, reason };
     }
     const known = await acknowledgements.of(message, signal);
-    const work = { duty, turn: admission.turn, acknowledged: known ?? new Set() };
+    const work = { duty, turn: admission.turn, settled: known ?? new Map() };
     const outcome = await onDuty(message, archive, work, parts, signal);
     const disposition = dispositionOf(outcome, queues.secondary);
-    const delivered = outcome.studies.flatMap((study) => study.delivered);
+    const settled = settledIn(outcome);
     if (!willBeRetried(disposition, delivery)) {
       if (known === null || known.size > 0) await acknowledgements.forget(message, signal);
-    } else if (delivered.length > work.acknowledged.size)
-      await acknowledgements.keep(message, delivered, signal);
+    } else if (settled.size > work.settled.size) await acknowledgements.keep(message, settled, signal);
     await record({
       ending: willBeRetried(disposition, delivery) ? 'retry' : outcome.kind,
       outcome,
@@ -76,19 +75,19 @@ export function imagingHandler(
 interface OnDuty {
   readonly duty: ArchiveDuty;
   readonly turn: Turn;
-  readonly acknowledged: ReadonlySet<SopInstanceUid>;
+  readonly settled: Settled;
 }
 
 /** The journey; the duty learns how the nodes took it. */
 async function onDuty(
   message: ImagingMessage,
   archive: ArchiveName,
-  { duty, turn, acknowledged }: OnDuty,
+  { duty, turn, settled }: OnDuty,
   parts: JourneyParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
-    const outcome = await processMessage(message, archive, parts, signal, acknowledged);
+    const outcome = await processMessage(message, archive, parts, signal, settled);
     duty.end(turn, outcome.archiveAnswer, 'reason' in outcome ? outcome.reason : '');
     if (outcome.kind !== 'failed' || outcome.trouble === null) return outcome;
     return (await duty.isToBlameFor(outcome.trouble, outcome.reason))
@@ -108,6 +107,16 @@ async function optOutsFault({ optOuts }: JourneyParts): Promise<OptOutFileError 
     if (error instanceof OptOutFileError) return error;
     throw error;
   }
+}
+
+/** What of it another attempt need not do again. */
+function settledIn({ studies }: Outcome): Settled {
+  return new Map<SopInstanceUid, string | null>([
+    ...studies.flatMap(({ delivered }) => delivered.map((uid) => [uid, null] as const)),
+    ...studies.flatMap(({ excluded }) =>
+      excluded.map(({ sopInstanceUid, rule }) => [sopInstanceUid, rule] as const),
+    ),
+  ]);
 }
 
 function read(delivery: Delivery): ImagingMessage | MessageRejectedError {

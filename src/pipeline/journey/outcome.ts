@@ -42,7 +42,11 @@ export function notWhole(ended: Ended, { absentSeries, unusable }: Lists): Outco
 /** The end of a message that is whole, after its delivery. */
 export function endOf(ended: Ended, delivers: boolean): Outcome {
   const refused = ended.studies.flatMap((study) => study.refused);
-  if (refused.length === 0) return { kind: delivers ? 'delivered' : 'retrieved', ...ended };
+  if (refused.length === 0) {
+    if (ended.studies.every(({ images, excluded }) => excluded.length === images.expected))
+      return { kind: 'excluded', ...ended };
+    return { kind: delivers ? 'delivered' : 'retrieved', ...ended };
+  }
   return {
     kind: 'incomplete',
     ...ended,

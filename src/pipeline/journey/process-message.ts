@@ -1,6 +1,6 @@
+import type { Settled } from '../../core/acknowledgements.js';
 import { throwIfCancelled } from '../../core/cancel.js';
 import { codeOf, describeError, retryOf } from '../../core/errors.js';
-import type { SopInstanceUid } from '../../core/ids.js';
 import type { StudyRequest } from '../../core/message.js';
 import { OptedOutError } from '../../core/opt-out.js';
 import type { ArchiveName, Outcome, StudyReport } from '../../core/outcome.js';
@@ -17,7 +17,7 @@ import { answerOf, troubleOf } from './trouble.js';
  * The journey of one message through one archive (SPEC 2): find, compare with raw, retrieve what is missing; when all of it has
  * come, deliver. Every trouble with a peer becomes an outcome.
  *
- * @param acknowledged what anon acknowledged of the message in earlier attempts, which is not sent again
+ * @param settled what of the message was delivered or left out in earlier attempts, which is not sent again
  * @throws CancelledError when `signal` is aborted: the message has no outcome then and is to be worked on again
  */
 export async function processMessage(
@@ -25,11 +25,11 @@ export async function processMessage(
   archiveName: ArchiveName,
   parts: JourneyParts,
   signal: AbortSignal,
-  acknowledged: ReadonlySet<SopInstanceUid> = new Set(),
+  settled: Settled = new Map(),
 ): Promise<Outcome> {
   const archive = parts.archives[archiveName];
   if (archive === null) return noArchive(archiveName);
-  const work: Work = { message, archive, parts, acknowledged, signal };
+  const work: Work = { message, archive, parts, settled, signal };
   const studies: StudyInHand[] = [];
   try {
     return await journey(work, studies);

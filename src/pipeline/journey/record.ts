@@ -1,7 +1,13 @@
 import type { Logger, IdentifierNames } from '../../core/log.js';
 import { assertNever } from '../../core/errors.js';
 import type { Metrics } from '../../core/metrics.js';
-import type { Outcome, OutcomeRecorder } from '../../core/outcome.js';
+import {
+  countByRule,
+  type ArchiveName,
+  type Outcome,
+  type OutcomeRecorder,
+  type StudyReport,
+} from '../../core/outcome.js';
 import type { Disposition } from '../../core/delivery.js';
 
 /** One log line per message, one per study. */
@@ -16,6 +22,7 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
             images: study.images,
             missing: study.missing.length,
             refused: study.refused.length,
+            ...(study.excluded.length === 0 ? {} : { excluded: countByRule(study.excluded) }),
             ...(study.remarks.length === 0 ? {} : { remarks: study.remarks }),
             bytes: study.bytesDelivered,
             ms: study.durationMs,
@@ -30,7 +37,7 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
         ...(code === null ? {} : { code }),
         ...(reason === null ? {} : { reason }),
       };
-      if (ending === 'delivered' || ending === 'retrieved' || ending === 'forward')
+      if (ending === 'delivered' || ending === 'retrieved' || ending === 'excluded' || ending === 'forward')
         log.info(fields, 'message');
       else log.warn(fields, 'message');
       return Promise.resolve();
@@ -41,12 +48,25 @@ export function logRecorder(log: Logger, nameOf: IdentifierNames): OutcomeRecord
 /** Counts the messages that end, by outcome. */
 export function metricsRecorder(metrics: Metrics): OutcomeRecorder {
   return {
-    record: ({ ending, message, archive }) => {
-      if (ending !== 'retry' && ending !== 'forward')
-        metrics.messageEnded(message === null ? null : archive, ending);
+    record: ({ ending, message, archive, outcome }) => {
+      if (ending === 'retry' || ending === 'forward') return Promise.resolve();
+      metrics.messageEnded(message === null ? null : archive, ending);
+      for (const study of outcome?.studies ?? []) countFates(metrics, archive, study);
       return Promise.resolve();
     },
   };
+}
+
+/** Each instance that was listed once; `held` is what is left of a study of which nothing more was done. */
+function countFates(metrics: Metrics, archive: ArchiveName, study: StudyReport): void {
+  const { images, missing, refused, excluded } = study;
+  metrics.imagesEnded(archive, 'delivered', null, images.delivered);
+  metrics.imagesEnded(archive, 'missing', null, missing.length);
+  metrics.imagesEnded(archive, 'refused', null, refused.length);
+  for (const [rule, count] of Object.entries(countByRule(excluded)))
+    metrics.imagesEnded(archive, 'excluded', rule, count);
+  const ended = images.delivered + missing.length + refused.length + excluded.length;
+  metrics.imagesEnded(archive, 'held', null, images.expected - ended);
 }
 
 /** Each entry to each recorder, in turn: the log says it before the ledger may have to wait for its database. */
@@ -63,6 +83,7 @@ export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposi
   switch (outcome.kind) {
     case 'delivered':
     case 'retrieved':
+    case 'excluded':
       return { kind: 'done' };
     case 'forward':
       return { kind: 'forward', to: secondaryQueue };

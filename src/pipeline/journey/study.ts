@@ -1,4 +1,5 @@
-import type { SopInstanceUid, StudyInstanceUid } from '../../core/ids.js';
+import type { Settled } from '../../core/acknowledgements.js';
+import type { StudyInstanceUid } from '../../core/ids.js';
 import type { StudyRequest } from '../../core/message.js';
 import type { StudyMatch } from '../../dimse/index.js';
 import { listSeries, StudyContents } from '../study-contents.js';
@@ -10,8 +11,8 @@ export interface Work {
   readonly message: StudyRequest;
   readonly archive: Archive;
   readonly parts: JourneyParts;
-  /** What anon acknowledged in earlier attempts. */
-  readonly acknowledged: ReadonlySet<SopInstanceUid>;
+  /** What was delivered or left out in earlier attempts. */
+  readonly settled: Settled;
   readonly signal: AbortSignal;
 }
 
@@ -55,7 +56,10 @@ export class StudyInHand {
   /** Tells the observer how far it is; `moved`: images that the archive says it has sent, and raw was not asked about yet. */
   progress(step: Step, moved = 0): void {
     const { tally, work } = this;
-    const done = step === 'deliver' ? tally.count('delivered') : tally.expected - tally.outstanding + moved;
+    const done =
+      step === 'deliver'
+        ? tally.count('delivered') + tally.count('excluded')
+        : tally.expected - tally.outstanding + moved;
     work.parts.observer.progress({
       id: this.#id,
       archive: work.archive.name,

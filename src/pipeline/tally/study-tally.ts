@@ -1,3 +1,4 @@
+import type { Settled } from '../../core/acknowledgements.js';
 import type { SeriesInstanceUid, SopInstanceUid, StudyInstanceUid } from '../../core/ids.js';
 import type { Remark, StudyReport } from '../../core/outcome.js';
 import type { StudyContents } from '../study-contents.js';
@@ -21,6 +22,8 @@ interface Entry {
   reason: string;
   /** Raw held it when it was first asked, and has not lost it since. */
   wasInRaw: boolean;
+  /** Left out before it came to raw. */
+  neverMoved: boolean;
 }
 
 /** What an instance may become. Whatever anon has acknowledged stays delivered, however else it is spoken of later. */
@@ -78,7 +81,7 @@ export class StudyTally {
         const entry: Entry = {
           ...{ sopInstanceUid, seriesInstanceUid, sopClassUid },
           transferSyntaxUids: [],
-          ...{ fate: 'listed', reason: '', wasInRaw: false },
+          ...{ fate: 'listed', reason: '', wasInRaw: false, neverMoved: false },
         };
         this.#entries.push(entry);
         this.#count.listed += 1;
@@ -130,13 +133,15 @@ export class StudyTally {
     return true;
   }
 
-  /** What anon acknowledged in earlier attempts. Of a UID that stands twice it is not known which one it was: both go again. */
-  acknowledgedBefore(sopInstanceUids: ReadonlySet<SopInstanceUid>): void {
-    for (const uid of sopInstanceUids) {
+  /** What was delivered or left out in earlier attempts. Of a UID that stands twice it is not known which one it was: both go again. */
+  settledBefore(settled: Settled): void {
+    for (const [uid, rule] of settled) {
       const [entry, ...others] = this.#byUid.get(uid) ?? [];
       if (entry === undefined || others.length > 0) continue;
-      entry.wasInRaw = true; // it was delivered from there
-      this.#change(entry, 'delivered');
+      if (rule === null) {
+        entry.wasInRaw = true; // it was delivered from there
+        this.#change(entry, 'delivered');
+      } else this.#change(entry, 'excluded', rule);
     }
   }
 
@@ -197,7 +202,9 @@ export class StudyTally {
 
   /** True at any time, also after a failure. */
   report(): StudyReport {
-    const reached = this.#entries.filter(({ fate }) => fate !== 'listed' && fate !== 'missing');
+    const reached = this.#entries.filter(
+      ({ fate, neverMoved }) => fate !== 'listed' && fate !== 'missing' && !neverMoved,
+    );
     const alreadyInRaw = reached.filter(({ wasInRaw }) => wasInRaw).length;
     return {
       studyInstanceUid: this.studyInstanceUid,
@@ -214,6 +221,9 @@ export class StudyTally {
       refused: this.#entries
         .filter(({ fate }) => fate === 'refused')
         .map(({ sopInstanceUid, reason }) => ({ sopInstanceUid, reason })),
+      excluded: this.#entries
+        .filter(({ fate }) => fate === 'excluded')
+        .map(({ sopInstanceUid, reason }) => ({ sopInstanceUid, rule: reason })),
       delivered: this.#uidsIn('delivered'),
       remarks: this.#remarks(),
       warnings: this.#warnings,
@@ -237,6 +247,7 @@ export class StudyTally {
 
   #change(entry: Entry, to: Fate, reason = ''): boolean {
     if (!MAY_BECOME[entry.fate].includes(to)) return false;
+    if (to === 'excluded') entry.neverMoved = entry.fate === 'listed';
     this.#count[entry.fate] -= 1;
     this.#count[to] += 1;
     entry.fate = to;

@@ -10,7 +10,7 @@ import { fakeServices, useApi } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli, type CliResult, type RunningCli } from '../../support/cli.js';
 import { eventually } from '../../support/eventually.js';
 import { fixture } from '../../support/fixtures.js';
-import { deliveredEntry } from '../../support/outcome-entries.js';
+import { deliveredEntry, excludedEntry } from '../../support/outcome-entries.js';
 import { freePort } from '../../support/ports.js';
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { withTempDir } from '../../support/temp-dir.js';
@@ -283,7 +283,7 @@ describe('pixl-imaging populate', function () {
     });
   });
 
-  it('has done its job when all is delivered where nothing exports by itself, and asks for that no more', async () => {
+  it('has done its job when all is delivered or excluded where nothing exports by itself, and asks for that no more', async () => {
     await withDatabase(async (database, address) => {
       const queue = broker.queue();
       const services = fakeServices({});
@@ -303,10 +303,10 @@ describe('pixl-imaging populate', function () {
           return broker.drain(queue);
         });
         expect(accessions(again)).to.deep.equal(accessions([third!]));
-        await deliver(third!);
+        await ledger.record(excludedEntry(parseImagingMessage(third!.content)));
         const { code, stdout, stderr } = await running.ended;
         expect(code, stderr).to.equal(0);
-        expect(stdout).to.contain('3 of 3 studies have arrived: 3 delivered, 0 exported');
+        expect(stdout).to.contain('3 of 3 studies have arrived: 2 delivered, 0 exported, 1 excluded');
         expect((await runCli(['populate', '--help'])).stdout).to.match(/arrived when it is exported/);
       });
     });

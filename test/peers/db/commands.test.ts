@@ -6,6 +6,7 @@ import { silentLogger } from '../../../src/core/log.js';
 import { alembicStatements } from '../../support/alembic-database.js';
 import {
   deliveredEntry,
+  excludedEntry,
   incompleteEntry,
   messageNumbered,
   missingEntry,
@@ -28,7 +29,13 @@ async function json(address: DatabaseAddress, ...args: readonly string[]): Promi
   return JSON.parse(stdout);
 }
 
-const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered', '0004-acknowledged'];
+const STEPS = [
+  '0001-extract-and-image',
+  '0002-transfer-and-setting',
+  '0003-delivered',
+  '0004-acknowledged',
+  '0005-excluded',
+];
 
 describe('pixl-imaging migrate', function () {
   before(sharedPostgres);
@@ -55,11 +62,11 @@ describe('pixl-imaging migrate', function () {
       const before = await pixl(address, 'migrate', 'status');
       expect([before.code, before.stdout]).to.deep.equal([
         0,
-        `${STEPS[0]}: pending\n${STEPS[1]}: pending\n${STEPS[2]}: pending\n${STEPS[3]}: pending\nextract and image: made by PIXL, used as they are; 4 steps pending\n`,
+        `${STEPS[0]}: pending\n${STEPS[1]}: pending\n${STEPS[2]}: pending\n${STEPS[3]}: pending\n${STEPS[4]}: pending\nextract and image: made by PIXL, used as they are; 5 steps pending\n`,
       ]);
       const { stdout } = await pixl(address, 'migrate', 'up');
       expect(stdout).to.equal(
-        `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\n${STEPS[3]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
+        `${STEPS[0]}: done\n${STEPS[1]}: done\n${STEPS[2]}: done\n${STEPS[3]}: done\n${STEPS[4]}: done\nextract and image: made by PIXL, used as they are; 0 steps pending\n`,
       );
     });
   });
@@ -78,6 +85,7 @@ describe('pixl-imaging report', function () {
       );
       await ledger.record(incompleteEntry(messageNumbered(3, { series_uid: '1.2.3.3.1\\1.2.3.3.2' })));
       await ledger.record(rejectedEntry('{'));
+      await ledger.record(excludedEntry(messageNumbered(4)));
       await work(address, database);
     });
 
@@ -89,6 +97,7 @@ describe('pixl-imaging report', function () {
         'missing',
         'incomplete',
         'rejected',
+        'excluded',
       ]);
       expect(rows[0]).to.deep.include({
         project_name: 'Test project',
@@ -106,6 +115,14 @@ describe('pixl-imaging report', function () {
       expect(rows[1]).to.deep.include({ project_name: 'Other, "quoted"', study_uid: null });
       expect(rows[2]).to.deep.include({ missing_uids: ['1.2.3.9.1'] });
       expect(rows[3]).to.deep.include({ project_name: null, mrn: null, code: 'MESSAGE_REJECTED' });
+      expect(rows[4]).to.deep.include({
+        ...{ reason: null, code: null, excluded: { 'burned-in annotation': 1, 'modality SR': 2 } },
+        ...{ remarks: ['listed_fewer_than_counted'], warnings: 0 },
+      });
+      expect((rows[4]!['excluded_instances'] as unknown[])[2]).to.deep.equal({
+        sop_instance_uid: '1.2.3.9.3',
+        rule: 'modality SR',
+      });
     });
   });
 
@@ -113,7 +130,7 @@ describe('pixl-imaging report', function () {
     await filled(async (address) => {
       const mrns = async (...args: string[]): Promise<unknown[]> =>
         ((await json(address, 'report', ...args)) as { mrn: unknown }[]).map(({ mrn }) => mrn);
-      expect(await mrns('--project', 'Test project')).to.deep.equal(['CANARYM1', 'CANARYM3']);
+      expect(await mrns('--project', 'Test project')).to.deep.equal(['CANARYM1', 'CANARYM3', 'CANARYM4']);
       expect(await mrns('--outcome', 'missing')).to.deep.equal(['CANARYM2']);
       expect(await mrns('--outcome', 'missing', '--project', 'Test project')).to.deep.equal([]);
       expect(await mrns('--project', "x' OR '1'='1")).to.deep.equal([]);
@@ -132,6 +149,7 @@ describe('pixl-imaging report', function () {
         messageNumbered(1),
         messageNumbered(2, { project_name: 'Other, "quoted"', study_uid: '' }),
         messageNumbered(3, { series_uid: '1.2.3.3.1\\1.2.3.3.2' }),
+        messageNumbered(4),
       ];
       const delivery = { body: Buffer.alloc(0) };
       const keys = kept.map(({ procedure_id, ...row }) => {
@@ -148,11 +166,16 @@ describe('pixl-imaging report', function () {
         'missing',
         'incomplete',
         'rejected',
+        'excluded',
       ]);
       expect(read[2]).to.deep.include({
         missing_uids: '1.2.3.9.1',
         refused_uids: '1.2.3.9.2',
         images_expected: '3',
+      });
+      expect(read[4]).to.deep.include({
+        ...{ images_excluded: '3', excluded: '1 by burned-in annotation; 2 by modality SR' },
+        ...{ excluded_uids: '1.2.3.9.1\\1.2.3.9.2\\1.2.3.9.3', remarks: 'listed_fewer_than_counted' },
       });
     });
   });
@@ -164,7 +187,16 @@ describe('pixl-imaging report', function () {
       expect(code).to.equal(0);
       expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +images +tries +seconds$/);
       expect(lines[1]).to.match(/^Test project +CANARYM1 +CANARYA1 +delivered +primary +3 of 3 +1 +5\.0$/);
-      expect(lines.at(-1)).to.equal('1 delivered, 1 missing, 1 incomplete, 1 rejected');
+      expect(lines.at(-1)).to.equal('1 delivered, 1 excluded, 1 missing, 1 incomplete, 1 rejected');
+      for (const line of [
+        '    2 images were taken with a warning',
+        '    missing: 1.2.3.9.1',
+        '    refused: 1.2.3.9.2: 0xC000 "odd", it says',
+        '    the archive counts more images than it lists',
+        '    excluded: 1 by burned-in annotation; 2 by modality SR',
+        '    excluded: 1.2.3.9.1: burned-in annotation',
+      ])
+        expect(lines).to.include(line);
     });
   });
 
@@ -172,10 +204,10 @@ describe('pixl-imaging report', function () {
     await filled(async (address) => {
       const { stdout } = await pixl(address, 'report', '--wide');
       const lines = stdout.split('\n');
-      expect(lines).to.have.length(8);
+      expect(lines).to.have.length(9);
       expect(lines[0]).to.match(/^project +mrn +accession +outcome +archive +study uid +expected +in raw/);
       expect(lines[1]).to.match(
-        /^Test project +CANARYM1 +CANARYA1 +delivered +primary +1\.2\.3\.1 +3 +0 +3 +3 +1 +5\.0 +-$/,
+        /^Test project +CANARYM1 +CANARYA1 +delivered +primary +1\.2\.3\.1 +3 +0 +3 +3 +0 +0 +0 +1 +5\.0 +-$/,
       );
       expect((await pixl(address, 'report', '--wide', '--csv')).code).to.equal(2);
     });

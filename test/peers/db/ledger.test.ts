@@ -7,6 +7,7 @@ import type { OutcomeEntry } from '../../../src/core/outcome.js';
 import { heldMemory } from '../../support/held-memory.js';
 import {
   deliveredEntry,
+  excludedEntry,
   entryOf,
   incompleteEntry,
   messageNumbered,
@@ -81,6 +82,7 @@ describe('The ledger', function () {
           images: { expected: 3, alreadyInRaw: 1, retrieved: 1, delivered: 0 },
           missingUids: ['1.2.3.9.1'],
           refused: [{ sopInstanceUid: '1.2.3.9.2', reason: '0xC000 "odd", it says' }],
+          excluded: [],
           remarks: [],
           warnings: 2,
           bytesDelivered: 3000,
@@ -90,6 +92,28 @@ describe('The ledger', function () {
           durationMs: 5000,
         },
       ]);
+    });
+  });
+
+  it('keeps which instances a rule left out, and replaces them with those of the last ending', async () => {
+    await withLedger(async (ledger, database) => {
+      const message = messageNumbered(1);
+      await ledger.record(excludedEntry(message));
+      const [row] = await rowsOf(ledger);
+      expect(row).to.deep.include({
+        outcome: 'excluded',
+        code: null,
+        remarks: ['listed_fewer_than_counted'],
+      });
+      expect(row!.excluded).to.deep.equal([
+        { sopInstanceUid: '1.2.3.9.1', rule: 'burned-in annotation' },
+        { sopInstanceUid: '1.2.3.9.2', rule: 'modality SR' },
+        { sopInstanceUid: '1.2.3.9.3', rule: 'modality SR' },
+      ]);
+      const counted = 'SELECT images_excluded AS images FROM pixl_pipeline.transfer';
+      expect((await database.query(counted)).rows).to.deep.equal([{ images: 3 }]);
+      await ledger.record(deliveredEntry(message, { finishedAt: '2024-05-02T00:00:00.000Z' }));
+      expect((await rowsOf(ledger))[0]).to.deep.include({ outcome: 'delivered', excluded: [] });
     });
   });
 
@@ -201,6 +225,7 @@ describe('The ledger', function () {
       expect(totals).to.deep.equal({
         delivered: 2,
         retrieved: 0,
+        excluded: 0,
         missing: 3,
         incomplete: 1,
         failed: 0,

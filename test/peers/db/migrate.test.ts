@@ -15,7 +15,13 @@ import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.j
 import { sharedPostgres } from '../../support/postgres.js';
 import { execute, failureOf, withDatabase } from './fixture.js';
 
-const STEPS = ['0001-extract-and-image', '0002-transfer-and-setting', '0003-delivered', '0004-acknowledged'];
+const STEPS = [
+  '0001-extract-and-image',
+  '0002-transfer-and-setting',
+  '0003-delivered',
+  '0004-acknowledged',
+  '0005-excluded',
+];
 const PIXL_TABLES = [
   '-t',
   'pixl_pipeline.extract',

@@ -118,7 +118,15 @@ function sumOf(numbers: Iterable<number>): number {
 }
 
 function countsOf(rows: ReadonlyMap<string, Row>): Record<Ending, number> {
-  const counts = { delivered: 0, retrieved: 0, missing: 0, incomplete: 0, failed: 0, rejected: 0 };
+  const counts = {
+    delivered: 0,
+    retrieved: 0,
+    excluded: 0,
+    missing: 0,
+    incomplete: 0,
+    failed: 0,
+    rejected: 0,
+  };
   for (const { outcome } of rows.values()) counts[outcome] += 1;
   return counts;
 }

@@ -122,14 +122,19 @@ describe('a store or an archive that can not be worked with', () => {
     for (const study of studies) expect(await handle(study)).to.deep.equal({ kind: 'done' });
   });
 
-  it('anon refuses one image of five: the attempts after the first send that one alone', async () => {
+  it('anon refuses one image of two hundred and excludes two: the attempts after the first send that one alone', async function () {
+    this.timeout(60_000);
     await start('raw');
-    const [study] = studies as [MadeStudy];
-    const bad = study.sopInstanceUids[2]!;
+    const study = await makeStudy(join(folder.path, 'large'), {
+      ...{ study: 5, series: 2, instances: 100, rows: 8, cols: 8 },
+    });
+    archive.setStudies([study]);
+    const [bad, one, two] = study.sopInstanceUids;
     const offered: string[][] = [];
     const anon = await startScriptedPeer((peer) =>
       answerStores(peer, (uid) => {
         offered.at(-1)!.push(uid);
+        if (uid === one || uid === two) return [0xcde1, 'excluded: modality SR'];
         return uid === bad ? 0xc000 : 0;
       }),
     );
@@ -142,7 +147,26 @@ describe('a store or an archive that can not be worked with', () => {
     const [first, ...others] = offered;
     expect([...first!].sort()).to.deep.equal([...study.sopInstanceUids].sort());
     expect(others).to.deep.equal(Array.from({ length: 5 }, () => [bad]));
-    const images = entries.map(({ outcome }) => outcome?.studies[0]?.images.delivered);
-    expect(images, 'delivered, whichever attempt it was').to.deep.equal([4, 4, 4, 4, 4, 4]);
+    for (const { outcome } of entries) {
+      const [report] = outcome!.studies;
+      expect(report!.images, 'whichever attempt it was').to.include({ expected: 200, delivered: 197 });
+      expect(report!.excluded.map(({ sopInstanceUid, rule }) => [sopInstanceUid, rule])).to.have.deep.members(
+        [
+          [one, 'modality SR'],
+          [two, 'modality SR'],
+        ],
+      );
+    }
+  });
+
+  it('anon excludes every image: the message is done, and nothing is asked for again', async () => {
+    await start('raw');
+    const anon = await startScriptedPeer((peer) =>
+      answerStores(peer, () => [0xcde1, 'excluded: modality SR']),
+    );
+    opened.push(() => anon.close());
+    const { handle, entries } = await startService({ aeTitle: 'ANON', port: anon.port });
+    expect(await handle(studies[0]!)).to.deep.equal({ kind: 'done' });
+    expect(entries.map(({ ending, code }) => [ending, code])).to.deep.equal([['excluded', null]]);
   });
 });

@@ -55,6 +55,56 @@ describe('a store that does not take everything', () => {
     );
   });
 
+  const EXCLUDED = [0xcde1, 'excluded: burned-in annotation'] as const;
+  for (const earlyAck of [true, false])
+    it(`leaves instances out by a rule: no refusal, and the rest is delivered (early ack ${earlyAck ? 'on' : 'off'})`, async () => {
+      const [one, two, ...others] = study.sopInstanceUids;
+      await delivering(
+        (uid) => (uid === one ? EXCLUDED : uid === two ? ([0xcde1, 'excluded: modality SR'] as const) : 0),
+        async (journey, taken) => {
+          const outcome = await journey.run(requestFor(study));
+          expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'delivered' });
+          const report = onlyStudy(outcome);
+          expect(report.images).to.include({
+            expected: study.sopInstanceUids.length,
+            delivered: others.length,
+          });
+          expect(report.excluded).to.have.deep.members([
+            { sopInstanceUid: one, rule: 'burned-in annotation' },
+            { sopInstanceUid: two, rule: 'modality SR' },
+          ]);
+          expect(report.refused).to.deep.equal([]);
+          expect([...taken].sort()).to.deep.equal([...others].sort());
+        },
+        { earlyAck },
+      );
+    });
+
+  it('leaves all of it out by a rule: the message is excluded', async () => {
+    await delivering(
+      () => EXCLUDED,
+      async (journey) => {
+        const outcome = await journey.run(requestFor(study));
+        expect(outcome, JSON.stringify(outcome))
+          .to.include({ kind: 'excluded' })
+          .and.not.have.property('code');
+        expect(onlyStudy(outcome).excluded).to.have.length(study.sopInstanceUids.length);
+      },
+    );
+  });
+
+  it('says the status or the comment of an exclusion without the other: refused', async () => {
+    for (const answer of [0xcde1, [0xcde1, 'no room'], [0xc000, EXCLUDED[1]], [0xa700, EXCLUDED[1]]] as const)
+      await delivering(
+        () => answer,
+        async (journey) => {
+          const outcome = await journey.run(requestFor(study));
+          expect(outcome).to.include({ kind: 'incomplete', code: 'INSTANCES_REFUSED' });
+          expect(onlyStudy(outcome).excluded).to.deep.equal([]);
+        },
+      );
+  });
+
   it('aborts at an instance: what it had acknowledged stays counted, the rest is not reported', async () => {
     for (const go of [(peer: ScriptedPeer) => peer.abort(), (peer: ScriptedPeer) => peer.reset()]) {
       let count = 0;

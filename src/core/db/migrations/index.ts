@@ -2,6 +2,7 @@ import { extractAndImage } from './0001-extract-and-image.js';
 import { transferAndSetting } from './0002-transfer-and-setting.js';
 import { delivered } from './0003-delivered.js';
 import { acknowledged } from './0004-acknowledged.js';
+import { excluded } from './0005-excluded.js';
 import type { Migration } from './migration.js';
 
 /** All steps, in their order. */
@@ -10,4 +11,5 @@ export const MIGRATIONS: readonly Migration[] = [
   transferAndSetting,
   delivered,
   acknowledged,
+  excluded,
 ];
