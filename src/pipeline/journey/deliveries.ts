@@ -190,15 +190,10 @@ export class Deliveries implements LaneWork {
   #onResponse(uid: SopInstanceUid, status: number, bytes: number, errorComment: string | undefined): void {
     const { tally } = this.#study;
     const rule = exclusionRule(status, errorComment);
-    if (rule !== null) {
-      if (tally.move(uid, 'excluded', rule)) this.#study.progress('deliver');
-      return;
-    }
     const isWarning = isStorageWarning(status);
-    if (status !== Status.Success && !isWarning) {
-      tally.move(uid, 'refused', `the anonymising store answered ${hex(status)}`);
-      return;
-    }
-    if (tally.acknowledge(uid, bytes, isWarning)) this.#study.progress('deliver');
+    if (rule !== null) tally.move(uid, 'excluded', rule);
+    else if (status === Status.Success || isWarning) tally.acknowledge(uid, bytes, isWarning);
+    else tally.move(uid, 'refused', `the anonymising store answered ${hex(status)}`);
+    this.#study.progress('deliver');
   }
 }
