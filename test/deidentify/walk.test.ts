@@ -216,6 +216,36 @@ describe('The rewriting walker', () => {
     expect(found(out, EXPLICIT.uid, 0x00189346, 0)).not.to.equal(undefined);
   });
 
+  it("finds the patient's values in every free text that is kept, however they are written, and says where it did", async () => {
+    const plants = [
+      PATIENT.mrn.toLowerCase(), 'MRN 765-4321', 'mrn.7654321', PATIENT.accession, 'acc 1234 567', PATIENT.family.toUpperCase(),
+      PATIENT.given.toLowerCase(), `${PATIENT.family}^${PATIENT.given}`.toUpperCase(), `${PATIENT.given} ${PATIENT.family}`, '1948-12-31', '1948/12/31',
+      PATIENT.study,
+    ]; // prettier-ignore
+    const safePrivate = [{ group: 0x0019, creator: 'ACME', element: 1 }];
+    const keeping = basicProfile({
+      options: ['clean-descriptors', 'clean-structured-content', 'retain-safe-private'],
+      safePrivate,
+    });
+    const places: readonly (readonly [tag: number, vr: string])[] = [
+      [0x00081030, 'LO'], [0x00181030, 'LO'], [0x00204000, 'LT'], [0x00191001, 'LO'], [0x0040a160, 'UT'],
+    ]; // prettier-ignore
+    for (const plant of plants)
+      for (const [tag, vr] of places) {
+        const planted = [element(0x00190010, 'LO', 'ACME'), element(tag, vr, `seen ${plant} here`)];
+        const bytes = encode(made(planted), EXPLICIT);
+        const instance = await deidentify(streamOf([bytes]), EXPLICIT.uid, {
+          ...deidentifier,
+          profileFor: () => keeping,
+        });
+        const parts: Buffer[] = [];
+        for await (const part of instance.dataSet) parts.push(part);
+        const text = found(Buffer.concat(parts), EXPLICIT.uid, tag, 0)!.value!.toString('latin1').trim();
+        expect(text, plant).to.match(/^seen \W*(\*\*\*\W*)+ here$/);
+        expect([...instance.residuals]).to.deep.equal([[tag, 1]]);
+      }
+  });
+
   it('leaves the lines of a text in which it replaces something, and its length', async () => {
     const long = 'x'.repeat(70_000);
     const text = `of ${PATIENT.mrn}\r\n\tnext line\f${long}`;
