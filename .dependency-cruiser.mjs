@@ -47,6 +47,7 @@ export default {
     only('src/doctor/', ['src/(doctor|core)/', 'src/(dimse|pipeline|queue)/index\\.ts$']),
     only('src/deidentify/', ['src/(deidentify|core)/', 'src/dimse/(data-set/|errors\\.ts)']),
     only('src/projects/', ['src/(projects|core)/', 'src/deidentify/index\\.ts$']),
+    only('src/anon/', ['src/(anon|core)/', 'src/(dimse|deidentify|projects)/index\\.ts$']),
     only('bin/', ['(src|bin)/']),
     owned('any package', ['(src/(?!pipeline/)|bin/)'], '^node_modules/'),
     owned('@electric-sql/pglite', ['src/core/db/embedded/']),

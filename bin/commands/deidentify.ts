@@ -7,13 +7,13 @@ import {
   basicProfile,
   deidentify as deidentified,
   InstanceExcludedError,
-  OPTIONS,
   ProjectPseudonyms,
   type Deidentifier,
   type Profile,
   type ProfileOption,
   type SafePrivateElement,
 } from '../../src/deidentify/index.js';
+import { slugify } from '../../src/core/slug/slug.js';
 import {
   DataSetDeflateError,
   DataSetHeadError,
@@ -23,6 +23,7 @@ import {
 } from '../../src/dimse/index.js';
 import { loadProject, projectDeidentifier, type ProjectDeidentifier } from '../../src/projects/index.js';
 import { readSecret } from '../deidentify-key.js';
+import { profileOption } from '../profile-option.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
@@ -60,7 +61,7 @@ export async function deidentify(
   const rules = await rulesOf(options);
   const pseudonyms = new ProjectPseudonyms(
     readSecret(options.keyFile),
-    options.project,
+    slugify(options.project),
     days(options.shiftDays),
   );
   const deidentifier: Deidentifier = {
@@ -192,12 +193,6 @@ function safePrivateElement(text: string): SafePrivateElement {
     /^([0-9a-f]{3}[13579bdf]),([0-9a-f]{2}),(.*\S.*)$/i.exec(text) ?? [];
   if (creator === '') throw new UsageError(`--safe-private: "${text}" is not of the form 0019,0C,CREATOR`);
   return { group: Number.parseInt(group, 16), element: Number.parseInt(element, 16), creator };
-}
-
-function profileOption(text: string): ProfileOption {
-  if (!(text in OPTIONS))
-    throw new UsageError(`--option: "${text}" is none of ${Object.keys(OPTIONS).join(', ')}`);
-  return text as ProfileOption;
 }
 
 function days(text: string): number {

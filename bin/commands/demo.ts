@@ -9,6 +9,7 @@ import { throwIfCancelled } from '../../src/core/cancel.js';
 import { Closers } from '../../src/core/closers.js';
 import { startNode, type RunningNode } from '../../src/dimse/index.js';
 import { ApiClient, ApiUnreachableError } from '../api-client.js';
+import { DeidentifiedStudies } from '../demo/deidentified.js';
 import { writeExtract } from '../demo/extract.js';
 import { writePicture } from '../demo/picture-file.js';
 import { Patience } from '../demo/patience.js';
@@ -104,9 +105,9 @@ class Demo {
     await program.show('report', '--embedded');
     const rows = (await program.json('report', '--embedded')) as LedgerRow[];
     const isBalanced = await this.#balance(stories, rows, join(site, 'anon'));
-    await this.#pictures(stories, join(site, 'anon'));
+    const isDeidentified = await this.#deidentified(stories, new DeidentifiedStudies(site, PROJECT), program);
     printLine(`All files are in ${this.#folder}: delete it when you have seen enough.`);
-    return isBalanced;
+    return isBalanced && isDeidentified;
   }
 
   async #untilReady(api: ApiClient, patience: Patience): Promise<void> {
@@ -167,17 +168,30 @@ class Demo {
     return isBalanced;
   }
 
-  /** A picture of each study, out of what arrived. */
-  async #pictures(stories: readonly Story[], anon: string): Promise<void> {
+  /** What anon made of it: the tags of one image, the studies, and a picture of each. @returns whether it is as it should be */
+  async #deidentified(
+    stories: readonly Story[],
+    anon: DeidentifiedStudies,
+    program: Program,
+  ): Promise<boolean> {
+    const [story] = stories;
+    const [study] = story?.studies ?? [];
+    if (story === undefined || study === undefined) return false;
+    const isShown = await anon.show(story, study, program, join(this.#folder, 'again'));
+    const studies = stories.flatMap((one) => one.studies).length;
+    const held = anon.countIn(stories);
+    printLine(`The ${studies} studies are ${held} in anon: the two of one accession number are one.`);
     const folder = join(this.#folder, 'pictures');
     await mkdir(folder);
     printLine('\nWhat arrived, one picture of each study:');
-    for (const { name, shown } of stories.flatMap(({ studies }) => studies)) {
-      const picture = join(folder, `${name.replaceAll(' ', '-')}.png`);
-      await writePicture(join(anon, shown), picture);
-      printLine(`  ${picture}`);
-    }
+    for (const one of stories)
+      for (const shown of one.studies) {
+        const picture = join(folder, `${shown.name.replaceAll(' ', '-')}.png`);
+        await writePicture(anon.shownFile(one, shown), picture);
+        printLine(`  ${picture}`);
+      }
     printLine('');
+    return isShown && held === studies - 1;
   }
 }
 

@@ -7,8 +7,8 @@ import {
   type LinkerCounts,
   type UploadResult,
 } from '../../src/core/exports/index.js';
+import { backingFor } from '../backing.js';
 import { CountBar } from '../count-bar.js';
-import { database } from '../database.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { bytesText, printJson, printLine, printTable } from '../output.js';
@@ -19,13 +19,15 @@ import { cancelledBySignals } from '../signals.js';
 import { commandLoggerFor } from '../logging.js';
 
 export interface ExportOptions {
+  readonly embedded?: true;
   readonly json?: true;
 }
 
 const BYTES_PER_KB = 1_000;
 
 export async function exportPatientData(dir: string, options: ExportOptions): Promise<ExitCode> {
-  const config = readConfig('database', 'ftps');
+  const isEmbedded = options.embedded === true;
+  const config = isEmbedded ? readConfig('ftps') : readConfig('database', 'ftps');
   const log = commandLoggerFor(config);
   const { projectName, timestamp } = readExtractSummary(dir);
   const parquetExport = new ParquetExport(projectName, timestamp, config.exportRootDir);
@@ -35,7 +37,7 @@ export async function exportPatientData(dir: string, options: ExportOptions): Pr
   const sending = new CountBar('sending', 'kB');
   try {
     const optedOut = await optOuts.current();
-    const db = database(config, log, closers);
+    const db = await backingFor(config, isEmbedded, log, closers).database();
     // As a rule populate has copied it; the extract may also have been populated on another machine.
     if (!(await parquetExport.hasPublicPart())) await parquetExport.copyToExports(dir);
     const linker = await parquetExport.exportRadiologyLinker(

@@ -3,15 +3,23 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
 import { isLoopback } from '../../src/core/config/index.js';
-import { createLogger } from '../../src/core/log.js';
-import { startNode, type DicomNode, type NodeTls } from '../../src/dimse/index.js';
+import { createLogger, type Logger } from '../../src/core/log.js';
+import {
+  FileStore,
+  serveStore,
+  type DicomNode,
+  type InstanceStore,
+  type NodeOptions,
+  type NodeTls,
+} from '../../src/dimse/index.js';
+import type { DeidentifyingNodeOptions } from '../deidentifying-node.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { callerOf, titleOf } from '../node-callers.js';
 import { printJson, printLine } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 import { UsageError } from '../usage-error.js';
 
-export interface NodeCommandOptions {
+export interface NodeCommandOptions extends DeidentifyingNodeOptions {
   readonly aet: string;
   readonly port: string;
   readonly dir: string;
@@ -23,6 +31,7 @@ export interface NodeCommandOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  readonly deidentify?: true;
   readonly quiet?: true;
   readonly json?: true;
 }
@@ -33,7 +42,8 @@ export async function node(options: NodeCommandOptions): Promise<ExitCode> {
   try {
     await cancelledBySignals(async (stop) => {
       const log = createLogger({ level: options.quiet === true ? 'warn' : 'info' });
-      const running = await startNode({ ...settings, log });
+      const store = await storeOf(options, settings.folder, log, closers);
+      const running = await serveStore({ ...settings, log }, store);
       closers.add('node', () => running.close());
       const { aeTitle: aet, host, port, instances: images } = running;
       if (options.json === true) printJson({ aet, host, port, dir: settings.folder, images });
@@ -46,7 +56,22 @@ export async function node(options: NodeCommandOptions): Promise<ExitCode> {
   }
 }
 
-function settingsOf(options: NodeCommandOptions): Parameters<typeof startNode>[0] {
+/** The database and the tables of de-identification are loaded where they are wanted alone. */
+async function storeOf(
+  options: NodeCommandOptions,
+  folder: string,
+  log: Logger,
+  closers: Closers,
+): Promise<InstanceStore> {
+  if (options.deidentify !== true) return FileStore.open(folder, log);
+  const { deidentifyingStore } = await import('../deidentifying-node.js');
+  return deidentifyingStore(options, folder, log, closers);
+}
+
+function settingsOf(options: NodeCommandOptions): NodeOptions {
+  const { deidentify, project, option, allowSopClass } = options;
+  if (deidentify !== true && (project !== undefined || option.length > 0 || allowSopClass.length > 0))
+    throw new UsageError('--project, --option and --allow-sop-class go with --deidentify');
   const tls = tlsOf(options);
   const { maxAssociationsPerAddress: ofAnAddress } = options;
   if (!isLoopback(options.host) && options.allow.length === 0 && tls?.ca === undefined)

@@ -108,8 +108,9 @@ async function startEmbeddedDaemon(
   closers: Closers,
 ): Promise<string> {
   const backing = await servedBacking(config, log, closers, stop);
-  const whole = await withEmbeddedStores(config, log, closers);
-  return startDaemon(whole, await backing.database(), backing, log, stop, closers);
+  const books = await backing.database();
+  const whole = await withEmbeddedStores(config, books, log, closers);
+  return startDaemon(whole, books, backing, log, stop, closers);
 }
 
 async function startDaemon(

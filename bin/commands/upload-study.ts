@@ -7,8 +7,9 @@ import {
 import { studyInstanceUid } from '../../src/core/ids.js';
 import { projectName } from '../../src/core/message.js';
 import { exportStudy, type ExportedStudy } from '../../src/pipeline/export-study.js';
+import { backingFor } from '../backing.js';
 import { CountBar } from '../count-bar.js';
-import { database } from '../database.js';
+import { embeddedStores } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { exportParts } from '../export-study.js';
@@ -21,13 +22,15 @@ import { checkedOption } from './study-options.js';
 export interface UploadStudyOptions {
   readonly studyUid: string;
   readonly project: string;
+  readonly embedded?: true;
   readonly json?: true;
 }
 
 export async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode> {
   const study = checkedOption('--study-uid', options.studyUid, studyInstanceUid);
   const project = checkedOption('--project', options.project, (text) => projectName(text, ''));
-  const config = readConfig('anon', 'database', 'ftps');
+  const isEmbedded = options.embedded === true;
+  const config = isEmbedded ? embeddedStores(readConfig('ftps')) : readConfig('anon', 'database', 'ftps');
   const log = commandLoggerFor(config);
   const closers = new Closers();
   const bar = new CountBar('uploading', 'images');
@@ -35,7 +38,8 @@ export async function uploadStudy(options: UploadStudyOptions): Promise<ExitCode
   try {
     const anon = nodeClient(config, required(config.anon), closers);
     const raw = config.raw === null ? null : nodeClient(config, config.raw, closers);
-    const parts = exportParts(config, log, { anon, raw }, database(config, log, closers));
+    const books = await backingFor(config, isEmbedded, log, closers).database();
+    const parts = exportParts(config, log, { anon, raw }, books);
     const exported = await cancelledBySignals(
       (signal) =>
         exportStudy(

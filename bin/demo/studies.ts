@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { chestRadiograph, ctChest, ctHead, mrHead, ultrasoundSweep } from './images.js';
-import { writeInstance, type Pixels } from './write-instance.js';
+import { writeInstance, type Attributes, type Pixels } from './write-instance.js';
 
 /** The folders of the nodes that hold something before the demo begins. */
 export interface Folders {
@@ -50,6 +50,20 @@ const SOP_CLASSES = {
   DX: '1.2.840.10008.5.1.4.1.1.1.1',
   US: '1.2.840.10008.5.1.4.1.1.6.1',
 } as const;
+
+/** Which parts of an ultrasound image show the body: here all of it (PS3.3 C.8.5.5). */
+const MODULES: Partial<Record<keyof typeof SOP_CLASSES, (size: number) => Attributes>> = {
+  US: (size) => ({
+    SequenceOfUltrasoundRegions: [
+      {
+        ...{ RegionSpatialFormat: 1, RegionDataType: 1, RegionFlags: 0 },
+        ...{ RegionLocationMinX0: 0, RegionLocationMinY0: 0 },
+        ...{ RegionLocationMaxX1: size - 1, RegionLocationMaxY1: size - 1 },
+        ...{ PhysicalUnitsXDirection: 0, PhysicalUnitsYDirection: 0, PhysicalDeltaX: 0, PhysicalDeltaY: 0 },
+      },
+    ],
+  }),
+};
 
 export const STUDY_DATE = '2024-02-29';
 const ALREADY_IN_RAW = 4;
@@ -143,6 +157,9 @@ async function writeStudy(
         PatientName: `Demo^${mrn}`,
         PatientID: mrn,
         PatientSex: 'O',
+        ...MODULES[modality]?.(pixels.size),
+        // Where nobody looks for it, and where the profile keeps what it finds.
+        WindowCenterWidthExplanation: `as ${mrn} was seen`,
         StudyInstanceUID: studyInstanceUid,
         SeriesInstanceUID: seriesInstanceUid,
         SeriesNumber: seriesIndex + 1,

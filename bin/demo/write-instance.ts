@@ -14,7 +14,9 @@ export interface Pixels {
 }
 
 /** Data elements by keyword. */
-export type Attributes = Readonly<Record<string, string | number | readonly string[]>>;
+export type Attributes = Readonly<
+  Record<string, string | number | readonly string[] | readonly Readonly<Record<string, number>>[]>
+>;
 
 /** Writes a DICOM file (PS3.10) of one image with the given attributes; its SOP class and UIDs are among them. */
 export async function writeInstance(path: string, attributes: Attributes, pixels: Pixels): Promise<void> {

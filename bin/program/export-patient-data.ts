@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ExportOptions } from '../commands/export-patient-data.js';
 import type { ExitCode } from '../exit-codes.js';
+import { EMBEDDED_OPTION } from './options.js';
 
 export function addExportPatientDataCommand(program: Command, done: (code: ExitCode) => void): void {
   program
@@ -9,6 +10,7 @@ export function addExportPatientDataCommand(program: Command, done: (code: ExitC
       "Links an extract's procedures to the studies that are exported by now, and sends all of its parquet to the safe haven.",
     )
     .argument('<dir>', "the OMOP extract's folder")
+    .option(...EMBEDDED_OPTION)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',

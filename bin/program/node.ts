@@ -25,6 +25,14 @@ export function addNodeCommand(program: Command, done: (code: ExitCode) => void)
     .option('--tls-cert <file>', 'DICOM over TLS: its certificate, PEM')
     .option('--tls-key <file>', 'and the key of that')
     .option('--tls-ca <file>', 'peers must show a certificate that this authority has signed')
+    .option('--deidentify', 'de-identify what is stored before it is kept; wants PIXL_DEIDENTIFY_KEY_FILE')
+    .option('--project <name>', 'with it: the project of instances that name none in (000D,1001)')
+    .option('--option <name...>', "with it: options of the Basic Profile, such as 'clean-descriptors'", [])
+    .option(
+      '--allow-sop-class <uid...>',
+      'with it: classes that are taken although their kind is left out',
+      [],
+    )
     .option('--quiet', 'log warnings and errors alone')
     .option('--json', 'print where it listens as JSON')
     .addHelpText(
@@ -33,9 +41,12 @@ export function addNodeCommand(program: Command, done: (code: ExitCode) => void)
         '\n\nRights: echo, store, find, get, move, joined by commas; without them all. From: addresses, networks and host' +
         '\nnames, joined by commas, or * for any; without it the host of the --peer with that title, else any.' +
         "\n`--allow '*'` lets everybody in on any address, `--allow '*=echo,store'` for no more than that." +
+        '\n\n--deidentify: docs/deidentification.md says what is done. With PIXL_DB_HOST and the others the pseudonyms of the table' +
+        '\n`image` are used and filled in; with PROJECT_CONFIGS_DIR each project has the rules of its file.' +
         '\n\nExamples:\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --peer PIXL=127.0.0.1:11113' +
         '\n  $ pixl-imaging node --aet STORE --port 11112 --dir ./store --host 0.0.0.0 \\' +
-        '\n      --allow VNA=echo,store@10.1.0.0/16 PIXL=echo,find,get@127.0.0.1',
+        '\n      --allow VNA=echo,store@10.1.0.0/16 PIXL=echo,find,get@127.0.0.1' +
+        '\n  $ PIXL_DEIDENTIFY_KEY_FILE=./key pixl-imaging node --aet ANON --port 11113 --dir ./anon --deidentify',
     )
     .action(async (options: NodeCommandOptions) => {
       const { node } = await import('../commands/node.js');

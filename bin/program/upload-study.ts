@@ -11,6 +11,10 @@ export function addUploadStudyCommand(program: Command, done: (code: ExitCode) =
       'Study Instance UID, as the anonymising store or the cohort knows it',
     )
     .requiredOption('--project <name>', 'the project that the study was requested for')
+    .option(
+      '--embedded',
+      'the stores and the database of serve --embedded, which must run, in PIXL_EMBEDDED_DIR',
+    )
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',

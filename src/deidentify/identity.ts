@@ -12,6 +12,8 @@ export interface Identity {
   readonly sopClassUid: string;
   readonly modality: string;
   readonly manufacturer: string;
+  /** What delivery put into (000D,1001), private creator `UCLH PIXL`: for which project it was asked for. */
+  readonly project: string;
   /** All that tells the patient apart, as it is written: names, numbers, UIDs, from sequences too. */
   readonly names: readonly string[];
   readonly numbers: readonly string[];
@@ -38,6 +40,9 @@ const NAMES: ReadonlySet<number> = new Set([0x00100010, 0x00101001, 0x00101005, 
 /** Accession numbers, patient IDs, other IDs, and the numbers of insurance and military service. */
 const NUMBERS: ReadonlySet<number> = new Set([0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00102154]);
 const BIRTH_DATE = 0x00100030;
+/** The project's name, in whatever block its creator has (PS3.5 7.8.1). */
+const PROJECT = 0x000d0001;
+const PROJECT_CREATOR = 'UCLH PIXL';
 
 const ALL: ReadonlySet<number> = new Set([...FIELDS.keys(), ...NAMES, ...NUMBERS, BIRTH_DATE]);
 
@@ -48,12 +53,15 @@ export class IdentityCollector implements Visitor {
   readonly #numbers: string[] = [];
   readonly #birthDates: string[] = [];
 
-  course({ tag }: ElementPlace, isSequence: boolean): Course {
+  course(place: ElementPlace, isSequence: boolean): Course {
+    const { tag } = place;
     if (isSequence) return tag >>> 16 === 0x0010 || tag >>> 16 === 0x0008 ? 'descend' : 'remove';
-    return ALL.has(tag) || tag === 0x00080005 ? 'value' : 'remove';
+    return ALL.has(tag) || tag === 0x00080005 || isProject(place) ? 'value' : 'remove';
   }
 
-  value({ tag, vr, depth }: ElementPlace, bytes: Buffer, characterSet: string): null {
+  value(place: ElementPlace, bytes: Buffer, characterSet: string): null {
+    const { tag, vr, depth } = place;
+    if (isProject(place)) this.#fields.set('project', decodeText(bytes, 'LO', characterSet));
     if (!ALL.has(tag)) return null;
     const text = decodeText(bytes, vr ?? 'LO', characterSet);
     const field = FIELDS.get(tag);
@@ -75,9 +83,13 @@ export class IdentityCollector implements Visitor {
       sopClassUid: text('sopClassUid'),
       modality: text('modality'),
       manufacturer: text('manufacturer'),
+      project: text('project'),
       names: this.#names,
       numbers: this.#numbers,
       birthDates: this.#birthDates,
     };
   }
 }
+
+const isProject = ({ tag, depth, creator }: ElementPlace): boolean =>
+  depth === 0 && creator === PROJECT_CREATOR && (tag & 0xffff00ff) >>> 0 === PROJECT;

@@ -3,6 +3,7 @@ export { InstanceExcludedError } from './errors.js';
 export type { InstanceRules } from './exclusion.js';
 export type { FrameFacts, InstanceHead, Rectangle } from './head.js';
 export type { Identity } from './identity.js';
+export { keyCheckValue } from './key-check.js';
 export { allowListProfile, type AllowList } from './pixl/allow-list.js';
 export { PixlHasher, type HasherInputs } from './pixl/hasher.js';
 export type { ManufacturerOverride, Operation, TagOperation } from './pixl/tag-operations.js';

@@ -56,7 +56,11 @@ export {
 } from './sop-classes.js';
 export { STORAGE_CLASSES } from './storage-classes.js';
 export { NODE_RIGHTS, type NodeCaller, type NodeRight } from './scp/callers.js';
+export { FileStore } from './scp/file-store.js';
+export type { ReceivedInstance } from './scp/incoming-file.js';
+export type { InstanceStore } from './scp/instance-store.js';
 export { DicomFile } from './scp/part10.js';
-export { startNode, type NodeOptions, type NodeTls, type RunningNode } from './scp/node.js';
+export type { StoredInstance } from './scp/stored-instance.js';
+export { serveStore, startNode, type NodeOptions, type NodeTls, type RunningNode } from './scp/node.js';
 export type { NodeTimeouts } from './scp/operation.js';
 export type { TlsSettings } from './upper-layer/transport.js';

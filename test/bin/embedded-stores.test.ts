@@ -7,10 +7,11 @@ import { Closers } from '../../src/core/closers.js';
 import { loadConfig, type NodeConfig } from '../../src/core/config/index.js';
 import { silentLogger } from '../../src/core/log.js';
 import { Association, cEcho } from '../../src/dimse/index.js';
+import { migrateUp } from '../../src/core/db/index.js';
+import { withEmbeddedDatabase } from '../support/embedded.js';
 import { useAuthorities } from '../support/authority.js';
 import { freePorts } from '../support/ports.js';
 import { optionsFor, PATIENCE } from '../support/scripted-scp.js';
-import { withTempDir } from '../support/temp-dir.js';
 
 describe('the embedded stores of serve', () => {
   const authorities = useAuthorities();
@@ -19,7 +20,8 @@ describe('the embedded stores of serve', () => {
     environment: Record<string, string>,
     work: (stores: { readonly raw: NodeConfig; readonly anon: NodeConfig }) => Promise<void>,
   ): Promise<void> {
-    await withTempDir(async (folder) => {
+    await withEmbeddedDatabase(async (database, _server, folder) => {
+      await migrateUp(database, silentLogger);
       const [raw, anon] = (await freePorts(2)) as [number, number];
       const settings = {
         ...{
@@ -32,7 +34,12 @@ describe('the embedded stores of serve', () => {
       };
       const closers = new Closers();
       try {
-        const config = await withEmbeddedStores(loadConfig(settings, new Set()), silentLogger, closers);
+        const config = await withEmbeddedStores(
+          loadConfig(settings, new Set()),
+          database,
+          silentLogger,
+          closers,
+        );
         await work({ raw: config.raw!, anon: config.anon! });
       } finally {
         await closers.closeAll();

@@ -23,6 +23,8 @@ describe('node', () => {
       [...base, '--tls-cert', 'x.pem', '--tls-key', 'x.pem'],
       /x\.pem can't be read: ENOENT/,
     ],
+    ['a project without --deidentify', [...base, '--project', 'p'], /go with --deidentify/],
+    ['--deidentify without a key', [...base, '--deidentify'], /set PIXL_DEIDENTIFY_KEY_FILE/],
     [
       'an address that others reach, open to everybody',
       [...base, '--host', '0.0.0.0'],

@@ -74,7 +74,7 @@ describe('The configuration', () => {
       embeddedStores: { raw: { host: '127.0.0.1', port: 11112 }, anon: { host: '127.0.0.1', port: 11113 } },
       embeddedSenders: [],
       embeddedTls: null,
-      deidentification: { keyFile: null, projectsDir: null },
+      deidentification: { keyFile: null, shiftDays: 365, projectsDir: null },
       optOutFile: null,
       cliRetryMs: 300_000,
     });

@@ -14,6 +14,7 @@ const of = (facts: Partial<Identity>): Identity => ({
   sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
   modality: 'CT',
   manufacturer: '',
+  project: '',
   names: [],
   numbers: [],
   birthDates: [],

@@ -11,6 +11,7 @@ const identity: Identity = {
   sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
   modality: 'CT',
   manufacturer: 'ACME',
+  project: '',
   names: ['Müller-Lüdenscheidt^Zoë^T=李^小龍'],
   numbers: ['AB-12 34567', 'ACC99001', '077'],
   birthDates: ['19481231'],

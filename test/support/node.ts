@@ -49,7 +49,7 @@ export interface NodeProcess {
 export async function startNodeProcess(
   folder: string,
   args: readonly string[] = [],
-  options: Pick<CliOptions, 'timeoutMs'> = {},
+  options: Pick<CliOptions, 'timeoutMs' | 'env'> = {},
 ): Promise<NodeProcess> {
   const cli = startCli(['node', '--aet', 'NODE', '--port', '0', '--dir', folder, '--json', ...args], options);
   const ended = cli.ended.then(({ stderr }) => stderr);

@@ -133,6 +133,8 @@ export interface Config {
   readonly deidentification: {
     /** Holds the secret that pseudonyms are made from; null = none is given. */
     readonly keyFile: string | null;
+    /** Dates move by 1 to so many days. */
+    readonly shiftDays: number;
     /** Holds the files of projects; null = there are none. */
     readonly projectsDir: string | null;
   };

@@ -82,6 +82,7 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     embeddedTls: embeddedTlsOf(reader),
     deidentification: {
       keyFile: reader.optional(variables.deidentifyKeyFile),
+      shiftDays: reader.defaulted(variables.dateShiftDays),
       projectsDir: reader.optional(variables.projectsDir),
     },
     optOutFile: reader.optional(variables.optOutFile),

@@ -300,12 +300,18 @@ export const variables = {
   deidentifyKeyFile: deidentification.optional(
     'PIXL_DEIDENTIFY_KEY_FILE',
     kinds.readableFile,
-    'File with the secret that pseudonyms are made from, 32 bytes or more, for nobody else to read.',
+    'File with the secret that pseudonyms are made from, 32 bytes or more, for nobody else to read; the embedded anon makes one of its own.',
+  ),
+  dateShiftDays: deidentification.defaulted(
+    'PIXL_DATE_SHIFT_DAYS',
+    kinds.wholeNumber(1, 36_500),
+    '365',
+    'Where dates are kept modified, those of a patient move into the past by 1 to so many days.',
   ),
   projectsDir: deidentification.optional(
     'PROJECT_CONFIGS_DIR',
     kinds.path,
-    "Folder with a file for each project, PIXL's `<project>.yaml`.",
+    "Folder with a file for each project, PIXL's `<project>.yaml`: what is kept of its images. Without it all projects have the Basic Profile of PS3.15.",
   ),
   optOutFile: deidentification.optional(
     'PIXL_OPT_OUT_FILE',

@@ -27,7 +27,7 @@ export function trimmed(value: string | null): string | null {
 }
 
 /** As it may stand in a column; with more padding than DICOM's it is another value, and found by nobody. */
-const spellings = (uids: readonly string[]): string[] => uids.flatMap((uid) => [uid, `${uid} `]);
+export const spellings = (uids: readonly string[]): string[] => uids.flatMap((uid) => [uid, `${uid} `]);
 
 /**
  * Looks a study up by its pseudonymous UID, or else by the cohort's, or else by the one that an archive gave for the MRN and

@@ -55,6 +55,7 @@ export {
   type MigrationStatus,
 } from './migrate.js';
 export { checkFolderPath } from './embedded/folder.js';
+export { ImagePseudonyms } from './pseudonyms.js';
 export { lackingPrivileges, lackingToMigrate } from './privileges.js';
 export { requestedStudies } from './requested-studies.js';
 export {

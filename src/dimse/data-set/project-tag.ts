@@ -33,7 +33,7 @@ interface Creator {
  * (PS3.5 7.8.1). Where another creator has block 10, it goes to the block that `UCLH PIXL` has, or to the lowest free one; what
  * the element held before is replaced, and a group length (000D,0000), which would be wrong then, is dropped.
  *
- * @param projectName is written in the data set's own character set; what that lacks becomes `?`
+ * @param projectName is written in the data set's own character set; of what that lacks the accents go, else it becomes `?`
  * @returns how far it has been read: behind the place
  * @throws DataSetHeadError (while walking) when the elements up to there can't be read
  */
@@ -70,7 +70,7 @@ export function* addProject(held: HeldBytes, encoding: Encoding, projectName: st
     at = end;
     header = yield* nextElement(held, at, encoding);
   }
-  const value = encodeText('project_name', projectName, characterSet);
+  const value = encodeText('project_name', projectName, characterSet, 'without-accents');
   held.edit({ at, removed: 0, inserted: encodeElement(tag, 'LO', value, encoding) });
   return at;
 }

@@ -9,7 +9,8 @@ export interface ReceivedInstance {
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
-  readonly sourceAeTitle: string;
+  /** Is written into its file; without it the file does not say whom it came from. */
+  readonly sourceAeTitle?: string;
   readonly dataSet: AsyncIterable<Buffer>;
 }
 

@@ -43,8 +43,16 @@ describe('demo', function () {
       expect(readFileSync(join(dir, 'pictures', picture)).subarray(0, 8)).to.deep.equal(PNG_SIGNATURE);
     const arrived = readdirSync(join(dir, 'site', 'anon'), { recursive: true, encoding: 'utf8' });
     const instance = arrived.find((name) => name.endsWith('.dcm'))!;
-    const dump = await run('dcmdump', ['+P', '000d,1001', join(dir, 'site', 'anon', instance)]);
-    expect(dump.stdout).to.contain('PIXL Demo');
+    const dump = await run('dcmdump', ['-q', join(dir, 'site', 'anon', instance)]);
+    expect(dump.stdout)
+      .to.match(/\(0012,0062\) CS \[YES\]/)
+      .and.not.match(/DEMO\d|\bACC\d/);
+    expect(stdout)
+      .to.match(/PatientID +DEMO1 +[0-9a-f]{24}…/)
+      .and.match(/WindowCenterWidthExplanation +as DEMO1 was seen +as \*\*\* was seen/)
+      .and.match(/^Residual check: .+ all replaced: \(0028,1055\): 1$/m)
+      .and.contain('makes the same file of it')
+      .and.contain('The 5 studies are 4 in anon');
     const log = readFileSync(join(dir, 'daemon.log'), 'utf8');
     expect(log).to.contain('"outcome":"delivered"').and.not.to.match(IDENTIFIERS);
     expect(stderr).not.to.match(IDENTIFIERS);

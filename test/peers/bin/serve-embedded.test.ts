@@ -2,6 +2,13 @@ import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readSecret } from '../../../bin/deidentify-key.js';
+import { OWN_KEY_FILE } from '../../../bin/embedded-stores.js';
+import { slugify } from '../../../src/core/slug/slug.js';
+import { ProjectPseudonyms } from '../../../src/deidentify/index.js';
+import { everythingIn } from '../../anon/anon-fixture.js';
+import { expectNoCanary } from '../../support/canary.js';
+import { sharedProftpd } from '../../support/proftpd.js';
 import { nodesEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
 import { echoscu, findscu, storescu } from '../../support/dcmtk.js';
@@ -13,6 +20,17 @@ import { freePort } from '../../support/ports.js';
 import { tempDir, withTempDir, type TempDir } from '../../support/temp-dir.js';
 
 const PROJECT = 'Embedded';
+const NOBODY = {
+  ...{
+    seriesInstanceUid: '',
+    sopInstanceUid: '',
+    sopClassUid: '',
+    modality: '',
+    manufacturer: '',
+    project: '',
+  },
+  ...{ names: [], numbers: [], birthDates: [] },
+};
 const STUDIES = 20;
 
 interface ReportRow {
@@ -67,22 +85,38 @@ describe('pixl-imaging serve --embedded', function () {
     return result.json() as ReportRow[];
   };
 
-  /** The images that anon answers with. */
-  const heldByAnon = async (env: Record<string, string>, study: MadeStudy): Promise<string[]> => {
+  /** Who stands for a study's UIDs, by the key that the daemon has made in its folder. */
+  const pseudonymOf = (
+    { mrn, accession, studyInstanceUid, sopInstanceUids }: MadeStudy,
+    env: Record<string, string>,
+  ): { readonly study: string; readonly images: readonly string[] } => {
+    const secret = readSecret(join(env['PIXL_EMBEDDED_DIR']!, OWN_KEY_FILE));
+    const pseudonyms = new ProjectPseudonyms(secret, slugify(PROJECT), 365);
+    const pseudonym = pseudonyms.of({
+      ...NOBODY,
+      patientId: mrn,
+      accessionNumber: accession,
+      studyInstanceUid,
+    });
+    const uid = (original: string): string => pseudonym.uid(original);
+    return { study: uid(studyInstanceUid), images: sopInstanceUids.map(uid).sort() };
+  };
+
+  /** The images that anon answers with, asked for by a study's UID. */
+  const heldByAnon = async (env: Record<string, string>, studyUid: string): Promise<string[]> => {
     const anon = { ORTHANC_ANON_AE_TITLE: 'PIXL_ANON', ORTHANC_ANON_DICOM_HOST: '127.0.0.1' };
-    const args = [
-      'find',
-      '--node',
-      'anon',
-      '--study-uid',
-      study.studyInstanceUid,
-      '--level',
-      'image',
-      '--json',
-    ];
+    const args = ['find', '--node', 'anon', '--study-uid', studyUid, '--level', 'image', '--json'];
     const found: CliResult = await runCli(args, { env: { ...env, ...anon } });
     return (found.json() as { sop_instance_uid: string }[]).map((row) => row.sop_instance_uid).sort();
   };
+
+  /** Anon knows the study by its pseudonyms alone, and nothing of it is in anon's folder. */
+  async function expectDeidentified(env: Record<string, string>, study: MadeStudy): Promise<void> {
+    const pseudonym = pseudonymOf(study, env);
+    expect(await heldByAnon(env, pseudonym.study)).to.deep.equal(pseudonym.images);
+    expect(await heldByAnon(env, study.studyInstanceUid)).to.deep.equal([]);
+    expectNoCanary(everythingIn(join(env['PIXL_EMBEDDED_DIR']!, 'anon')), 'the folder of anon');
+  }
 
   /** The archives send to raw and see nothing; in anon there are none but we. */
   async function expectArchivesToSendAndNothingElse(study: MadeStudy): Promise<void> {
@@ -110,6 +144,28 @@ describe('pixl-imaging serve --embedded', function () {
     expect(ours.stdout + ours.stderr, 'we store nothing to raw').to.contain(
       'No Acceptable Presentation Contexts',
     );
+  }
+
+  /** Over FTPS to the safe haven, found by the UID that the archives know, under the one that they do not. */
+  async function expectExported(env: Record<string, string>, study: MadeStudy): Promise<void> {
+    const haven = await sharedProftpd();
+    await haven.reset();
+    const upload = [
+      'upload-study',
+      '--embedded',
+      '--study-uid',
+      study.studyInstanceUid,
+      '--project',
+      PROJECT,
+    ];
+    const { code, stderr, stdout } = await runCli([...upload, '--json'], {
+      env: { ...env, ...haven.env('implicit') },
+    });
+    expect(code, stderr).to.equal(0);
+    const { study: pseudonym, images } = pseudonymOf(study, env);
+    const sent = JSON.parse(stdout) as { readonly path: string; readonly images: number };
+    expect(sent).to.deep.include({ path: `${slugify(PROJECT)}/${pseudonym}.zip`, images: images.length });
+    expectNoCanary(everythingIn(haven.home), 'the safe haven');
   }
 
   const row = (study: MadeStudy): string =>
@@ -140,8 +196,7 @@ describe('pixl-imaging serve --embedded', function () {
       const second = startCli(['serve', '--embedded'], { env });
       try {
         await ended(ports.api, { delivered: 3 });
-        for (const study of wanted)
-          expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
+        for (const study of wanted) await expectDeidentified(env, study);
         const archived = Object.fromEntries(
           (await report(env)).map((one) => [one.accession_number, one.archive]),
         );
@@ -152,6 +207,7 @@ describe('pixl-imaging serve --embedded', function () {
         });
 
         await expectArchivesToSendAndNothingElse(wanted[0]!);
+        await expectExported(env, wanted[1]!);
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
@@ -202,8 +258,7 @@ describe('pixl-imaging serve --embedded', function () {
           (one) => `${one.accession_number} ${one.outcome} ${one.images.delivered}`,
         );
         expect(told.sort(), `seed ${SEED}`).to.deep.equal(expected);
-        for (const study of [studies[0]!, studies[STUDIES - 1]!])
-          expect(await heldByAnon(env, study)).to.deep.equal([...study.sopInstanceUids].sort());
+        for (const study of [studies[0]!, studies[STUDIES - 1]!]) await expectDeidentified(env, study);
       } finally {
         await daemon?.close();
       }
