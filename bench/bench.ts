@@ -21,6 +21,7 @@ import { findPart } from './parts/find.js';
 import { journeyPart, memoryPart, movesPart } from './parts/journey.js';
 import { nodePart } from './parts/node.js';
 import { relayPart } from './parts/relay.js';
+import { studyRatePart } from './parts/study-rate.js';
 import { AS_THEY_COME, WITHOUT_NAGLE } from './tools.js';
 import { verdict } from './verdict.js';
 
@@ -29,7 +30,7 @@ interface Part {
   readonly rounds: number;
   /** It is killed after that. */
   readonly minutes: number;
-  readonly run: (report: Report) => Promise<void>;
+  readonly run: (report: Report, rounds: number) => Promise<void>;
 }
 
 const PARTS: Readonly<Record<string, Part>> = {
@@ -81,6 +82,12 @@ const PARTS: Readonly<Record<string, Part>> = {
     minutes: 15,
     run: journeyPart,
   },
+  'study-rate': {
+    about: 'a study of 400 images at 30/s over four associations',
+    rounds: 3,
+    minutes: 5,
+    run: (_, rounds) => studyRatePart(rounds),
+  },
   moves: {
     about: 'C-MOVE over one association and over two',
     rounds: 5,
@@ -117,7 +124,7 @@ const PARTS: Readonly<Record<string, Part>> = {
 
 async function runPart(name: string, part: Part, rounds: number, only?: string): Promise<void> {
   try {
-    await part.run(new Report(name, rounds, only));
+    await part.run(new Report(name, rounds, only), rounds);
     process.stdout.write(readFileSync(join(RESULTS, `${name}.md`), 'utf8'));
   } finally {
     await closeLongLived();

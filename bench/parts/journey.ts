@@ -14,14 +14,14 @@ import { AS_THEY_COME, findscu, getscu, loadSlowly, movescu, storescu } from '..
 import { LARGE } from './delivery.js';
 
 /** An archive and two stores, as they come. */
-interface Site {
+export interface Site {
   readonly vna: Dcmqrscp;
   readonly raw: Orthanc;
   readonly anon: Orthanc;
   close(): Promise<void>;
 }
 
-async function startSite(): Promise<Site> {
+export async function startSite(): Promise<Site> {
   const [vnaPort = 0, rawPort = 0, anonPort = 0] = await freePorts(3);
   const modalities = [
     { aeTitle: 'VNA', port: vnaPort },
@@ -39,7 +39,7 @@ async function startSite(): Promise<Site> {
   return { vna, raw, anon, close };
 }
 
-async function loaded(archive: NodeAddress, options: StudyOptions): Promise<MadeStudy> {
+export async function loaded(archive: NodeAddress, options: StudyOptions): Promise<MadeStudy> {
   const files = tempDir('bench-study');
   const study = await makeStudy(files.path, options);
   await loadSlowly(archive, study.files);
@@ -87,7 +87,13 @@ export async function journeyPart(report: Report): Promise<void> {
   const site = await startSite();
   const { vna, raw, anon } = site;
   const rabbitmq = await sharedRabbitmq();
-  const deployment = await deploy({ primary: vna, secondary: null, raw, anon }, rabbitmqQueues(rabbitmq));
+  const deployments = await Promise.all(
+    [2, 4].map((associations) =>
+      deploy({ primary: vna, secondary: null, raw, anon }, rabbitmqQueues(rabbitmq), {
+        PIXL_MAX_ASSOCIATIONS: `${associations}`,
+      }),
+    ),
+  );
   const { username, password, host, port } = rabbitmq;
   const connection = await connect(`amqp://${username}:${password}@${host}:${port}`, { noDelay: true });
   const channel = await connection.createConfirmChannel();
@@ -108,8 +114,8 @@ export async function journeyPart(report: Report): Promise<void> {
         },
       };
       const sides: Side[] = [
-        {
-          name: 'pixl-imaging',
+        ...deployments.map((deployment, index): Side => ({
+          name: index === 0 ? 'pixl-imaging' : 'pixl-imaging, PIXL_MAX_ASSOCIATIONS=4',
           ...steps,
           process: () => Promise.resolve(deployment.daemon.pid),
           run: async () => {
@@ -118,7 +124,7 @@ export async function journeyPart(report: Report): Promise<void> {
             const [line] = await deployment.ended(1);
             if (line?.['outcome'] !== 'delivered') throw new Error(JSON.stringify(line));
           },
-        },
+        })),
         { name: 'poll-driven REST', ...steps, run: () => pollDriven(site, study) },
         { name: 'findscu, movescu, getscu, storescu', ...steps, run: () => script(site, study) },
       ];
@@ -127,7 +133,7 @@ export async function journeyPart(report: Report): Promise<void> {
     }
   } finally {
     await connection.close();
-    await deployment.close();
+    await Promise.all(deployments.map((one) => one.close()));
     await site.close();
   }
 }

@@ -4,6 +4,8 @@ import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.j
 import { sharedLab, type Lab } from '../../support/lab.js';
 import { refuseWhen, startOrthanc } from '../../support/orthanc.js';
 import { startScriptedArchive, type ArchiveQuirks } from '../../support/scripted-archive.js';
+import { startScriptedPeer } from '../../support/scripted-peer.js';
+import { answerStores } from '../../support/scripted-scp.js';
 import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { NO_STUDY } from '../../support/canary.js';
 
@@ -16,6 +18,7 @@ interface Pulled {
   readonly studies: readonly {
     readonly study_uid: string;
     readonly images: Readonly<Record<string, number>>;
+    readonly excluded: Readonly<Record<string, number>>;
     readonly missing_uids: readonly string[];
     readonly refused_uids: readonly string[];
     readonly bytes_delivered: number;
@@ -30,7 +33,8 @@ function pulled({ json, stdout, stderr }: CliResult): Pulled {
   expect(document).to.have.all.keys('outcome', 'archive', 'reason', 'studies');
   for (const study of document.studies) {
     expect(study).to.have.all.keys(
-      ...['study_uid', 'images', 'missing_uids', 'refused_uids', 'bytes_delivered', 'duration_ms'],
+      ...['study_uid', 'images', 'excluded', 'missing_uids', 'refused_uids'],
+      ...['bytes_delivered', 'duration_ms'],
     );
     expect(study.images).to.have.all.keys('expected', 'already_in_raw', 'retrieved', 'delivered');
     expect(study.duration_ms).to.be.a('number').at.least(1);
@@ -196,6 +200,38 @@ describe('pixl-imaging pull', () => {
     expect(result.stderr).to.match(/retrieving +\[.+\] 6\/6 images/);
     expect(result.stderr).to.match(/delivering +\[.+\] 6\/6 images/);
     expect(pulled(result)).to.include({ outcome: 'delivered' });
+  });
+
+  it('counts what anon leaves out by a rule, which is no failure, also when it is all of it', async () => {
+    for (const most of [1, 6]) {
+      let count = 0;
+      const anon = await startScriptedPeer((peer) =>
+        answerStores(peer, () => ((count += 1) > most ? 0 : [0xcde1, 'excluded: modality SR'])),
+      );
+      try {
+        const nodes = nodesEnv({
+          primary: lab.vna,
+          raw: lab.raw,
+          anon: { aeTitle: 'ANON', port: anon.port },
+        });
+        const result = await runCli(pull(inVna), { env: { ...nodes, PIXL_MAX_ASSOCIATIONS_ANON: '1' } });
+        expect(result.code, result.stderr).to.equal(0);
+        const document = pulled(result);
+        expect(document).to.include({ outcome: most === 6 ? 'excluded' : 'delivered', reason: null });
+        const [study] = document.studies;
+        expect(study!.excluded).to.deep.equal({ 'modality SR': most });
+        expect(study!.images).to.include({ expected: 6, delivered: 6 - most });
+        count = 0;
+        const shown = await runCli(
+          pull(inVna).filter((arg) => arg !== '--json'),
+          { env: nodes },
+        );
+        expect(shown.code, shown.stderr).to.equal(0);
+        expect(shown.stdout).to.contain(`excluded: ${most} by the rule: modality SR`);
+      } finally {
+        await anon.close();
+      }
+    }
   });
 
   describe('in trouble', () => {
