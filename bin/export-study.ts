@@ -4,6 +4,7 @@ import type { Closers } from '../src/core/closers.js';
 import type { Config } from '../src/core/config/index.js';
 import type { Database } from '../src/core/db/index.js';
 import type { Logger } from '../src/core/log.js';
+import { ftpsDestination } from '../src/destinations/index.js';
 import type { NodeClient } from '../src/dimse/index.js';
 import { exportStudy, type ExportParts } from '../src/pipeline/export-study.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
@@ -22,7 +23,7 @@ export function exportParts(
   return {
     ...nodes,
     database,
-    ftps: safeHavenSettings(config),
+    destination: ftpsDestination(safeHavenSettings(config), log),
     lock: new KeyedLock(),
     settings: {
       queryTimeoutMs: config.timeouts.queryMs,

@@ -11,12 +11,13 @@ import {
   type PopulateRetries,
 } from '../../src/core/cohort/index.js';
 import type { Config } from '../../src/core/config/index.js';
-import { migrateUp, type Database } from '../../src/core/db/index.js';
+import { migrateUp, type Database, type Ending } from '../../src/core/db/index.js';
 import { CancelledError } from '../../src/core/errors.js';
 import { ParquetExport } from '../../src/core/exports/index.js';
 import type { Logger } from '../../src/core/log.js';
 import { declareQueue, Publisher, queueDepth, type BrokerConnection } from '../../src/queue/index.js';
 import { ApiClient } from '../api-client.js';
+import { exportsByItself } from '../automatic-export.js';
 import { CountBar } from '../count-bar.js';
 import { readConfig } from '../environment.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
@@ -168,19 +169,29 @@ class Population {
         await this.#untilQueuesAreEmpty(connection);
         await this.#pause(this.#config.cliRetryMs);
       },
-      // What the rules want nothing of is as far as it will get.
-      arrivedAs: [
-        'delivered',
-        'excluded',
-        ...(this.#config.delivery.enabled ? [] : (['retrieved'] as const)),
-      ],
+      arrivedAs: this.#arrivedAs(),
       onCounted: (counted, total) => printRemark(countedText(counted, total)),
     };
   }
 
+  /**
+   * Where the deployment exports by itself a study has arrived when it is exported; one that the rules want nothing of is as far
+   * as it will get.
+   */
+  #arrivedAs(): readonly Ending[] {
+    if (!this.#config.delivery.enabled) return ['delivered', 'excluded', 'retrieved'];
+    return exportsByItself(this.#config, this.#options.embedded === true) 
+      ? ['excluded']
+      : ['delivered', 'excluded'];
+  }
+
   async #untilQueuesAreEmpty(connection: BrokerConnection): Promise<void> {
-    const queues = new Set([...this.#queues, this.#config.queues.secondary]);
-    await declareQueue(connection, this.#config.queues.secondary);
+    const { secondary, export: exports } = this.#config.queues;
+    const further = exportsByItself(this.#config, this.#options.embedded === true)
+      ? [secondary, exports]
+      : [secondary];
+    const queues = new Set([...this.#queues, ...further]);
+    for (const queue of further) await declareQueue(connection, queue);
     for (const queue of queues)
       while (!this.#signal.aborted && (await queueDepth(connection, queue)).depth > 0)
         await this.#pause(QUEUE_POLL_MS);

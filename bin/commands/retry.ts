@@ -6,6 +6,7 @@ import {
   lookThroughFailed,
   retryFailed,
   type BrokerConnection,
+  type FailedMessage,
   type RetryFailedResult,
 } from '../../src/queue/index.js';
 import { backingFor } from '../backing.js';
@@ -17,6 +18,7 @@ import { printJson, printLine } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
 
 export interface RetryOptions extends FailedFilter {
+  readonly export?: true;
   readonly limit?: number;
   readonly dryRun?: true;
   readonly json?: true;
@@ -42,6 +44,10 @@ export async function retry(options: RetryOptions): Promise<ExitCode> {
   }
 }
 
+function isWanted(message: FailedMessage, options: RetryOptions, { queues }: Config): boolean {
+  return (options.export !== true || message.queue === queues.export) && matchesFilter(message, options);
+}
+
 function move(
   connection: BrokerConnection,
   config: Config,
@@ -51,7 +57,7 @@ function move(
   return retryFailed({
     connection,
     failedQueue: config.queues.failed,
-    match: (message) => matchesFilter(message, options),
+    match: (message) => isWanted(message, options, config),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
     signal,
   });
@@ -73,8 +79,8 @@ async function wouldMove(
     signal,
     visit: (message) => {
       const { queue } = message;
-      const isWanted = hasOrigin(message, failedQueue) && matchesFilter(message, options);
-      if (queue !== null && isWanted && moved < (options.limit ?? Infinity)) {
+      const fits = hasOrigin(message, failedQueue) && isWanted(message, options, config);
+      if (queue !== null && fits && moved < (options.limit ?? Infinity)) {
         moved += 1;
         byQueue[queue] = (byQueue[queue] ?? 0) + 1;
       }

@@ -48,6 +48,7 @@ import {
   queueDepth,
   type QueueConsumer,
 } from '../../src/queue/index.js';
+import { automaticExport, exportsByItself, unlimited } from '../automatic-export.js';
 import { withEmbeddedStores } from '../embedded-stores.js';
 import { readConfig } from '../environment.js';
 import { patientDataExporter } from '../export-patient-data.js';
@@ -109,7 +110,8 @@ async function startEmbeddedDaemon(
 ): Promise<string> {
   const backing = await servedBacking(config, log, closers, stop);
   const books = await backing.database();
-  const whole = await withEmbeddedStores(config, books, log, closers);
+  const stores = await withEmbeddedStores(config, books, log, closers);
+  const whole = { ...stores, autoExport: exportsByItself(config, true) };
   return startDaemon(whole, books, backing, log, stop, closers);
 }
 
@@ -130,9 +132,10 @@ async function startDaemon(
       consumers: () =>
         queues.map(({ name, consumer }) => ({ queue: name, isRunning: consumer().state === 'running' })),
       limiters: () =>
-        queues.map(({ name, rate, limiter }) => {
+        queues.flatMap(({ name, rate, limiter }) => {
+          if (limiter === null) return [];
           const { available, waiting } = limiter();
-          return { queue: name, rate: rate(), available: available ?? Infinity, waiting };
+          return [{ queue: name, rate: rate(), available: available ?? Infinity, waiting }];
         }),
     },
     log,
@@ -180,6 +183,15 @@ async function startDaemon(
   });
   const { shutdownGraceMs } = config.timeouts;
   const abortGraceMs = Math.min(ABORT_GRACE_MS, shutdownGraceMs);
+  const common = {
+    connection,
+    failedQueue: config.queues.failed,
+    retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
+    shutdownGraceMs: shutdownGraceMs - abortGraceMs,
+    abortGraceMs,
+    log,
+  };
+  const exporting = exportsOf(config, parts, stores, books, ledger, log);
   for (const name of archivesOf(config)) {
     const queue = config.queues[name];
     const { client, limiter } = archiveOf(parts, name);
@@ -195,16 +207,18 @@ async function startDaemon(
     duties.push(duty);
     const { reason } = duty.gate;
     const consumer = await consume({
-      connection,
+      ...common,
       queue,
       ...(reason === null ? {} : { pausedFor: reason }),
       prefetch: config.limits.messagesInFlight,
-      handler: imagingHandler(name, duty, config.queues, parts, recorder, acknowledgements),
-      failedQueue: config.queues.failed,
-      retryPolicy: { ...defaultRetryPolicy, maxAttempts: config.limits.maxAttempts },
-      shutdownGraceMs: shutdownGraceMs - abortGraceMs,
-      abortGraceMs,
-      log,
+      handler: imagingHandler(
+        name,
+        duty,
+        { secondary: config.queues.secondary, export: exporting?.queue ?? null },
+        parts,
+        recorder,
+        acknowledgements,
+      ),
     });
     consumers.push(consumer);
     follow(duty.gate, consumer);
@@ -214,6 +228,24 @@ async function startDaemon(
       remark: () => duty.remark,
       rate: () => rates.get(queue),
       limiter: () => archiveOf(parts, name).limiter.state(),
+      depth: () => queueDepth(connection, queue),
+    });
+  }
+  if (exporting !== null) {
+    const { duty, queue } = exporting;
+    closers.add('export duty', () => duty.close());
+    const { reason } = duty.gate;
+    const consumer = await consume({
+      ...common,
+      ...exporting,
+      ...(reason === null ? {} : { pausedFor: reason }),
+    });
+    consumers.push(consumer);
+    follow(duty.gate, consumer);
+    queues.push({
+      ...unlimited,
+      name: queue,
+      consumer: () => consumer.state(),
       depth: () => queueDepth(connection, queue),
     });
   }
@@ -229,7 +261,7 @@ async function startDaemon(
         config.queues.primary,
         messageEncoder(config.messageFormat),
       ),
-      rates: lookingAgain(rates, duties),
+      rates: lookingAgain(rates, exporting === null ? duties : [...duties, exporting.duty]),
       exportDicom: dicomExporter(
         config,
         { anon: parts.anon, raw: parts.raw, database: books, log, signal: stop },
@@ -263,6 +295,21 @@ function follow(gate: Gate, consumer: QueueConsumer): void {
   apply();
 }
 
+/** null = delivered studies stay where they are. */
+function exportsOf(
+  config: Config,
+  { anon, raw }: JourneyParts,
+  stores: readonly StoreDuty[],
+  database: Database | null,
+  ledger: Ledger | null,
+  log: Logger,
+): ReturnType<typeof automaticExport> | null {
+  const anonDuty = stores.find(({ name }) => name === 'anon');
+  if (config.autoExport !== true || anon === null || anonDuty === undefined) return null;
+  if (database === null || ledger === null) throw new InternalError('exports without a database');
+  return automaticExport(config, { anon, anonDuty, raw }, database, ledger, log);
+}
+
 /** The database, its schema up to date; null when none is configured. */
 async function openBooks(
   config: Config,
@@ -281,7 +328,7 @@ async function openBooks(
 }
 
 /** A rate that is set, as `start` does, also says that whatever kept an archive from being asked may be mended. */
-function lookingAgain(rates: Rates, duties: readonly ArchiveDuty[]): RateService {
+function lookingAgain(rates: Rates, duties: readonly { lookAgain(): void }[]): RateService {
   return {
     queues: rates.queues,
     get: (queue) => rates.get(queue),

@@ -6,6 +6,7 @@ import { addFailedOptions, EMBEDDED_OPTION } from './options.js';
 export function addRetryCommand(program: Command, done: (code: ExitCode) => void): void {
   addFailedOptions(program.command('retry'))
     .description('Moves messages from the failed queue back to the queues that they came from.')
+    .option('--export', 'only studies that were delivered and could not be exported')
     .option('--dry-run', 'say how many would be moved where; move none')
     .option('--limit <n>', 'at most so many', positiveInteger)
     .option(...EMBEDDED_OPTION)

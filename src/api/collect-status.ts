@@ -11,7 +11,8 @@ export interface QueueSource {
   /** Why it gets less than it could although it runs. */
   readonly remark: () => string | null;
   readonly rate: () => Rate;
-  readonly limiter: () => RateLimiterState;
+  /** null = nothing limits it. */
+  readonly limiter: (() => RateLimiterState) | null;
   /** @throws when the broker is away */
   readonly depth: () => Promise<QueueDepth>;
 }

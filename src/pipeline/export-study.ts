@@ -5,16 +5,16 @@ import {
   NotAnonymisedError,
   NotDeidentifiedError,
   NotInProjectError,
+  NotAllAnonymisedError,
   remotePath,
-  withSafeHaven,
   zipStream,
-  type FtpsSettings,
   type RemotePath,
   type ZipStream,
 } from '../core/exports/index.js';
 import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
 import type { IdentifierNames, Logger } from '../core/log.js';
 import { OptedOutError, type OptOuts } from '../core/opt-out.js';
+import type { Destination } from '../destinations/index.js';
 import { slugify } from '../core/slug/slug.js';
 import {
   encodeFileMeta,
@@ -35,7 +35,7 @@ export interface ExportParts {
   /** Knows the originals of what it gave away; null = none is configured. */
   readonly raw: NodeClient | null;
   readonly database: Database;
-  readonly ftps: FtpsSettings;
+  readonly destination: Destination;
   /** One export at a time of a study in this process; between processes the database decides. */
   readonly lock: KeyedLock;
   readonly settings: {
@@ -57,6 +57,8 @@ export interface ExportRequest {
   readonly studyInstanceUid: StudyInstanceUid;
   readonly projectName: string;
   readonly signal: AbortSignal;
+  /** So many were delivered: a store that has fewer is not ready with it. Default 1. */
+  readonly leastImages?: number;
   /** Images that were sent; counted from 0 again when the upload is tried again. */
   readonly onProgress?: (done: number, expected: number) => void;
 }
@@ -154,9 +156,11 @@ async function upload(
   pseudoStudyUid: StudyInstanceUid,
   parts: ExportParts,
 ): Promise<ExportedStudy> {
-  const { database, ftps, log } = parts;
+  const { database, destination, log } = parts;
   const path = remotePath(projectSlug, `${pseudoStudyUid}.zip`);
   const { contents, check, mrns } = await examine(pseudoStudyUid, parts, request.signal);
+  if (contents.size < (request.leastImages ?? 1))
+    throw new NotAllAnonymisedError(parts.anon.name, contents.size, request.leastImages ?? 1);
   const startedMs = performance.now();
   const zips: ZipStream[] = [];
   const open = (): ZipStream['stream'] => {
@@ -172,9 +176,7 @@ async function upload(
     if (outcome === 'identified') throw new NotDeidentifiedError('pseudonym-is-original');
   };
   try {
-    const bytes = await withSafeHaven(ftps, { log, signal: request.signal }, (haven) =>
-      haven.put(path, open, undefined, place),
-    );
+    const bytes = await destination.put(path, open, place, request.signal);
     const ms = Math.round(performance.now() - startedMs);
     log.info({ study: parts.nameOf(pseudoStudyUid), images: contents.size, bytes, ms }, 'study exported');
     return { projectSlug, pseudoStudyUid, path, images: contents.size, bytes };

@@ -50,7 +50,12 @@ describe('The configuration', () => {
       raw: null,
       anon: null,
       rabbitmq: { host: 'localhost', port: 5672, username: 'guest', password: 'guest', tls: null },
-      queues: { primary: 'imaging-primary', secondary: 'imaging-secondary', failed: 'imaging-failed' },
+      queues: {
+        primary: 'imaging-primary',
+        secondary: 'imaging-secondary',
+        failed: 'imaging-failed',
+        export: 'imaging-export',
+      },
       database: null,
       skipMigrations: false,
       api: { host: '127.0.0.1', port: 7007, token: null, requestsPerSecond: 100 },
@@ -68,6 +73,7 @@ describe('The configuration', () => {
       delivery: { enabled: true, projectTag: true, earlyAck: true, earlyCommand: true },
       log: { level: 'info', identifiers: 'hashed' },
       exportRootDir: './exports',
+      autoExport: null,
       exportUnverified: false,
       ftps: null,
       embeddedDir: './pixl-data',
@@ -100,6 +106,18 @@ describe('The configuration', () => {
       tls: null,
     });
     expect(config.anon).to.include({ host: 'anon.local', port: 11112 });
+  });
+
+  it('wants a safe haven and a database of the daemon that exports by itself, and of nobody else', () => {
+    const environment = { ...whole, ORTHANC_AUTOROUTE_ANON_TO_ENDPOINT: 'true' };
+    expect(wrongNames(environment, 'primary', 'raw', 'delivery', 'api')).to.deep.equal([
+      'FTP_HOST',
+      'PIXL_DB_HOST',
+    ]);
+    expect(load(environment, 'raw').autoExport).to.equal(true);
+    expect(wrongNames({ ...whole, PIXL_EXPORT_QUEUE: 'imaging-failed' })).to.deep.equal([
+      'PIXL_EXPORT_QUEUE',
+    ]);
   });
 
   it('is frozen to its depths', () => {

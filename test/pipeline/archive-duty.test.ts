@@ -347,15 +347,15 @@ describe('what a failure costs a message', () => {
       for (const kind of ['down', 'rejected', 'lost', 'refuses'] as const)
         for (const retry of ['later', 'never'] as const) {
           const outcome = { ...ended, archiveAnswer: 'ok', trouble: { node, kind }, retry } as const;
-          expect(dispositionOf(outcome, 'secondary').kind, `${node} ${kind}`).to.equal('defer');
+          expect(dispositionOf(outcome, { secondary: 's' }).kind, `${node} ${kind}`).to.equal('defer');
         }
   });
 
   it('is an attempt when it is that of the message, or the last one when no attempt helps', () => {
     for (const archiveAnswer of ['ok', 'congested'] as const) {
       const outcome = { ...ended, archiveAnswer, trouble: null } as const;
-      expect(dispositionOf({ ...outcome, retry: 'later' }, 'secondary').kind).to.equal('retry');
-      expect(dispositionOf({ ...outcome, retry: 'never' }, 'secondary').kind).to.equal('park');
+      expect(dispositionOf({ ...outcome, retry: 'later' }, { secondary: 's' }).kind).to.equal('retry');
+      expect(dispositionOf({ ...outcome, retry: 'never' }, { secondary: 's' }).kind).to.equal('park');
     }
   });
 

@@ -74,7 +74,12 @@ export interface Config {
   readonly raw: NodeConfig | null;
   readonly anon: NodeConfig | null;
   readonly rabbitmq: RabbitMqConfig;
-  readonly queues: { readonly primary: string; readonly secondary: string; readonly failed: string };
+  readonly queues: {
+    readonly primary: string;
+    readonly secondary: string;
+    readonly failed: string;
+    readonly export: string;
+  };
   /** How the messages are written that are published here. What is published again keeps its bytes. */
   readonly messageFormat: 'json' | 'jsonpickle';
   /** null = none of PIXL_DB_HOST, _PORT, _NAME, _USER, _PASSWORD is set. */
@@ -121,6 +126,8 @@ export interface Config {
   readonly exportRootDir: string;
   /** null = not wholly configured. */
   readonly ftps: FtpsConfig | null;
+  /** Whether delivered studies are exported by themselves; null = nobody said. */
+  readonly autoExport: boolean | null;
   /** Images need not say that the identity was removed. */
   readonly exportUnverified: boolean;
   readonly embeddedDir: string;

@@ -72,6 +72,7 @@ export function loadConfig(environment: Environment, needs: ReadonlySet<Need>): 
     },
     exportRootDir: reader.defaulted(variables.exportRootDir),
     ftps: ftpsOf(reader, needs.has('ftps')),
+    autoExport: autoExportOf(reader, needs),
     exportUnverified: reader.defaulted(variables.exportUnverified),
     embeddedDir: reader.defaulted(variables.embeddedDir),
     embeddedStores: {
@@ -177,12 +178,15 @@ function queuesOf(reader: EnvironmentReader): Config['queues'] {
     primary: reader.defaulted(variables.queues.primary),
     secondary: reader.defaulted(variables.queues.secondary),
     failed: reader.defaulted(variables.queues.failed),
+    export: reader.defaulted(variables.queues.export),
   };
-  const distinct = 'three queues of different names';
+  const distinct = 'four queues of different names';
   if (queues.secondary === queues.primary)
     reader.fault(variables.queues.secondary, JSON.stringify(queues.secondary), distinct);
   if (queues.failed === queues.primary || queues.failed === queues.secondary)
     reader.fault(variables.queues.failed, JSON.stringify(queues.failed), distinct);
+  if ([queues.primary, queues.secondary, queues.failed].includes(queues.export))
+    reader.fault(variables.queues.export, JSON.stringify(queues.export), distinct);
   return queues;
 }
 
@@ -231,6 +235,16 @@ function limitsOf(reader: EnvironmentReader): Config['limits'] {
       anon: reader.defaulted(variables.anonAssociations),
     },
   };
+}
+
+/** The daemon that is told to export must be able to. */
+function autoExportOf(reader: EnvironmentReader, needs: ReadonlySet<Need>): boolean | null {
+  const isWanted = reader.optional(variables.autoExport);
+  const isDaemon = needs.has('delivery') || needs.has('api');
+  if (isWanted !== true || !isDaemon) return isWanted;
+  if (!reader.isSet(variables.ftps.host)) reader.missing(variables.ftps.host);
+  if (needs.has('delivery')) databaseOf(reader, true);
+  return isWanted;
 }
 
 /** Ports that the IANA gives to FTP with TLS from the first byte, and to FTP that turns to TLS. */

@@ -53,6 +53,12 @@ export const variables = {
       'imaging-failed',
       'Queue of the messages that came to no good end.',
     ),
+    export: broker.defaulted(
+      'PIXL_EXPORT_QUEUE',
+      kinds.queueName,
+      'imaging-export',
+      'Queue of the delivered studies that are to be exported.',
+    ),
   },
   messageFormat: broker.defaulted(
     'PIXL_MESSAGE_FORMAT',
@@ -262,6 +268,11 @@ export const variables = {
       "PEM file of the authorities that may sign the FTPS server's certificate; without it those of Node.js.",
     ),
   },
+  autoExport: exports_.optional(
+    'ORTHANC_AUTOROUTE_ANON_TO_ENDPOINT',
+    kinds.flag,
+    'Export each delivered study by itself; without it true with embedded parts where a safe haven is configured, else false.',
+  ),
   exportUnverified: exports_.defaulted(
     'PIXL_EXPORT_UNVERIFIED',
     kinds.flag,

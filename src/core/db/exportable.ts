@@ -55,6 +55,34 @@ export async function findExportable(
   return null;
 }
 
+/**
+ * The studies that a message asked for, as the project's rows know them: by the study UID, or by MRN and accession number. Each
+ * pseudonymous UID once; what several rows share is exported when one of them says so.
+ */
+export async function exportablesOf(
+  queries: Queries,
+  slug: string,
+  asked: {
+    readonly mrn: string | null;
+    readonly accessionNumber: string | null;
+    readonly studyUid: string | null;
+  },
+): Promise<ExportableStudy[]> {
+  const { rows } = await queries.query<{ pseudo: string | null; exported: boolean }>(
+    `SELECT i.pseudo_study_uid AS pseudo, i.exported_at IS NOT NULL AS exported
+     FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
+     WHERE e.slug = $1 AND (i.study_uid = ANY($2::text[]) OR (i.mrn = $3 AND i.accession_number = $4))
+     ORDER BY i.pseudo_study_uid, i.image_id`,
+    [slug, asked.studyUid === null ? [] : spellings([asked.studyUid]), asked.mrn, asked.accessionNumber],
+  );
+  const studies = new Map<string | null, boolean>();
+  for (const { pseudo, exported } of rows) {
+    const uid = trimmed(pseudo);
+    studies.set(uid, exported || studies.get(uid) === true);
+  }
+  return [...studies].map(([pseudoStudyUid, isExported]) => ({ pseudoStudyUid, isExported }));
+}
+
 const FOUND_BY_ROW = `EXISTS (
   SELECT 1 FROM ${SCHEMA}.transfer t
   WHERE t.mrn = i.mrn AND t.accession_number = i.accession_number AND t.found_study_uids && $2::text[]

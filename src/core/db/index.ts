@@ -14,6 +14,7 @@ export {
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
 export { FoundStudies } from './found-studies.js';
 export {
+  exportablesOf,
   exportOnce,
   findExportable,
   hasTable,

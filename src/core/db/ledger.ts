@@ -123,6 +123,19 @@ export class Ledger implements OutcomeRecorder {
     return new Map(rows.map(({ key, outcome }) => [key, outcome]));
   }
 
+  /**
+   * How many instances anon acknowledged of a message that was delivered; null = it is not known, or not how many distinct
+   * ones these are.
+   */
+  async deliveredImages(message: ImagingMessage): Promise<number | null> {
+    const { rows } = await this.#database.query<{ images: number; twice: boolean }>(
+      `SELECT images_delivered AS images, 'uid_listed_twice' = ANY (remarks) AS twice
+       FROM ${SCHEMA}.transfer WHERE message_key = $1 AND outcome = 'delivered'`,
+      [keyOfMessage(message)],
+    );
+    return rows[0] === undefined || rows[0].twice ? null : rows[0].images;
+  }
+
   /** How many messages ended how. */
   async totals(filter: Pick<TransferFilter, 'project'> = {}): Promise<Totals> {
     const { rows } = await this.#database.query<{ outcome: Ending; messages: string }>(

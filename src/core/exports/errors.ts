@@ -142,6 +142,18 @@ export class NotAnonymisedError extends PixlError {
   }
 }
 
+/** The anonymising store lists fewer images of the study than were delivered to it. */
+export class NotAllAnonymisedError extends PixlError {
+  readonly code = 'NOT_ALL_ANONYMISED';
+  readonly retry = 'later';
+  readonly peer: string;
+
+  constructor(peer: string, listed: number, delivered: number) {
+    super(`${peer}: lists ${listed} images of the study, and ${delivered} were delivered to it`);
+    this.peer = peer;
+  }
+}
+
 /** Why a study is not known to be de-identified. */
 export type IdentityDoubt =
   | 'no-pseudonym'

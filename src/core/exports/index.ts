@@ -14,6 +14,7 @@ export {
   FtpsSizeError,
   FtpsStorageFullError,
   FtpsTlsError,
+  NotAllAnonymisedError,
   NotAnonymisedError,
   NotDeidentifiedError,
   NotInProjectError,

@@ -17,7 +17,7 @@ import { dispositionOf } from './record.js';
 export function imagingHandler(
   archive: ArchiveName,
   duty: ArchiveDuty,
-  queues: { readonly secondary: string },
+  queues: { readonly secondary: string; readonly export?: string | null },
   parts: JourneyParts,
   recorder: OutcomeRecorder,
   acknowledgements: Acknowledgements = acknowledgedInMemory(),
@@ -57,7 +57,7 @@ export function imagingHandler(
     const known = await acknowledgements.of(message, signal);
     const work = { duty, turn: admission.turn, settled: known ?? new Map() };
     const outcome = await onDuty(message, archive, work, parts, signal);
-    const disposition = dispositionOf(outcome, queues.secondary);
+    const disposition = dispositionOf(outcome, queues);
     const settled = settledIn(outcome);
     if (!willBeRetried(disposition, delivery)) {
       if (known === null || known.size > 0) await acknowledgements.forget(message, signal);

@@ -78,15 +78,22 @@ export function recordInTurn(...recorders: readonly OutcomeRecorder[]): OutcomeR
   };
 }
 
-/** What the queue is to do with a message that came to this outcome. */
-export function dispositionOf(outcome: Outcome, secondaryQueue: string): Disposition {
+/**
+ * What the queue is to do with a message that came to this outcome.
+ * @param queues export: where what was delivered goes from here; without it nowhere
+ */
+export function dispositionOf(
+  outcome: Outcome,
+  queues: { readonly secondary: string; readonly export?: string | null },
+): Disposition {
   switch (outcome.kind) {
     case 'delivered':
+      return typeof queues.export === 'string' ? { kind: 'forward', to: queues.export } : { kind: 'done' };
     case 'retrieved':
     case 'excluded':
       return { kind: 'done' };
     case 'forward':
-      return { kind: 'forward', to: secondaryQueue };
+      return { kind: 'forward', to: queues.secondary };
     case 'missing':
       return { kind: 'park', outcome: outcome.kind, code: outcome.code, reason: outcome.reason };
     case 'incomplete':

@@ -24,6 +24,12 @@ export function troubleOf(
   return node === undefined || kind === null ? null : { node, kind };
 }
 
+/** What an error says of the node of that name; null when it says nothing of it. */
+export function nodeTroubleKind(error: unknown, peer: string): NodeTrouble['kind'] | null {
+  if (!(error instanceof PixlError) || !('peer' in error) || error.peer !== peer) return null;
+  return kindOf(error);
+}
+
 function kindOf(error: PixlError): NodeTrouble['kind'] | null {
   if (error instanceof ConnectionError) return error.whileConnecting ? 'down' : 'lost';
   if (error instanceof AssociationAbortedError) return 'lost';

@@ -11,6 +11,7 @@ import type { FtpsSettings } from '../../../src/core/exports/index.js';
 import { studyInstanceUid } from '../../../src/core/ids.js';
 import { hashedNames, silentLogger } from '../../../src/core/log.js';
 import { nobodyOptedOut, type OptOuts } from '../../../src/core/opt-out.js';
+import { ftpsDestination } from '../../../src/destinations/index.js';
 import { slugify } from '../../../src/core/slug/slug.js';
 import { NodeClient } from '../../../src/dimse/index.js';
 import { exportStudy, KeyedLock, type ExportedStudy, type ExportParts } from '../../../src/pipeline/index.js';
@@ -131,7 +132,7 @@ export function useExportsFrom<Store extends AnonStore>(start: () => Promise<Sto
     anon: client,
     raw: raw ?? null,
     database,
-    ftps,
+    destination: ftpsDestination(ftps, silentLogger),
     lock: new KeyedLock(),
     settings: { queryTimeoutMs: 10_000, transferTimeoutMs: 60_000, moveBatch: 100, unverified },
     optOuts,
