@@ -1,11 +1,12 @@
 import { throwIfCancelled } from '../../core/cancel.js';
-import { exportablesOf, type Database, type Ledger } from '../../core/db/index.js';
+import { DatabaseUnavailableError, exportablesOf, type Database, type Ledger } from '../../core/db/index.js';
 import type { Disposition, Handler } from '../../core/delivery.js';
 import { codeOf, describeError, retryOf } from '../../core/errors.js';
 import { AlreadyExportedError, NotDeidentifiedError, NotInProjectError } from '../../core/exports/index.js';
 import { studyInstanceUid } from '../../core/ids.js';
 import type { Logger } from '../../core/log.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../../core/message.js';
+import { OptOutFileError } from '../../core/opt-out.js';
 import { slugify } from '../../core/slug/slug.js';
 import { exportStudy, type ExportParts } from '../export-study.js';
 import type { ExportDuty } from './export-duty.js';
@@ -54,7 +55,8 @@ async function dispositionOf(
     throwIfCancelled(signal, 'export');
     const why = { code: codeOf(error), reason: describeError(error) };
     if (error instanceof MessageRejectedError) return { kind: 'park', outcome: 'rejected', ...why };
-    if (await duty.isToBlameFor(error)) return { kind: 'defer', ...why };
+    const isOurs = error instanceof DatabaseUnavailableError || error instanceof OptOutFileError;
+    if (isOurs || (await duty.isToBlameFor(error))) return { kind: 'defer', ...why };
     return { kind: mayPass(error) ? 'retry' : 'park', outcome: 'failed', ...why };
   }
 }
