@@ -4,7 +4,6 @@ import { sopInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { encodeImagingMessage, type ImagingMessage } from '../../../src/core/message.js';
 import { ExportDuty, exportHandler, StoreDuty } from '../../../src/pipeline/index.js';
-import type { QueueConsumer } from '../../../src/queue/index.js';
 import type { DeidentifiedStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
@@ -25,12 +24,12 @@ describe('what was delivered', () => {
     });
 
   interface Exporting {
-    readonly consumer: QueueConsumer;
     readonly duty: ExportDuty;
     readonly failed: string;
     readonly publish: (message: ImagingMessage) => Promise<void>;
-    /** Nothing is left to do. */
-    readonly ended: () => Promise<void>;
+    readonly isDone: (messages: number) => Promise<unknown>;
+    /** The headers of the one that was parked. */
+    readonly parked: () => Promise<Readonly<Record<string, unknown>>>;
   }
 
   async function exporting(): Promise<Exporting> {
@@ -46,40 +45,40 @@ describe('what was delivered', () => {
     });
     const { database } = exports;
     const [queue, failed] = [broker.queue(), broker.queue()];
-    const consumer = await broker.consumer({
+    const handler = exportHandler({
+      ...{ duty, database, exports: parts, log: silentLogger },
+      ledger: new Ledger(database),
+    });
+    let done = 0;
+    await broker.consumer({
       queue,
       failedQueue: failed,
-      handler: exportHandler({
-        duty,
-        database,
-        ledger: new Ledger(database),
-        exports: parts,
-        log: silentLogger,
-      }),
+      handler: async (delivery, signal) => {
+        const disposition = await handler(delivery, signal);
+        if (disposition.kind === 'done') done += 1;
+        return disposition;
+      },
     });
     const publisher = await broker.publisher();
     return {
-      consumer,
       duty,
       failed,
       publish: (message) => publisher.publish(queue, encodeImagingMessage(message)),
-      ended: () =>
+      isDone: (messages) => eventually(() => expect(done, 'messages that were done with').to.equal(messages)),
+      parked: () =>
         eventually(async () => {
-          const depths = [queue, `${queue}.retry.50`, `${queue}.retry.100`].map((name) =>
-            broker.depth(name).catch(() => 0),
-          );
-          expect(await Promise.all(depths)).to.deep.equal([0, 0, 0]);
-          expect(consumer.state().inFlight).to.equal(0);
+          const [message] = await broker.drain(failed);
+          return message!.properties.headers!;
         }),
     };
   }
 
   it('goes to the safe haven by itself, each study once, though it is asked for twice and by another name', async () => {
     const studies = [await exports.study(), await exports.study({ instances: 3 })];
-    const { publish, ended } = await exporting();
+    const { publish, isDone } = await exporting();
     for (const study of studies)
       for (const asked of ['uid', 'uid', 'mrn'] as const) await publish(messageFor(study, asked));
-    await ended();
+    await isDone(6);
     expect(exports.haven.files()).to.have.members(
       studies.map(({ studyInstanceUid }) => `${SLUG}/${studyInstanceUid}.zip`),
     );
@@ -91,7 +90,7 @@ describe('what was delivered', () => {
 
   it('waits, with the reason, while the safe haven is away, burns no attempt, and goes when it is back', async () => {
     const study = await exports.study();
-    const { publish, ended, duty, failed } = await exporting();
+    const { publish, isDone, duty, failed } = await exporting();
     await exports.haven.kill();
     try {
       await publish(messageFor(study));
@@ -100,14 +99,14 @@ describe('what was delivered', () => {
       await exports.haven.start();
     }
     await eventually(() => expect(duty.gate.reason).to.equal(null));
-    await ended();
+    await isDone(1);
     expect(await broker.depth(failed)).to.equal(0);
     expect(await exports.exportedAt(study)).to.be.a('number');
   });
 
   it('is tried again while anon lists fewer images than were delivered to it', async () => {
     const study = await exports.study({ instances: 2 });
-    const { publish, ended, failed } = await exporting();
+    const { publish, parked } = await exporting();
     const { studyInstanceUid: uid, sopInstanceUids } = study.original;
     await new DeliveredOriginals(exports.database).toBeDelivered(
       studyInstanceUid(uid),
@@ -115,9 +114,8 @@ describe('what was delivered', () => {
     );
     await new Ledger(exports.database).record(deliveredEntry(messageFor(study))); // of three
     await publish(messageFor(study));
-    await ended();
-    const [parked] = await broker.drain(failed);
-    expect(parked?.properties.headers).to.deep.include({
+    const headers = await parked();
+    expect(headers).to.deep.include({
       'x-pixl-code': 'NOT_ALL_ANONYMISED',
       'x-pixl-attempts': 3,
     });
@@ -128,12 +126,11 @@ describe('what was delivered', () => {
   it('is parked with the reason when it can not be exported, and names nobody', async () => {
     const study = await exports.study();
     await exports.database.query('UPDATE pixl_pipeline.image SET pseudo_study_uid = study_uid');
-    const { publish, ended, failed } = await exporting();
+    const { publish, parked } = await exporting();
     await publish(messageFor(study));
-    await ended();
-    const [parked] = await broker.drain(failed);
-    expect(parked?.properties.headers).to.deep.include({ 'x-pixl-code': 'NOT_DEIDENTIFIED' });
-    expect(JSON.stringify(parked?.properties.headers)).not.to.contain(study.original.mrn);
+    const headers = await parked();
+    expect(headers).to.deep.include({ 'x-pixl-code': 'NOT_DEIDENTIFIED' });
+    expect(JSON.stringify(headers)).not.to.contain(study.original.mrn);
     expect(exports.haven.files()).to.deep.equal([]);
   });
 });
