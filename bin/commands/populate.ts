@@ -180,7 +180,7 @@ class Population {
    */
   #arrivedAs(): readonly Ending[] {
     if (!this.#config.delivery.enabled) return ['delivered', 'excluded', 'retrieved'];
-    return exportsByItself(this.#config, this.#options.embedded === true) 
+    return exportsByItself(this.#config, this.#options.embedded === true)
       ? ['excluded']
       : ['delivered', 'excluded'];
   }
