@@ -283,38 +283,26 @@ describe('a peer that does in the middle of an operation what it may not', () =>
     );
   });
 
-  it('is timed out when it drips an identifier without end', async () => {
-    await withScp(
-      async (peer) => {
-        const request = await peer.receiveMessage();
-        await peer.sendCommand(FIND, responseTo(request, 0xff00, pendingRest));
-        const dripping = peer.drip(encodePData([pdv(FIND, 'data', false, Buffer.alloc(100_000))]));
-        const dripped = rejection(dripping, PeerGoneError);
-        expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
-        await peer.close();
-        await dripped;
-      },
-      async (association) => {
-        await rejection(findAll(association, 200), TimeoutError);
-      },
-    );
-  });
-
-  it('is timed out when it drips a response without end', async () => {
-    await withScp(
-      async (peer) => {
-        await peer.receiveMessage();
-        const dripping = peer.drip(encodePData([pdv(FIND, 'command', false, Buffer.alloc(60_000))]));
-        const dripped = rejection(dripping, PeerGoneError);
-        expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
-        await peer.close();
-        await dripped;
-      },
-      async (association) => {
-        await rejection(findAll(association, 200), TimeoutError);
-      },
-    );
-  });
+  for (const [what, kind, length] of [
+    ['an identifier', 'data', 100_000],
+    ['a response', 'command', 60_000],
+  ] as const)
+    it(`is timed out when it drips ${what} without end`, async () => {
+      await withScp(
+        async (peer) => {
+          const request = await peer.receiveMessage();
+          if (kind === 'data') await peer.sendCommand(FIND, responseTo(request, 0xff00, pendingRest));
+          const dripping = peer.drip(encodePData([pdv(FIND, kind, false, Buffer.alloc(length))]));
+          const dripped = rejection(dripping, PeerGoneError);
+          expect(await abortSeenBy(peer)).to.deep.equal(BY_USER);
+          await peer.close();
+          await dripped;
+        },
+        async (association) => {
+          await rejection(findAll(association, 200), TimeoutError);
+        },
+      );
+    });
 
   it('is timed out when it does not answer at all, and the association is aborted', async () => {
     await withScp(

@@ -93,13 +93,6 @@ describe('the associations to a node', () => {
     });
   });
 
-  it('are handed on to who waits', async () => {
-    await withClient(echoes, { maxAssociations: 2 }, async (client, server) => {
-      await Promise.all(Array.from({ length: 20 }, () => client.withQueryRetrieve(echo)));
-      expect(server.connections).to.equal(2);
-    });
-  });
-
   it('are released when they have been idle for long enough', async () => {
     await withClient(echoes, { idleMs: 30 }, async (client, server) => {
       await client.withQueryRetrieve(echo);
@@ -216,24 +209,6 @@ describe('the associations to a node', () => {
         await transfer;
       },
     );
-  });
-
-  it('are lent in the order of asking', async () => {
-    await withClient(echoes, { maxAssociations: 1 }, async (client) => {
-      const order: number[] = [];
-      const go = signal();
-      const works = [1, 2, 3, 4, 5].map((number) =>
-        client.withQueryRetrieve(async (association) => {
-          order.push(number);
-          if (number === 1) await go.promise;
-          await echo(association);
-        }),
-      );
-      await eventually(() => expect(order).to.deep.equal([1]));
-      go.resolve();
-      await Promise.all(works);
-      expect(order).to.deep.equal([1, 2, 3, 4, 5]);
-    });
   });
 
   it('make room for other work by ending an idle one', async () => {

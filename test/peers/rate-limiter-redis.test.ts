@@ -167,34 +167,6 @@ describe('the image rate of several daemons on one Redis', () => {
     expect(told).to.be.at.least(3);
   });
 
-  it('stops while Redis is away, and what stood in Redis does not undo it', async () => {
-    const [a, b] = [await daemon({ redisUrl: redis.proxyUrl }), await daemon()];
-    await ready(a, b);
-    await b.setRate(30);
-    await eventually(() => expect(a.settings().rate).to.equal(30));
-    redis.proxy.freeze();
-    redis.proxy.cut();
-    await eventually(() => expect(a.state().reason).to.equal(AWAY), { timeoutMs: 10_000 });
-    const failure = await a.setRate(0).catch((error: unknown) => error);
-    expect(failure).to.be.instanceOf(SharedLimiterError);
-    expect(a.state()).to.include({ rate: 0, reason: `the rate is 0; ${AWAY}` });
-    redis.proxy.thaw();
-    await eventually(() => expect(b.state()).to.include({ rate: 0, reason: 'the rate is 0' }), {
-      timeoutMs: 10_000,
-    });
-    expect(a.state()).to.include({ rate: 0, reason: 'the rate is 0' });
-  });
-
-  it('of a daemon that starts is a default: one that was set stays, however late it starts', async () => {
-    const a = await daemon({ rate: 10 });
-    await ready(a);
-    await a.setRate(2);
-    const b = await daemon({ rate: 33 });
-    await eventually(() => expect(b.settings().rate).to.equal(2));
-    await ready(b);
-    expect(a.settings().rate).to.equal(2);
-  });
-
   it('is filled by the rate that holds, also when a daemon died between saying it and filling by it', async () => {
     const a = await daemon({ rate: 10 });
     await ready(a);

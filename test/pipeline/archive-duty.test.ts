@@ -20,12 +20,10 @@ import {
 } from '../../src/pipeline/index.js';
 import { dispositionOf } from '../../src/pipeline/journey/record.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
-import { DAY_NAMES, naivelyOpen, textOf, type Rule } from '../support/naive-hours.js';
 import { messageNumbered } from '../support/outcome-entries.js';
 import { freePort } from '../support/ports.js';
 
 const MINUTE = 60_000;
-const WEEK_MINUTES = 7 * 24 * 60;
 
 /** What a test opened, closed after it. */
 const opened: (() => Promise<void> | void)[] = [];
@@ -78,110 +76,30 @@ async function startDuty(
   return duty;
 }
 
-/** A consumer as the daemon has it, on a queue that is never empty. */
-class StubConsumer {
-  readonly begun: number[] = [];
-  readonly pauses: number[] = [];
-  givenBack = 0;
-  isPaused = false;
-  readonly #duty: ArchiveDuty;
-  readonly #clock: FakeClock;
-  readonly #workMs: () => number;
-  readonly #signal = new AbortController().signal;
-  #inHand = 0;
-  #isStopped = false;
-
-  constructor(duty: ArchiveDuty, clock: FakeClock, workMs: () => number) {
-    this.#duty = duty;
-    this.#clock = clock;
-    this.#workMs = workMs;
-    duty.gate.onChange(() => this.#follow());
-    this.#follow();
-  }
-
-  /** Takes nothing more; without it a closed duty and a queue that is never empty would keep each other busy for ever. */
-  stop(): void {
-    this.#isStopped = true;
-  }
-
-  #follow(): void {
-    this.isPaused = !this.#duty.gate.isOpen;
-    this.pauses.push(this.#clock.now());
-    this.#take();
-  }
-
-  /** Up to the prefetch, twice what may be in flight: half of the messages wait for their turn. */
-  #take(): void {
-    while (!this.#isStopped && !this.isPaused && this.#inHand < 4) {
-      this.#inHand += 1;
-      void this.#handle();
-    }
-  }
-
-  async #handle(): Promise<void> {
-    const { turn } = await this.#duty.begin(this.#signal);
-    if (turn === null) {
-      this.givenBack += 1;
-      await settled(); // by way of the broker
-    } else {
-      this.begun.push(this.#clock.now());
-      await new Promise<void>((resolve) => this.#clock.after(this.#workMs(), resolve));
-      turn.end('ok');
-    }
-    this.#inHand -= 1;
-    this.#take();
-  }
-}
-
-const RULES: readonly Rule[] = [
-  { days: DAY_NAMES.slice(0, 5), from: '20:00', to: '08:00' },
-  { days: ['Sat'], from: '12:00', to: '12:01' },
-  { days: ['Sun'], from: '00:30', to: '01:20' },
-  { days: ['Sun'], from: '01:40', to: '02:20' },
-  { days: ['Sun'], from: '02:50', to: '03:10' },
-];
-
-/** Weeks in which the clocks are set, and where. */
-const WEEKS: readonly (readonly [zone: string, begin: string, change: string])[] = [
-  ['Europe/London', '2026-03-25T00:00:00Z', 'spring 2026'],
-  ['Europe/London', '2026-10-21T00:00:00Z', 'autumn 2026'],
-  ['Europe/London', '2027-03-24T00:00:00Z', 'spring 2027'],
-  ['Europe/London', '2027-10-27T00:00:00Z', 'autumn 2027'],
-  ['Australia/Sydney', '2026-03-31T00:00:00Z', 'autumn 2026'],
-  ['Australia/Sydney', '2026-09-29T00:00:00Z', 'spring 2026'],
-];
-
 describe('the duty of an archive with hours', () => {
-  for (const [timeZone, begin, change] of WEEKS)
-    it(`is on and off to the minute, and begins nothing outside them, in a week of ${timeZone} in ${change}`, async () => {
-      const clock = new FakeClock();
-      const hours = parseAllowedHours(textOf(RULES));
-      const duty = await startDuty(clock, begin, { hours, timeZone, maxInFlight: 2 });
-      const consumer = new StubConsumer(duty, clock, () => 7_000 + ((clock.now() * 7) % 400_000));
-      opened.push(() => consumer.stop());
-      const openAt = (ms: number): boolean => naivelyOpen(RULES, new Date(Date.parse(begin) + ms), timeZone);
-      let openMinutes = 0;
-      const changes = [0];
-      for (let minute = 0; minute < WEEK_MINUTES; minute += 1) {
-        const ms = minute * MINUTE;
-        const open = openAt(ms);
-        if (open) openMinutes += 1;
-        if (ms > 0 && open !== openAt(ms - MINUTE)) changes.push(ms);
-        const at = new Date(Date.parse(begin) + ms).toISOString();
-        expect(duty.gate.isOpen, `gate at ${at}`).to.equal(open);
-        expect(consumer.isPaused, `consumer at ${at}`).to.equal(!open);
-        await clock.pass(MINUTE);
-      }
-      // To the millisecond, for the clock is set to the timer; and nothing in between.
-      expect(consumer.pauses.filter((ms) => ms < WEEK_MINUTES * MINUTE)).to.deep.equal(changes);
-      expect(openMinutes, 'the week is no trivial one').to.be.within(3_500, 3_800);
-      expect(consumer.begun.length).to.be.greaterThan(openMinutes / 10);
-      expect(consumer.givenBack, 'in hand when the hours ended').to.be.greaterThan(5);
-      expect(
-        consumer.begun.filter((ms) => !openAt(ms)),
-        'begun outside the hours',
-      ).to.deep.equal([]);
+  // Which minutes are within the hours, over each change of the clocks, is shown by those of core/hours.
+  it('is on and off when the hours begin and end, to the millisecond, also as the clocks are put forward', async () => {
+    const clock = new FakeClock();
+    const begin = '2026-03-28T00:00:00Z';
+    const duty = await startDuty(clock, begin, { hours: parseAllowedHours('20:00-08:00'), maxInFlight: 2 });
+    const changes: string[] = [];
+    duty.gate.onChange(() => {
+      const at = new Date(Date.parse(begin) + clock.now()).toISOString();
+      changes.push(`${at} ${duty.gate.isOpen ? 'on' : 'off'}`);
     });
+    for (let minute = 0; minute < 2 * 24 * 60; minute += 1) {
+      const { turn } = await duty.begin(new AbortController().signal);
+      expect(turn !== null, `a turn after ${minute} minutes`).to.equal(duty.gate.isOpen);
+      turn?.end('ok');
+      await clock.pass(MINUTE);
+    }
+    expect(changes).to.deep.equal([
+      '2026-03-28T08:00:00.000Z off',
+      '2026-03-28T20:00:00.000Z on',
+      '2026-03-29T07:00:00.000Z off',
+      '2026-03-29T19:00:00.000Z on',
+    ]);
+  });
 
   it('follows a clock that is set within half a minute', async () => {
     const clock = new FakeClock();

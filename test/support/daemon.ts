@@ -3,7 +3,7 @@ import { expectNoCanary } from './canary.js';
 import { freePort } from './ports.js';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, type ExitStatus, type ManagedProcess } from './processes.js';
+import { startProcess, type ManagedProcess } from './processes.js';
 import { tempDir } from './temp-dir.js';
 import { PROGRAM } from './cli.js';
 
@@ -18,34 +18,7 @@ export interface LogLine {
 }
 
 /** `pixl-imaging serve` in a process of its own, with a folder of its own, where no `.env` is. */
-export interface Daemon {
-  readonly pid: number;
-  isRunning(): boolean;
-  /** What it has logged, over all its runs. @throws when it wrote something that is no JSON line */
-  lines(): LogLine[];
-  /** The same as it stands in the file. */
-  log(): string;
-  /** The file, for who reads it bit by bit. */
-  readonly logFile: string;
-  /** SIGTERM; resolves when it has ended. Killed, and so not exit code 0, when that takes longer than `graceMs`. */
-  stop(graceMs?: number): Promise<ExitStatus>;
-  /** SIGKILL. */
-  kill(): Promise<ExitStatus>;
-  signal(signal: NodeJS.Signals): void;
-  /** After `stop` or `kill`, or when it has ended by itself: the same command in the same environment. */
-  start(): Promise<void>;
-  /** The same, without waiting until it is ready: it may end before that. */
-  startOnly(): Promise<void>;
-  /** Resolves when it has ended, whoever ended it. */
-  exited(): Promise<ExitStatus>;
-  /** Reads its `/status` and `/metrics`, if it answers; `close` looks what they showed. */
-  look(): Promise<void>;
-  /**
-   * Ends it, if it runs, and removes its folder.
-   * @throws when its log, or a page that was looked at, has shown an identifier or a secret
-   */
-  close(): Promise<void>;
-}
+export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 
 /** Longer than the daemon's default PIXL_SHUTDOWN_GRACE. */
 const STOP_MS = 45_000;
@@ -62,7 +35,7 @@ export async function startDaemon(
   environment: Readonly<Record<string, string>>,
   options: readonly string[] = [],
   modules: readonly string[] = [],
-): Promise<Daemon> {
+) {
   const dir = tempDir('daemon');
   const logFile = join(dir.path, 'daemon.log');
   let managed: ManagedProcess;
@@ -109,25 +82,38 @@ export async function startDaemon(
       return managed.pid;
     },
     isRunning: () => managed.isRunning(),
+    /** What it has logged, over all its runs. @throws when it wrote something that is no JSON line */
     lines: () => linesOf(log()),
+    /** The same as it stands in the file. */
     log,
+    /** The file, for who reads it bit by bit. */
     logFile,
+    /** SIGTERM; resolves when it has ended. Killed, and so not exit code 0, when that takes longer than `graceMs`. */
     stop: async (graceMs = STOP_MS) => {
       await look();
       return managed.stop(graceMs);
     },
+    /** SIGKILL. */
     kill: () => managed.kill(),
-    signal: (signal) => managed.signal(signal),
+    signal: (signal: NodeJS.Signals) => managed.signal(signal),
+    /** After `stop` or `kill`, or when it has ended by itself: the same command in the same environment. */
     start: async () => {
       requireEnded();
       managed = await start(readyLines());
     },
+    /** The same, without waiting until it is ready: it may end before that. */
     startOnly: async () => {
       requireEnded();
       managed = await spawn();
     },
+    /** Resolves when it has ended, whoever ended it. */
     exited: () => managed.exited(),
+    /** Reads its `/status` and `/metrics`, if it answers; `close` looks what they showed. */
     look,
+    /**
+     * Ends it, if it runs, and removes its folder.
+     * @throws when its log, or a page that was looked at, has shown an identifier or a secret
+     */
     close: async () => {
       await look();
       await managed.stop(STOP_MS);

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { echoscu, dcmsend, type NodeAddress } from './dcmtk.js';
+import { echoscu, dcmsend } from './dcmtk.js';
 import { eventually } from './eventually.js';
 import { fillFixture, fixture } from './fixtures.js';
 import { freePort } from './ports.js';
@@ -38,29 +38,7 @@ export interface MovedInstance {
 }
 
 /** An archive: dcmtk's dcmqrscp with a folder of its own. */
-export interface Dcmqrscp extends NodeAddress {
-  readonly host: '127.0.0.1';
-  readonly process: ManagedProcess;
-  /** Stores files or folders in it, each in its own syntax. */
-  load(filesOrFolders: string | readonly string[]): Promise<void>;
-  log(): string;
-  /** Forgets what was logged, so that counting starts anew. */
-  clearLog(): void;
-  moved(): MovedInstance[];
-  /** How many instances it sent by C-MOVE with success since the start or `clearLog`. */
-  movedInstances(): number;
-  /** Requests of a kind, e.g. `C-FIND`, with their keys as logged. */
-  requests(
-    kind: 'C-ECHO' | 'C-FIND' | 'C-MOVE' | 'C-STORE' | 'C-GET',
-  ): { at: number; keys: Record<string, string> }[];
-  associations(): { opened: number; maxSimultaneous: number };
-  /** Ends the process; what it holds stays. `start` brings it back on the same port. */
-  stop(): Promise<void>;
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  /** Ends it and removes its folder. */
-  close(): Promise<void>;
-}
+export type Dcmqrscp = Awaited<ReturnType<typeof startDcmqrscp>>;
 
 const QUERY_RETRIEVE = [
   'VerificationSOPClass',
@@ -124,7 +102,7 @@ function associationConfig(syntax: ArchiveSyntax): string {
 }
 
 /** Starts an archive and waits until it answers a C-ECHO. */
-export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp> {
+export async function startDcmqrscp(options: DcmqrscpOptions) {
   const port = options.port ?? (await freePort());
   const { aeTitle } = options;
   const dir = tempDir(`dcmqrscp-${aeTitle}`);
@@ -192,18 +170,23 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
     get process() {
       return managed;
     },
-    load: async (filesOrFolders) => {
+    /** Stores files or folders in it, each in its own syntax. */
+    load: async (filesOrFolders: string | readonly string[]) => {
       const files = typeof filesOrFolders === 'string' ? [filesOrFolders] : filesOrFolders;
       await dcmsend(address, files);
     },
     log,
+    /** Forgets what was logged, so that counting starts anew. */
     clearLog: () => {
       shown = [{ from: length() }];
     },
     moved: () => movedIn(log()),
+    /** How many instances it sent by C-MOVE with success since the start or `clearLog`. */
     movedInstances: () => movedIn(log()).filter((one) => one.success).length,
-    requests: (kind) => requestsIn(log(), kind),
+    /** Requests of a kind, e.g. `C-FIND`, with their keys as logged. */
+    requests: (kind: 'C-ECHO' | 'C-FIND' | 'C-MOVE' | 'C-STORE' | 'C-GET') => requestsIn(log(), kind),
     associations: () => associationsIn(log()),
+    /** Ends the process; what it holds stays. `start` brings it back on the same port. */
     stop: async () => {
       await managed.stop();
     },
@@ -214,6 +197,7 @@ export async function startDcmqrscp(options: DcmqrscpOptions): Promise<Dcmqrscp>
       if (managed.isRunning()) throw new Error(`dcmqrscp ${aeTitle} runs already`);
       managed = await start();
     },
+    /** Ends it and removes its folder. */
     close: async () => {
       await managed.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -2,10 +2,11 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as model from '../dimse/data-set/elements.js';
 import { run } from './processes.js';
 
 /**
- * Synthetic DICOM files. Nothing of src/ is used here: what the service reads and writes is compared with what
+ * Synthetic DICOM files. Nothing of src/ encodes them: what the service reads and writes is compared with what
  * this writes and `dicom-read.ts` reads.
  */
 export const SOP_CLASSES = {
@@ -84,7 +85,6 @@ export interface InstanceOptions {
   readonly seed?: number;
 }
 
-const LONG_VRS = new Set(['OB', 'OW', 'OF', 'OD', 'OL', 'OV', 'SQ', 'UN', 'UT', 'UC', 'UR', 'SV', 'UV']);
 const PIXEL_CLASSES_WITHOUT: ReadonlySet<string> = new Set(['SR', 'PDF', 'PR', 'Private']);
 const BLOCK = 1 << 20;
 
@@ -109,67 +109,28 @@ interface Encoding {
   readonly text: BufferEncoding;
 }
 
-function header(tag: number, vr: string, length: number, encoding: Encoding): Buffer {
-  const long = encoding.explicit && LONG_VRS.has(vr);
-  const bytes = Buffer.alloc(long ? 12 : 8);
-  bytes.writeUInt16LE(tag >>> 16, 0);
-  bytes.writeUInt16LE(tag & 0xffff, 2);
-  if (!encoding.explicit) bytes.writeUInt32LE(length, 4);
-  else {
-    bytes.write(vr, 4, 'latin1');
-    if (long) bytes.writeUInt32LE(length, 8);
-    else if (length > 0xffff) throw new RangeError(`${vr} cannot hold ${length} bytes`);
-    else bytes.writeUInt16LE(length, 6);
-  }
-  return bytes;
+function valueBytes(value: string | Buffer | readonly number[], vr: string, text: BufferEncoding): Buffer {
+  if (!Buffer.isBuffer(value) && typeof value !== 'string') return numbers(vr, value);
+  const bytes = typeof value === 'string' ? Buffer.from(value, text) : value;
+  if (bytes.length % 2 === 0) return bytes;
+  const pad = vr === 'UI' || vr === 'OB' || vr === 'UN' ? 0 : 0x20;
+  return Buffer.concat([bytes, Buffer.of(pad)]);
 }
 
-function delimiter(tag: number, length: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt16LE(tag >>> 16, 0);
-  bytes.writeUInt16LE(tag & 0xffff, 2);
-  bytes.writeUInt32LE(length >>> 0, 4);
-  return bytes;
+function modelOf({ tag, vr, value }: Element, text: BufferEncoding): model.Element {
+  if (typeof value === 'string' || !('items' in value))
+    return { kind: 'value', tag, vr, value: valueBytes(value, vr, text) };
+  const isOpen = value.undefinedLength === true;
+  const items = value.items.map((elements) => modelsOf(elements, text));
+  return { kind: 'items', tag, vr: 'SQ', items, undefinedLength: isOpen, undefinedItems: isOpen };
 }
 
-const UNDEFINED = 0xffffffff;
-
-function sequence(value: SequenceValue, encoding: Encoding): Buffer {
-  const open = value.undefinedLength === true;
-  const parts = value.items.flatMap((elements) => {
-    const item = encodeElements(elements, encoding);
-    return open
-      ? [delimiter(0xfffee000, UNDEFINED), item, delimiter(0xfffee00d, 0)]
-      : [delimiter(0xfffee000, item.length), item];
-  });
-  if (open) parts.push(delimiter(0xfffee0dd, 0));
-  return Buffer.concat(parts);
+function modelsOf(elements: readonly Element[], text: BufferEncoding): model.Element[] {
+  return [...elements].sort((a, b) => (a.tag >>> 0) - (b.tag >>> 0)).map((element) => modelOf(element, text));
 }
 
-function valueBytes(element: Element, encoding: Encoding): Buffer {
-  const { value, vr } = element;
-  if (Buffer.isBuffer(value) || typeof value === 'string') {
-    const bytes = typeof value === 'string' ? Buffer.from(value, encoding.text) : value;
-    if (bytes.length % 2 === 0) return bytes;
-    const pad = vr === 'UI' || vr === 'OB' || vr === 'UN' ? 0 : 0x20;
-    return Buffer.concat([bytes, Buffer.of(pad)]);
-  }
-  return 'items' in value ? sequence(value, encoding) : numbers(vr, value);
-}
-
-function encodeElements(elements: readonly Element[], encoding: Encoding): Buffer {
-  return Buffer.concat(
-    [...elements]
-      .sort((a, b) => (a.tag >>> 0) - (b.tag >>> 0))
-      .flatMap((element) => {
-        const bytes = valueBytes(element, encoding);
-        const undefinedLength =
-          typeof element.value === 'object' &&
-          'items' in element.value &&
-          element.value.undefinedLength === true;
-        return [header(element.tag, element.vr, undefinedLength ? UNDEFINED : bytes.length, encoding), bytes];
-      }),
-  );
+function encodeElements(elements: readonly Element[], { explicit, text }: Encoding): Buffer {
+  return model.encode(modelsOf(elements, text), explicit ? model.EXPLICIT : model.IMPLICIT);
 }
 
 /** Encodes elements as a data set in Explicit or Implicit VR Little Endian, e.g. to be sent by the scripted peer. */
@@ -342,7 +303,9 @@ export async function writeInstance(file: string, options: InstanceOptions): Pro
     await handle.write(encodeElements(before, encoding));
     if (hasPixels(sopClass)) {
       const length = (options.rows ?? 64) * (options.cols ?? 64) * 2 * (options.frames ?? 1);
-      await handle.write(header(0x7fe00010, 'OW', length, encoding));
+      await handle.write(
+        model.header(0x7fe00010, 'OW', length, encoding.explicit ? model.EXPLICIT : model.IMPLICIT),
+      );
       const block = pixelBlock(options.seed ?? options.instanceNumber ?? 1);
       const noise = options.noise === true;
       for (let at = 0, index = 0; at < length; at += BLOCK, index += 1) {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import type { Identity } from './authority.js';
 import { eventually } from './eventually.js';
 import { openLongLived, sharedByAll } from './long-lived.js';
 import { freePort } from './ports.js';
@@ -20,8 +21,8 @@ import { run, startProcess, untilGone, type ManagedProcess } from './processes.j
 export interface PostgresOptions {
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[];
-  /** PEM texts; with them the server speaks TLS as well as plain TCP. */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** With it the server speaks TLS as well as plain TCP. */
+  readonly tls?: Identity;
 }
 
 /** Where a database is, and as whom. */
@@ -34,26 +35,7 @@ export interface DatabaseAddress {
 }
 
 /** A real PostgreSQL on a free port of 127.0.0.1, with its data in a temporary folder. */
-export interface Postgres {
-  readonly host: string;
-  readonly port: number;
-  /** A new, empty database that the user `pixl` owns. */
-  createDatabase(): Promise<DatabaseAddress>;
-  /** Ends it as a restart of the service does: connections are cut, what was committed is kept. */
-  shutDown(): Promise<void>;
-  /** Ends it with SIGKILL. */
-  kill(): Promise<void>;
-  /** Starts it again after `shutDown` or `kill`, on the same port. */
-  start(): Promise<void>;
-  /** Ends it and removes its folder. */
-  stop(): Promise<void>;
-  /** Runs one statement as its superuser. */
-  admin(sql: string, database?: string): Promise<void>;
-  /** The rows of a CSV text as COPY reads them; an empty cell is null. */
-  readCsv(text: string): Promise<Record<string, string | null>[]>;
-  /** What pg_dump says of a database: the whole of it, as text. */
-  dump(address: DatabaseAddress, ...options: readonly string[]): Promise<string>;
-}
+export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 
 const PASSWORD = 'CANARY-secret';
 
@@ -61,7 +43,7 @@ const PASSWORD = 'CANARY-secret';
 export const sharedPostgres = sharedByAll('postgres', startPostgres, (postgres) => postgres.stop());
 
 /** Starts a server of one's own. */
-export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
+export async function startPostgres(options: PostgresOptions = {}) {
   const port = await freePort();
   const dir = mkdtempSync(join(tmpdir(), 'pixl-postgres-'));
   const removeDir = (): void => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
@@ -117,9 +99,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return {
     host: '127.0.0.1',
     port,
+    /** Runs one statement as its superuser. */
     admin,
+    /** Starts it again after `shutDown` or `kill`, on the same port. */
     start,
+    /** Ends it as a restart of the service does: connections are cut, what was committed is kept. */
     shutDown: () => end('SIGINT'),
+    /** Ends it with SIGKILL. */
     kill: async () => {
       // Each of its children leads a group of its own and would finish what it is doing.
       const children = server === undefined ? [] : childrenOf(server.pid);
@@ -127,13 +113,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       for (const pid of children) killIfThere(pid);
       for (const pid of children) await untilGone(pid);
     },
+    /** A new, empty database that the user `pixl` owns. */
     createDatabase: async () => {
       databases += 1;
       const name = `test_${databases}`;
       await admin(`CREATE DATABASE ${name} OWNER pixl TEMPLATE template0`);
       return { host: '127.0.0.1', port, name, user: 'pixl', password: PASSWORD };
     },
-    readCsv: async (text) => {
+    /** The rows of a CSV text as COPY reads them; an empty cell is null. */
+    readCsv: async (text: string) => {
       const columns = text
         .split('\r\n')[0]!
         .split(',')
@@ -158,13 +146,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       const { stdout } = await run(join(binaries(), 'psql'), where, { env, input: script.join('\n') });
       return JSON.parse(stdout) as Record<string, string | null>[];
     },
-    dump: async ({ name }, ...args) => {
+    /** What pg_dump says of a database: the whole of it, as text. */
+    dump: async ({ name }: DatabaseAddress, ...args: readonly string[]) => {
       const where = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-d', name];
       const { stdout } = await run(join(binaries(), 'pg_dump'), [...where, ...args], {
         env: { PGPASSWORD: PASSWORD },
       });
       return stdout.replaceAll(/^\\(un)?restrict .*$/gm, ''); // a new key in each dump
     },
+    /** Ends it and removes its folder. */
     stop: async () => {
       await end('SIGINT');
       process.off('exit', removeDir);
@@ -211,7 +201,7 @@ async function prepare(dir: string, port: number, { settings = [], tls }: Postgr
   ];
   if (tls !== undefined) {
     for (const [name, text] of [
-      ['server.crt', tls.certificate],
+      ['server.crt', tls.cert],
       ['server.key', tls.key],
     ] as const) {
       writeFileSync(join(data, name), text);

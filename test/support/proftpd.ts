@@ -8,31 +8,12 @@ import { Authority } from './authority.js';
 import { openLongLived, sharedByAll } from './long-lived.js';
 import { freePorts, freeRange } from './ports.js';
 import { run, startProcess, type ManagedProcess } from './processes.js';
-import { ownerOfFiles, PORTS, writeServerFiles, type FtpsPort, type PortRange } from './proftpd-files.js';
+import { ownerOfFiles, PORTS, writeServerFiles, type FtpsPort } from './proftpd-files.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 import { tempDir } from './temp-dir.js';
 
 /** A real proftpd with mod_tls on 127.0.0.1. It demands that data connections take up the TLS session again. */
-export interface Proftpd {
-  readonly ports: Readonly<Record<FtpsPort, number>>;
-  /** The ports of the data connections of `narrow`. */
-  readonly narrowRange: PortRange;
-  /** The folder that the login leads to. */
-  readonly home: string;
-  /** The authority that signed all certificates but the self-signed one. */
-  readonly ca: Buffer;
-  /** How to log in at one of the ports. */
-  settings(port: FtpsPort, change?: Partial<FtpsSettings>): FtpsSettings;
-  /** The environment that names one of the ports. */
-  env(port: FtpsPort): Record<string, string>;
-  /** The path of every file under the home folder, sorted. */
-  files(): string[];
-  /** Empties the home folder, and forgets what was counted for quotas. */
-  reset(): Promise<void>;
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  close(): Promise<void>;
-}
+export type Proftpd = Awaited<ReturnType<typeof startProftpd>>;
 
 export const USER = { name: 'pixl', password: 'CANARY pass:w@rd' } as const;
 /** Its quota is QUOTA_BYTES. */
@@ -46,7 +27,7 @@ const NARROW_PORTS = 2;
 export const sharedProftpd = sharedByAll('proftpd', startProftpd, (server) => server.close());
 
 /** Starts a server of one's own. */
-export async function startProftpd(): Promise<Proftpd> {
+export async function startProftpd() {
   const dir = tempDir('proftpd');
   const numbers = await freePorts(PORTS.length);
   const ports = Object.fromEntries(PORTS.map((name, index) => [name, numbers[index]!])) as Record<
@@ -113,11 +94,16 @@ export async function startProftpd(): Promise<Proftpd> {
   });
   return {
     ports,
+    /** The ports of the data connections of `narrow`. */
     narrowRange,
+    /** The folder that the login leads to. */
     home,
+    /** The authority that signed all certificates but the self-signed one. */
     ca: authority.cert,
+    /** How to log in at one of the ports. */
     settings,
-    env: (port) => ({
+    /** The environment that names one of the ports. */
+    env: (port: FtpsPort) => ({
       FTP_HOST: '127.0.0.1',
       FTP_PORT: String(ports[port]),
       FTP_USER_NAME: USER.name,
@@ -125,11 +111,13 @@ export async function startProftpd(): Promise<Proftpd> {
       FTP_TLS: settings(port).tls,
       FTP_TLS_CA: join(dir.path, 'authority.crt'),
     }),
+    /** The path of every file under the home folder, sorted. */
     files: () =>
       readdirSync(home, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name).slice(home.length + 1))
         .sort(),
+    /** Empties the home folder, and forgets what was counted for quotas. */
     reset: async () => {
       emptyHome();
       await quotas();

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -17,10 +16,6 @@ const GRACE_MS = 60_000;
 export interface Rabbitmq {
   readonly host: string;
   readonly port: number;
-  /** The same broker by AMQPS. */
-  readonly tlsPort: number;
-  /** PEM of the broker's certificate, which signs itself and names `localhost` and 127.0.0.1. */
-  readonly certificate: string;
   readonly username: string;
   readonly password: string;
   /** Ends it in order. Its messages stay; `start` brings them back. */
@@ -41,9 +36,9 @@ export const sharedRabbitmq = sharedByAll('RabbitMQ', startRabbitmq, (broker) =>
 
 /** Starts a broker of one's own. */
 export async function startRabbitmq(): Promise<Rabbitmq> {
-  const [port, tlsPort, distPort, epmdPort] = (await freePorts(4)) as [number, number, number, number];
+  const [port, distPort, epmdPort] = (await freePorts(3)) as [number, number, number];
   const dir = tempDir('rabbitmq');
-  const env = await prepare(dir.path, { port, tlsPort, distPort, epmdPort });
+  const env = await prepare(dir.path, { port, distPort, epmdPort });
   const options = { env, cwd: dir.path, logFile: join(dir.path, 'output.log') };
   // A test that starts it again leaves it to the tests that follow.
   const started = (name: string, command: string, ready: () => unknown, args: readonly string[] = []) =>
@@ -51,8 +46,7 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
   const epmd = await started('epmd', 'epmd', () => undefined, ['-port', `${epmdPort}`]);
   let broker: ManagedProcess | undefined;
   const result: Rabbitmq = {
-    ...{ host: '127.0.0.1', port, tlsPort, username: 'guest', password: 'guest' },
-    certificate: readFileSync(join(dir.path, 'cert.pem'), 'utf8'),
+    ...{ host: '127.0.0.1', port, username: 'guest', password: 'guest' },
     start: async () => {
       // As if under systemd the script replaces itself by the Erlang machine, so that the child is the broker itself.
       broker = await started('RabbitMQ', join(BIN, 'rabbitmq-server'), () => probe(port));
@@ -85,30 +79,17 @@ export async function startRabbitmq(): Promise<Rabbitmq> {
 
 interface Ports {
   readonly port: number;
-  readonly tlsPort: number;
   readonly distPort: number;
   readonly epmdPort: number;
 }
 
-async function prepare(
-  dir: string,
-  { port, tlsPort, distPort, epmdPort }: Ports,
-): Promise<Record<string, string>> {
+async function prepare(dir: string, { port, distPort, epmdPort }: Ports): Promise<Record<string, string>> {
   for (const folder of ['mnesia', 'log', 'gen']) await mkdir(join(dir, folder));
   await writeFile(join(dir, '.erlang.cookie'), randomBytes(15).toString('hex'), { mode: 0o400 });
   await writeFile(join(dir, 'env.conf'), '');
   await writeFile(join(dir, 'enabled_plugins'), '[].');
-  const [certificate, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
-    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', certificate],
-  ]);
   const settings = [
     `listeners.tcp.1 = 127.0.0.1:${port}`,
-    `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
-    `ssl_options.certfile = ${certificate}`,
-    `ssl_options.keyfile = ${key}`,
-    'ssl_options.verify = verify_none',
     'disk_free_limit.absolute = 50MB',
     'default_user = guest',
     'default_pass = guest',

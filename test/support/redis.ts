@@ -2,22 +2,13 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { freePort } from './ports.js';
 import { startProcess, type ManagedProcess } from './processes.js';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+import { startTcpProxy } from './tcp-proxy.js';
 
 /** A real redis-server that keeps nothing on disk: a restart empties it. */
-export interface RedisServer {
-  readonly url: string;
-  /** The same through a proxy that can be cut and frozen. */
-  readonly proxy: TcpProxy;
-  readonly proxyUrl: string;
-  stop(): Promise<void>;
-  start(): Promise<void>;
-  /** Ends all of it. */
-  close(): Promise<void>;
-}
+export type RedisServer = Awaited<ReturnType<typeof startRedis>>;
 
 /** Starts a redis-server on a free port of 127.0.0.1. */
-export async function startRedis(password?: string): Promise<RedisServer> {
+export async function startRedis(password?: string) {
   const port = await freePort();
   let server: ManagedProcess | undefined;
   const start = async (): Promise<void> => {
@@ -39,10 +30,12 @@ export async function startRedis(password?: string): Promise<RedisServer> {
   };
   return {
     url: `redis://${auth}127.0.0.1:${port}`,
+    /** The same through a proxy that can be cut and frozen. */
     proxy,
     proxyUrl: `redis://${auth}127.0.0.1:${proxy.port}`,
     stop,
     start,
+    /** Ends all of it. */
     close: async () => {
       await proxy.close();
       await stop();

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TRANSFER_SYNTAXES } from './dicom-files.js';
-import { readDicomHead } from './dicom-read.js';
 import { fixture } from './fixtures.js';
 import { peerEnv } from './processes.js';
 import {
@@ -58,8 +56,6 @@ export interface FindQuirks {
   /** The status of the last response. */
   readonly finalStatus?: number;
   readonly end?: 'final' | 'none' | 'abort' | 'close' | 'reset';
-  /** Between two answers. */
-  readonly everyMs?: number;
 }
 
 /** How a C-MOVE goes. Left empty: everything is sent and truly told. */
@@ -123,8 +119,6 @@ export interface ArchiveQuirks {
   readonly move?: MoveQuirks | ((request: ArchiveRequest) => MoveQuirks);
   /** C-MOVE at these levels is answered with a status at once (0xA900, 0x0122, 0xC000, …). */
   readonly refuseLevels?: Partial<Readonly<Record<Level, number>>>;
-  /** SERIES and IMAGE requests without their parents' UIDs are answered with 0xA900. Default true. */
-  readonly hierarchical?: boolean;
   /** More associations at a time than these are rejected as transient, local limit exceeded. */
   readonly maxAssociations?: number;
   /** So many associations are rejected first: transient, temporary congestion. */
@@ -132,7 +126,6 @@ export interface ArchiveQuirks {
   /** Longer lists of UIDs in one key are answered with 0xA900, or with `listStatus`. */
   readonly maxUids?: number;
   readonly listStatus?: number;
-  readonly echoStatus?: number;
 }
 
 /** One request, as it came. */
@@ -381,16 +374,16 @@ class Session {
       AffectedSOPClassUID: VERIFICATION,
       CommandField: COMMANDS.CEchoRsp,
       MessageIDBeingRespondedTo: Number(command['MessageID']),
-      Status: this.#state.quirks.echoStatus ?? 0,
+      Status: 0,
     });
   }
 
   /** What every archive of this kind refuses, whatever else it does. */
   #refusal(request: ArchiveRequest): number | undefined {
-    const { hierarchical = true, maxUids, listStatus = 0xa900 } = this.#state.quirks;
+    const { maxUids, listStatus = 0xa900 } = this.#state.quirks;
     const level = request.level;
     if (level !== 'STUDY' && level !== 'SERIES' && level !== 'IMAGE') return 0xa900;
-    if (hierarchical && PARENT_KEYS[level].some((key) => (request.keys[key] ?? '') === '')) {
+    if (PARENT_KEYS[level].some((key) => (request.keys[key] ?? '') === '')) {
       this.#state.record.violations.push(`${request.command} at ${level} level without its parents' UIDs`);
       return 0xa900;
     }
@@ -414,12 +407,6 @@ class Session {
       ignoreKeys === true ? !PARENT_KEYS[level].includes(key) : ignoreKeys.includes(key);
     for (const entity of entitiesAt(level, this.#state.studies)) {
       if (!matches(entity, request.keys, ignored)) continue;
-      if (quirks.everyMs !== undefined) await sleep(quirks.everyMs);
-      const cancel = await this.#arrived();
-      if (cancel?.kind === 'message' && this.#note(cancel.message).command === 'C-CANCEL') {
-        return this.#peer.sendMessage(contextId, { ...response, Status: 0xfe00 });
-      }
-      if (cancel !== undefined) return;
       const identifier = encodeIdentifier(answer(entity, level, request.keys, quirks));
       await this.#peer.sendMessage(
         contextId,
@@ -440,16 +427,6 @@ class Session {
     else if (how === 'abort') await this.#peer.abort(2, 0);
     else if (how === 'close') await this.#peer.close();
     else if (how === 'reset') await this.#peer.reset();
-  }
-
-  /** What has come already; it is not waited for. */
-  async #arrived(): Promise<Incoming | undefined> {
-    this.#ahead ??= this.#peer.next();
-    const nothing = Symbol('nothing');
-    const first = await Promise.race([this.#ahead, sleep(0, nothing)]);
-    if (typeof first === 'symbol') return undefined;
-    this.#ahead = undefined;
-    return first;
   }
 
   async #move(message: Message, request: ArchiveRequest): Promise<void> {
@@ -606,16 +583,7 @@ function counters(quirks: MoveQuirks, wanted: number, transfer: Transfer, pendin
   };
 }
 
-/** storescu's option for the compressed syntaxes; it proposes the uncompressed ones by itself. */
-const PROPOSE: Readonly<Record<string, string>> = {
-  [TRANSFER_SYNTAXES.jpegLossless]: '-xs',
-  [TRANSFER_SYNTAXES.jpegLs]: '-xt',
-  [TRANSFER_SYNTAXES.jpeg2000]: '-xv',
-  [TRANSFER_SYNTAXES.rle]: '-xr',
-  [TRANSFER_SYNTAXES.deflated]: '-xd',
-};
-
-/** The C-STORE sub-operations of one C-MOVE, done by dcmtk's storescu in the syntax of each file. */
+/** The C-STORE sub-operations of one C-MOVE, done by dcmtk's storescu; images are not compressed. */
 class Transfer {
   completed = 0;
   failed = 0;
@@ -636,27 +604,15 @@ class Transfer {
     this.#stop?.();
   }
 
-  /** Resolves when all were tried, or when it was stopped. One storescu after the other, one per transfer syntax. */
+  /** Resolves when all were tried, or when it was stopped. */
   async run(instances: readonly ArchiveInstance[], after: () => void): Promise<void> {
-    const groups = new Map<string, Map<string, ArchiveInstance>>();
-    for (const instance of instances) {
-      if (instance.file === undefined) continue;
-      const propose = PROPOSE[readDicomHead(instance.file).transferSyntax] ?? '-x=';
-      const group = groups.get(propose) ?? new Map<string, ArchiveInstance>();
-      groups.set(propose, group.set(instance.file, instance));
-    }
-    for (const [propose, byFile] of groups) {
-      if (!this.#stopped) await this.#store(propose, byFile, after);
-    }
+    const files = instances.flatMap((one) => (one.file === undefined ? [] : [[one.file, one] as const]));
+    if (files.length > 0 && !this.#stopped) await this.#store(new Map(files), after);
   }
 
-  async #store(
-    propose: string,
-    byFile: ReadonlyMap<string, ArchiveInstance>,
-    after: () => void,
-  ): Promise<void> {
+  async #store(byFile: ReadonlyMap<string, ArchiveInstance>, after: () => void): Promise<void> {
     const { host, port } = this.#destination;
-    const options = ['-lc', fixture('dcmtk-log.cfg'), '-nh', '-R', propose, '-pdu', '131072'];
+    const options = ['-lc', fixture('dcmtk-log.cfg'), '-nh', '-R', '-x=', '-pdu', '131072'];
     const child = spawn(
       'storescu',
       [...options, '-aet', this.#state.aeTitle, '-aec', this.#called, host, `${port}`, ...byFile.keys()],

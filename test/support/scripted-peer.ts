@@ -55,9 +55,7 @@ export type Incoming =
   | { readonly kind: 'reset' };
 
 export interface AcceptOptions {
-  /** null leaves it out. */
-  readonly maxLength?: number | null;
-  readonly protocolVersion?: number;
+  readonly maxLength?: number;
   /**
    * The transfer syntax to accept a context with, or a result number (1 to 4) to refuse it by. Default: Implicit VR
    * Little Endian when it is proposed, else the first proposed.
@@ -73,53 +71,6 @@ export interface RequestOptions {
   readonly contexts: readonly ProposedContext[];
   readonly maxLength?: number;
   readonly roles?: readonly Role[];
-}
-
-/** One end of a connection, for scripts that say byte by byte what happens. */
-export interface ScriptedPeer {
-  readonly socket: Socket;
-  /** Set by acceptAssociation and requestAssociation: the longest P-DATA-TF that the other side takes. */
-  readonly otherMaxLength: number;
-  /** Every byte that came. */
-  bytesReceived(): number;
-  readExactly(count: number): Promise<Buffer>;
-  /** The next PDU. @throws when it is another than the one named, PeerGoneError when none comes. */
-  expectPdu(name?: PduName): Promise<RawPdu>;
-  next(): Promise<Incoming>;
-  /** @throws PeerGoneError when something else comes. */
-  receiveMessage(): Promise<Message>;
-  receiveAssociateRq(): Promise<AssociateRq>;
-  /** Reads the request (unless it was read already) and accepts it. */
-  acceptAssociation(options?: AcceptOptions): Promise<AssociateRq>;
-  /** Default: permanently, by the service user, no reason given. */
-  reject(result?: number, source?: number, reason?: number): Promise<AssociateRq>;
-  /** As the requestor. @throws when it is not accepted. */
-  requestAssociation(options: RequestOptions): Promise<AssociateAc>;
-  /** CommandDataSetType is set to "none" unless it is given. */
-  sendCommand(contextId: number, command: Command): Promise<void>;
-  /** `pduSize` is the length of each PDU's body; the default is what the other side takes. */
-  sendDataSet(contextId: number, bytes: Buffer, options?: { readonly pduSize?: number }): Promise<void>;
-  sendMessage(contextId: number, command: Command, dataSet?: Buffer): Promise<void>;
-  sendPdvs(pdvs: readonly RawPdv[]): Promise<void>;
-  sendRaw(bytes: Buffer): Promise<void>;
-  /** The same bytes in small pieces, each with a pause. */
-  drip(bytes: Buffer, options?: { readonly size?: number; readonly everyMs?: number }): Promise<void>;
-  /** A-RELEASE-RQ, and its answer awaited. */
-  release(): Promise<void>;
-  /** A-RELEASE-RP. */
-  answerRelease(): Promise<void>;
-  /** A-ABORT; TCP stays open. */
-  abort(source?: number, reason?: number): Promise<void>;
-  close(): Promise<void>;
-  /** FIN: nothing more from here, but it still listens. */
-  halfClose(): Promise<void>;
-  /** RST. */
-  reset(): Promise<void>;
-  /** Reads and answers nothing until the other side goes. */
-  silence(): Promise<void>;
-  /** Stops taking bytes off the socket, as a peer that is stuck; `resumeReading` ends that. */
-  stopReading(): void;
-  resumeReading(): void;
 }
 
 export type Script = (peer: ScriptedPeer, connection: number) => Promise<void>;
@@ -170,8 +121,10 @@ class Inbox {
   }
 }
 
-class Peer implements ScriptedPeer {
+/** One end of a connection, for scripts that say byte by byte what happens. */
+export class ScriptedPeer {
   readonly socket: Socket;
+  /** Set by acceptAssociation and requestAssociation: the longest P-DATA-TF that the other side takes. */
   otherMaxLength = 16384;
   readonly #inbox: Inbox;
   #request: AssociateRq | undefined;
@@ -183,6 +136,7 @@ class Peer implements ScriptedPeer {
     this.#inbox = new Inbox(socket);
   }
 
+  /** Every byte that came. */
   bytesReceived(): number {
     return this.#inbox.total;
   }
@@ -191,6 +145,7 @@ class Peer implements ScriptedPeer {
     return this.#inbox.take(count);
   }
 
+  /** The next PDU. @throws when it is another than the one named, PeerGoneError when none comes. */
   async expectPdu(name?: PduName): Promise<RawPdu> {
     const head = await this.readExactly(6);
     const type = head.readUInt8(0);
@@ -240,6 +195,7 @@ class Peer implements ScriptedPeer {
     }
   }
 
+  /** @throws PeerGoneError when something else comes. */
   async receiveMessage(): Promise<Message> {
     const incoming = await this.next();
     if (incoming.kind === 'message') return incoming.message;
@@ -254,6 +210,7 @@ class Peer implements ScriptedPeer {
     return this.#request;
   }
 
+  /** Reads the request (unless it was read already) and accepts it. */
   async acceptAssociation(options: AcceptOptions = {}): Promise<AssociateRq> {
     const request = this.#request ?? (await this.receiveAssociateRq());
     const choose =
@@ -272,12 +229,14 @@ class Peer implements ScriptedPeer {
     return request;
   }
 
+  /** Default: permanently, by the service user, no reason given. */
   async reject(result = 1, source = 1, reason = 1): Promise<AssociateRq> {
     const request = this.#request ?? (await this.receiveAssociateRq());
     await this.sendRaw(encodeAssociateRj(result, source, reason));
     return request;
   }
 
+  /** As the requestor. @throws when it is not accepted. */
   async requestAssociation(options: RequestOptions): Promise<AssociateAc> {
     await this.sendRaw(encodeAssociateRq({ calling: 'SCRIPTED', ...options }));
     const answer = decodeAssociateAc((await this.expectPdu('A-ASSOCIATE-AC')).body);
@@ -285,11 +244,13 @@ class Peer implements ScriptedPeer {
     return answer;
   }
 
+  /** CommandDataSetType is set to "none" unless it is given. */
   sendCommand(contextId: number, command: Command): Promise<void> {
     const bytes = encodeCommand({ CommandDataSetType: NO_DATA_SET, ...command });
     return this.sendPdvs([{ contextId, isCommand: true, isLast: true, bytes }]);
   }
 
+  /** `pduSize` is the length of each PDU's body; the default is what the other side takes. */
   async sendDataSet(
     contextId: number,
     bytes: Buffer,
@@ -326,6 +287,7 @@ class Peer implements ScriptedPeer {
     });
   }
 
+  /** The same bytes in small pieces, each with a pause. */
   async drip(
     bytes: Buffer,
     options: { readonly size?: number; readonly everyMs?: number } = {},
@@ -337,16 +299,19 @@ class Peer implements ScriptedPeer {
     }
   }
 
+  /** A-RELEASE-RQ, and its answer awaited. */
   async release(): Promise<void> {
     await this.sendRaw(RELEASE_RQ);
     await this.expectPdu('A-RELEASE-RP');
     await this.close();
   }
 
+  /** A-RELEASE-RP. */
   async answerRelease(): Promise<void> {
     await this.sendRaw(RELEASE_RP);
   }
 
+  /** A-ABORT; TCP stays open. */
   abort(source = 0, reason = 0): Promise<void> {
     return this.sendRaw(encodeAbort(source, reason));
   }
@@ -358,20 +323,24 @@ class Peer implements ScriptedPeer {
     if (!this.socket.closed) await once(this.socket, 'close').catch(() => undefined);
   }
 
+  /** FIN: nothing more from here, but it still listens. */
   async halfClose(): Promise<void> {
     await new Promise<void>((resolve) => this.socket.end(() => resolve()));
   }
 
+  /** RST. */
   async reset(): Promise<void> {
     if (this.socket.destroyed) return;
     this.socket.resetAndDestroy();
     if (!this.socket.closed) await once(this.socket, 'close').catch(() => undefined);
   }
 
+  /** Reads and answers nothing until the other side goes. */
   silence(): Promise<void> {
     return this.#inbox.untilGone();
   }
 
+  /** Stops taking bytes off the socket, as a peer that is stuck; `resumeReading` ends that. */
   stopReading(): void {
     this.socket.pause();
   }
@@ -381,28 +350,17 @@ class Peer implements ScriptedPeer {
   }
 }
 
-/** A server whose every connection runs a script. */
-export interface ScriptedServer {
-  readonly host: '127.0.0.1';
-  readonly port: number;
-  /** Connections so far, and the most that were open at a time. */
-  readonly connections: number;
-  readonly maxSimultaneous: number;
-  /** Resolves when the script of the n-th connection (1 is the first) has ended. @throws what that script threw. */
-  finished(connection?: number): Promise<void>;
-  /** Ends everything. @throws what scripts threw, unless it was that the other side had gone. */
-  close(): Promise<void>;
-}
-
 export interface ServerOptions {
   readonly port?: number;
   /** Leave it to `close()` to tell of scripts that failed. */
   readonly allowHalfOpen?: boolean;
 }
 
-class Scripted implements ScriptedServer {
+/** A server whose every connection runs a script. */
+export class ScriptedServer {
   readonly host = '127.0.0.1';
   readonly port: number;
+  /** Connections so far, and the most that were open at a time. */
   connections = 0;
   maxSimultaneous = 0;
   readonly #server: Server;
@@ -422,7 +380,7 @@ class Scripted implements ScriptedServer {
     this.#open.add(socket);
     this.maxSimultaneous = Math.max(this.maxSimultaneous, this.#open.size);
     socket.once('close', () => this.#open.delete(socket));
-    const peer = new Peer(socket);
+    const peer = new ScriptedPeer(socket);
     const run = script(peer, this.connections).then(
       () => undefined,
       (error: unknown) => error,
@@ -437,6 +395,7 @@ class Scripted implements ScriptedServer {
     for (const wake of this.#newRun.splice(0)) wake();
   }
 
+  /** Resolves when the script of the n-th connection (1 is the first) has ended. @throws what that script threw. */
   async finished(connection = 1): Promise<void> {
     while (!this.#runs.has(connection)) {
       if (this.#closed) throw new Error(`connection ${connection} never came`);
@@ -446,6 +405,7 @@ class Scripted implements ScriptedServer {
     if (error !== undefined) throw error as Error;
   }
 
+  /** Ends everything. @throws what scripts threw, unless it was that the other side had gone. */
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
@@ -472,7 +432,7 @@ export async function startScriptedPeer(
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no TCP port');
-  return new Scripted(server, address.port, script);
+  return new ScriptedServer(server, address.port, script);
 }
 
 /** The client mode: connects, and the test itself is the script. */
@@ -482,5 +442,5 @@ export async function connectScriptedPeer(address: {
 }): Promise<ScriptedPeer> {
   const socket = connect({ host: address.host, port: address.port, allowHalfOpen: true });
   await once(socket, 'connect');
-  return new Peer(socket);
+  return new ScriptedPeer(socket);
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { echoscu, type NodeAddress } from './dcmtk.js';
+import { echoscu } from './dcmtk.js';
 import { freePort } from './ports.js';
 import { startProcess, type ManagedProcess } from './processes.js';
 import { tempDir } from './temp-dir.js';
@@ -19,19 +19,10 @@ export interface StorescpOptions {
 }
 
 /** A sink: dcmtk's storescp. It does not look at the called AE title. */
-export interface Storescp extends NodeAddress {
-  readonly host: '127.0.0.1';
-  readonly folder: string;
-  readonly process: ManagedProcess;
-  /** The paths of what it received, sorted; none with `ignore`. */
-  files(): string[];
-  log(): string;
-  stop(): Promise<void>;
-  close(): Promise<void>;
-}
+export type Storescp = Awaited<ReturnType<typeof startStorescp>>;
 
 /** Starts a sink and waits until it answers a C-ECHO. */
-export async function startStorescp(options: StorescpOptions = {}): Promise<Storescp> {
+export async function startStorescp(options: StorescpOptions = {}) {
   const port = options.port ?? (await freePort());
   const aeTitle = options.aeTitle ?? 'STORESCP';
   const dir = tempDir(`storescp-${aeTitle}`);
@@ -64,6 +55,7 @@ export async function startStorescp(options: StorescpOptions = {}): Promise<Stor
     ...address,
     folder,
     process: managed,
+    /** The paths of what it received, sorted; none with `ignore`. */
     files: () =>
       readdirSync(folder)
         .sort()

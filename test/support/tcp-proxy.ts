@@ -11,31 +11,7 @@ export interface Pace {
 }
 
 /** A TCP proxy whose connections a test can cut, refuse, slow down, let hang or hold for a while. */
-export interface TcpProxy {
-  readonly port: number;
-  /** Connections that came in since the start. */
-  accepted(): number;
-  /** Resets every connection; new ones are let in. */
-  cut(): void;
-  /** Ends one direction of every connection (a FIN, RFC 9293 3.6); the other goes on until somebody ends it. */
-  halfClose(towards: 'target' | 'client'): void;
-  /** From now on bytes go by at this pace, in both directions, and who sends them is slowed down; null: at once. */
-  setPace(pace: Pace | null): void;
-  /** From now on bytes go neither way and new connections get no answer, but nothing is closed. */
-  freeze(): void;
-  /** Resets what hangs and works again. */
-  thaw(): void;
-  /** Once so many more bytes have come for the target, everything waits, and nothing is lost, until `release`. */
-  holdAfter(bytes: number): void;
-  isHolding(): boolean;
-  /** Once so many more bytes have come for the target, every connection is reset; new ones are let in. */
-  cutAfter(bytes: number): void;
-  /** Runs `work` once so many more bytes have come for the target, before the last of them goes on. */
-  after(bytes: number, work: () => void): void;
-  /** Passes on what waits. */
-  release(): void;
-  close(): Promise<void>;
-}
+export type TcpProxy = Awaited<ReturnType<typeof startTcpProxy>>;
 
 const AT_ONCE: Pace = { piece: () => Infinity, everyMs: 0 };
 
@@ -54,7 +30,7 @@ export async function startTcpProxy(
   targetPort: number,
   listen: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
   watch?: () => TcpWatcher,
-): Promise<TcpProxy> {
+) {
   const sockets = new Set<Socket>();
   const targets = new Set<Socket>();
   const closing = new AbortController();
@@ -139,31 +115,41 @@ export async function startTcpProxy(
   };
   return {
     port: (server.address() as AddressInfo).port,
+    /** Connections that came in since the start. */
     accepted: () => accepted,
+    /** Resets every connection; new ones are let in. */
     cut,
-    halfClose: (towards) => {
+    /** Ends one direction of every connection (a FIN, RFC 9293 3.6); the other goes on until somebody ends it. */
+    halfClose: (towards: 'target' | 'client') => {
       for (const socket of sockets) if (targets.has(socket) === (towards === 'target')) socket.end();
     },
-    setPace: (next) => {
+    /** From now on bytes go by at this pace, in both directions, and who sends them is slowed down; null: at once. */
+    setPace: (next: Pace | null) => {
       pace = next;
     },
+    /** From now on bytes go neither way and new connections get no answer, but nothing is closed. */
     freeze: () => {
       frozen = true;
     },
+    /** Resets what hangs and works again. */
     thaw: () => {
       frozen = false;
       cut();
     },
-    holdAfter: (bytes) => {
+    /** Once so many more bytes have come for the target, everything waits, and nothing is lost, until `release`. */
+    holdAfter: (bytes: number) => {
       untilHold = bytes;
     },
     isHolding: () => untilHold <= 0,
-    cutAfter: (bytes) => {
+    /** Once so many more bytes have come for the target, every connection is reset; new ones are let in. */
+    cutAfter: (bytes: number) => {
       armed = { left: bytes, work: cut };
     },
-    after: (bytes, work) => {
+    /** Runs `work` once so many more bytes have come for the target, before the last of them goes on. */
+    after: (bytes: number, work: () => void) => {
       armed = { left: bytes, work };
     },
+    /** Passes on what waits. */
     release,
     close: async () => {
       closing.abort();

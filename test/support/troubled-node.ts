@@ -43,13 +43,7 @@ const REQUESTS: Readonly<Record<Exclude<TroubledRequest, 'A-ASSOCIATE'>, number>
 };
 
 /** Stands before a node and hands on all that goes between it and us, but for the requests that meet trouble. */
-export interface TroubledNode extends NodeAddress {
-  /** From now on such requests meet this trouble. */
-  trouble(request: TroubledRequest, trouble: Trouble): Promise<void>;
-  /** From now on none does. */
-  relieve(): Promise<void>;
-  close(): Promise<void>;
-}
+export type TroubledNode = Awaited<ReturnType<typeof startTroubledNode>>;
 
 interface State {
   readonly node: NodeAddress;
@@ -57,19 +51,21 @@ interface State {
   trouble: Trouble;
 }
 
-export async function startTroubledNode(node: NodeAddress): Promise<TroubledNode> {
+export async function startTroubledNode(node: NodeAddress) {
   const state: State = { node, request: null, trouble: { kind: 'silence' } };
   const port = await freePort();
   const listen = (): Promise<ScriptedServer> => startScriptedPeer((peer) => session(peer, state), { port });
   let server: ScriptedServer | null = await listen();
   return {
     ...{ aeTitle: node.aeTitle, host: '127.0.0.1', port },
-    trouble: async (request, trouble) => {
+    /** From now on such requests meet this trouble. */
+    trouble: async (request: TroubledRequest, trouble: Trouble) => {
       Object.assign(state, { request, trouble });
       if (trouble.kind !== 'refused') return;
       await server?.close();
       server = null;
     },
+    /** From now on none does. */
     relieve: async () => {
       state.request = null;
       server ??= await listen();

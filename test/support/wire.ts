@@ -1,6 +1,18 @@
+import { decodeControlPdu } from '../../src/dimse/upper-layer/decode.js';
+import { encodePdu } from '../../src/dimse/upper-layer/encode.js';
+import {
+  APPLICATION_CONTEXT_NAME,
+  PRESENTATION_CONTEXT_RESULTS,
+  type AssociateAcPdu,
+  type AssociateRqPdu,
+  type ProposedPresentationContext,
+  type UserInformation,
+} from '../../src/dimse/upper-layer/pdu.js';
+
 /**
- * PDUs and command sets as bytes, written by hand from PS3.8 9.3 and PS3.7 E. On purpose this shares nothing with
- * src/dimse: a mistake there must not meet its twin here.
+ * PDUs, command sets and Identifiers as scripts need them. Messages are written by hand from PS3.8 9.3.5 and PS3.7 E, and share
+ * nothing with src/dimse: a mistake there must not meet its twin here. Requests for associations and their answers are
+ * those of src/dimse, which `upper-layer-fixtures.ts` holds against the bytes of the standard.
  */
 export const PDU_NAMES = {
   1: 'A-ASSOCIATE-RQ',
@@ -24,14 +36,8 @@ export interface RawPdu {
 export const IMPLICIT_LE = '1.2.840.10008.1.2';
 export const EXPLICIT_LE = '1.2.840.10008.1.2.1';
 export const VERIFICATION = '1.2.840.10008.1.1';
-const APPLICATION_CONTEXT = '1.2.840.10008.3.1.1.1';
 
-/** A presentation context as it is proposed. */
-export interface ProposedContext {
-  readonly id: number;
-  readonly abstractSyntax: string;
-  readonly transferSyntaxes: readonly string[];
-}
+export type ProposedContext = ProposedPresentationContext;
 
 /** A presentation context as it is answered; result 0 is acceptance. */
 export interface AnsweredContext {
@@ -46,29 +52,23 @@ export interface Role {
   readonly scp: boolean;
 }
 
-export interface AssociateRq {
+/** What both sides say of an association. */
+interface Associated {
   readonly called: string;
   readonly calling: string;
+  readonly maxLength: number;
+  readonly roles: readonly Role[];
+}
+
+export interface AssociateRq extends Associated {
   readonly contexts: readonly ProposedContext[];
-  readonly maxLength: number;
-  readonly roles: readonly Role[];
-  readonly implementationClassUid: string;
-  readonly implementationVersion: string;
-  /** Types of the user information items, in their order. */
-  readonly userItems: readonly number[];
 }
 
-export interface AssociateAc {
+export interface AssociateAc extends Associated {
   readonly contexts: readonly AnsweredContext[];
-  readonly maxLength: number;
-  readonly roles: readonly Role[];
 }
 
-function u16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(value);
-  return bytes;
-}
+type ToEncode<T> = Pick<Associated, 'called' | 'calling'> & Partial<Associated> & T;
 
 function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -81,95 +81,57 @@ export function pdu(type: number, body: Buffer, length = body.length): Buffer {
   return Buffer.concat([Buffer.of(type, 0), u32(length), body]);
 }
 
-function item(type: number, body: Buffer | string): Buffer {
-  const bytes = typeof body === 'string' ? Buffer.from(body, 'latin1') : body;
-  return Buffer.concat([Buffer.of(type, 0), u16(bytes.length), bytes]);
+function encoded({
+  called,
+  calling,
+  maxLength = 16384,
+  roles = [],
+}: ToEncode<object>): Omit<AssociateRqPdu, 'type' | 'presentationContexts'> {
+  const userInformation: UserInformation = {
+    ...{ maximumLength: maxLength, implementationClassUid: '1.2.826.0.1.3680043.8.498.99' },
+    implementationVersionName: 'SCRIPTED_PEER',
+    roleSelections: roles.map(({ sopClass, ...role }) => ({ ...role, sopClassUid: sopClass })),
+  };
+  const titles = { calledAeTitle: called, callingAeTitle: calling };
+  return { ...titles, applicationContextName: APPLICATION_CONTEXT_NAME, userInformation };
 }
 
-function aeTitle(name: string): Buffer {
-  return Buffer.from(name.padEnd(16).slice(0, 16), 'latin1');
+export function encodeAssociateRq(request: ToEncode<Pick<AssociateRq, 'contexts'>>): Buffer {
+  return encodePdu({ type: 'A-ASSOCIATE-RQ', ...encoded(request), presentationContexts: request.contexts });
 }
 
-function userInformation(maxLength: number | null, roles: readonly Role[]): Buffer {
-  return item(
-    0x50,
-    Buffer.concat([
-      ...(maxLength === null ? [] : [item(0x51, u32(maxLength))]),
-      item(0x52, '1.2.826.0.1.3680043.8.498.99'),
-      ...roles.map((role) =>
-        item(
-          0x54,
-          Buffer.concat([
-            u16(role.sopClass.length),
-            Buffer.from(role.sopClass, 'latin1'),
-            Buffer.of(role.scu ? 1 : 0, role.scp ? 1 : 0),
-          ]),
-        ),
-      ),
-      item(0x55, 'SCRIPTED_PEER'),
-    ]),
-  );
+export function encodeAssociateAc(answer: ToEncode<Pick<AssociateAc, 'contexts'>>): Buffer {
+  const presentationContexts = answer.contexts.map((context) => ({
+    ...context,
+    result: PRESENTATION_CONTEXT_RESULTS[context.result]!,
+  }));
+  return encodePdu({ type: 'A-ASSOCIATE-AC', ...encoded(answer), presentationContexts });
 }
 
-export function encodeAssociateRq(request: {
-  readonly called: string;
-  readonly calling: string;
-  readonly contexts: readonly ProposedContext[];
-  readonly maxLength?: number;
-  readonly roles?: readonly Role[];
-}): Buffer {
-  return pdu(
-    1,
-    Buffer.concat([
-      u16(1),
-      u16(0),
-      aeTitle(request.called),
-      aeTitle(request.calling),
-      Buffer.alloc(32),
-      item(0x10, APPLICATION_CONTEXT),
-      ...request.contexts.map((context) =>
-        item(
-          0x20,
-          Buffer.concat([
-            Buffer.of(context.id, 0, 0, 0),
-            item(0x30, context.abstractSyntax),
-            ...context.transferSyntaxes.map((uid) => item(0x40, uid)),
-          ]),
-        ),
-      ),
-      userInformation(request.maxLength ?? 16384, request.roles ?? []),
-    ]),
-  );
+function decoded({
+  calledAeTitle,
+  callingAeTitle,
+  userInformation,
+}: AssociateRqPdu | AssociateAcPdu): Associated {
+  const { maximumLength, roleSelections } = userInformation;
+  return {
+    ...{ called: calledAeTitle, calling: callingAeTitle, maxLength: maximumLength },
+    roles: roleSelections.map(({ sopClassUid, ...role }) => ({ ...role, sopClass: sopClassUid })),
+  };
 }
 
-export function encodeAssociateAc(answer: {
-  readonly called: string;
-  readonly calling: string;
-  readonly contexts: readonly AnsweredContext[];
-  /** null leaves it out. */
-  readonly maxLength?: number | null;
-  /** Default 1. */
-  readonly protocolVersion?: number;
-  readonly roles?: readonly Role[];
-}): Buffer {
-  return pdu(
-    2,
-    Buffer.concat([
-      u16(answer.protocolVersion ?? 1),
-      u16(0),
-      aeTitle(answer.called),
-      aeTitle(answer.calling),
-      Buffer.alloc(32),
-      item(0x10, APPLICATION_CONTEXT),
-      ...answer.contexts.map((context) =>
-        item(
-          0x21,
-          Buffer.concat([Buffer.of(context.id, 0, context.result, 0), item(0x40, context.transferSyntax)]),
-        ),
-      ),
-      userInformation(answer.maxLength === undefined ? 16384 : answer.maxLength, answer.roles ?? []),
-    ]),
-  );
+export function decodeAssociateRq(body: Buffer): AssociateRq {
+  const read = decodeControlPdu('A-ASSOCIATE-RQ', body) as AssociateRqPdu;
+  return { ...decoded(read), contexts: read.presentationContexts };
+}
+
+export function decodeAssociateAc(body: Buffer): AssociateAc {
+  const read = decodeControlPdu('A-ASSOCIATE-AC', body) as AssociateAcPdu;
+  const contexts = read.presentationContexts.map((context) => ({
+    ...context,
+    result: PRESENTATION_CONTEXT_RESULTS.indexOf(context.result),
+  }));
+  return { ...decoded(read), contexts };
 }
 
 export function encodeAssociateRj(result: number, source: number, reason: number): Buffer {
@@ -222,90 +184,8 @@ export function decodePData(body: Buffer): RawPdv[] {
   return pdvs;
 }
 
-function* items(bytes: Buffer): Generator<{ type: number; body: Buffer }> {
-  for (let at = 0; at < bytes.length;) {
-    const length = bytes.readUInt16BE(at + 2);
-    if (at + 4 + length > bytes.length) throw new Error(`an item of ${length} bytes goes beyond its parent`);
-    yield { type: bytes.readUInt8(at), body: bytes.subarray(at + 4, at + 4 + length) };
-    at += 4 + length;
-  }
-}
-
 function text(bytes: Buffer): string {
   return bytes.toString('latin1');
-}
-
-interface UserInformation {
-  maxLength: number;
-  roles: Role[];
-  implementationClassUid: string;
-  implementationVersion: string;
-  userItems: number[];
-}
-
-function decodeUserInformation(bytes: Buffer): UserInformation {
-  const found: UserInformation = {
-    maxLength: 0,
-    roles: [],
-    implementationClassUid: '',
-    implementationVersion: '',
-    userItems: [],
-  };
-  for (const { type, body } of items(bytes)) {
-    found.userItems.push(type);
-    if (type === 0x51) found.maxLength = body.readUInt32BE(0);
-    else if (type === 0x52) found.implementationClassUid = text(body);
-    else if (type === 0x55) found.implementationVersion = text(body);
-    else if (type === 0x54) {
-      const length = body.readUInt16BE(0);
-      found.roles.push({
-        sopClass: text(body.subarray(2, 2 + length)),
-        scu: body.readUInt8(2 + length) === 1,
-        scp: body.readUInt8(3 + length) === 1,
-      });
-    }
-  }
-  return found;
-}
-
-const NO_USER_INFORMATION = Buffer.alloc(0);
-
-export function decodeAssociateRq(body: Buffer): AssociateRq {
-  const contexts: ProposedContext[] = [];
-  let user = NO_USER_INFORMATION;
-  for (const { type, body: bytes } of items(body.subarray(68))) {
-    if (type === 0x50) user = Buffer.from(bytes);
-    if (type !== 0x20) continue;
-    const parts = [...items(bytes.subarray(4))];
-    contexts.push({
-      id: bytes.readUInt8(0),
-      abstractSyntax: text(parts.find((part) => part.type === 0x30)?.body ?? Buffer.alloc(0)),
-      transferSyntaxes: parts.filter((part) => part.type === 0x40).map((part) => text(part.body)),
-    });
-  }
-  return {
-    called: text(body.subarray(4, 20)).trim(),
-    calling: text(body.subarray(20, 36)).trim(),
-    contexts,
-    ...decodeUserInformation(user),
-  };
-}
-
-export function decodeAssociateAc(body: Buffer): AssociateAc {
-  const contexts: AnsweredContext[] = [];
-  let user = NO_USER_INFORMATION;
-  for (const { type, body: bytes } of items(body.subarray(68))) {
-    if (type === 0x50) user = Buffer.from(bytes);
-    if (type !== 0x21) continue;
-    const syntax = [...items(bytes.subarray(4))].find((part) => part.type === 0x40);
-    contexts.push({
-      id: bytes.readUInt8(0),
-      result: bytes.readUInt8(2),
-      transferSyntax: text(syntax?.body ?? Buffer.alloc(0)),
-    });
-  }
-  const { maxLength, roles } = decodeUserInformation(user);
-  return { contexts, maxLength, roles };
 }
 
 /** A command set: keyword → number or text. */

@@ -73,26 +73,8 @@ describe('The bytes of the project element', () => {
   });
 });
 
+// Where it goes among any elements, private ones of group 000D too, the edit of a model says: project-tag.property.test.ts.
 describe('The place of the project element', () => {
-  it('is before the first element of a higher group', () =>
-    expectTagged([MODALITY, NAME], [MODALITY, ...OURS, NAME]));
-
-  it('is at the beginning when the first element is above it already', () =>
-    expectTagged([NAME], [...OURS, NAME]));
-
-  it('is at the end when nothing is above it, also of an empty data set', async () => {
-    await expectTagged([MODALITY], [MODALITY, ...OURS]);
-    await expectTagged([], OURS);
-  });
-
-  it('is behind the private groups 0009 and 000B', async () => {
-    const lower = [lo(0x00090010, 'ACME'), lo(0x00091001, 'x'), lo(0x000b0010, 'ACME'), lo(0x000b10ff, 'y')];
-    await expectTagged([...lower, NAME], [...lower, ...OURS, NAME]);
-  });
-
-  it('is before 000F, an odd group above', () =>
-    expectTagged([MODALITY, lo(0x000f0010, 'ACME')], [MODALITY, ...OURS, lo(0x000f0010, 'ACME')]));
-
   it('is found when elements below it are in disorder', async () => {
     const lower = [lo(0x00080070, 'maker'), lo(0x00080020, '20200101')];
     await expectTagged([...lower, NAME], [...lower, ...OURS, NAME]);
@@ -103,33 +85,6 @@ describe('Private elements of group 000D that are there already', () => {
   const acme = (block: number): Element => lo(0x000d0000 + block, 'ACME');
   const project = (block: number, text = 'proj'): Element => lo(0x000d0001 + block * 0x100, text);
   const creator = (block: number, text = 'UCLH PIXL'): Element => lo(0x000d0000 + block, text);
-
-  it('have the project replaced, and nothing else', () =>
-    expectTagged(
-      [creator(0x10), project(0x10, 'another project'), lo(0x000d1002, 'more'), NAME],
-      [...OURS, lo(0x000d1002, 'more'), NAME],
-    ));
-
-  it('get the project added where the creator is there without it', () =>
-    expectTagged(
-      [creator(0x10), lo(0x000d1000, 'a'), lo(0x000d1002, 'b'), NAME],
-      [creator(0x10), lo(0x000d1000, 'a'), project(0x10), lo(0x000d1002, 'b'), NAME],
-    ));
-
-  it('have the project replaced at the end of the data set, and whatever VR or length it had', async () => {
-    await expectTagged([creator(0x10), project(0x10, 'old')], OURS);
-    const long = element(0x000d1001, 'OB', Buffer.alloc(5_000));
-    await expectTagged([creator(0x10), long, long, NAME], [...OURS, NAME]);
-    const sequence: Element = {
-      kind: 'items',
-      tag: 0x000d1001,
-      vr: 'SQ',
-      items: [[NAME]],
-      undefinedLength: true,
-      undefinedItems: true,
-    };
-    await expectTagged([creator(0x10), sequence, NAME], [...OURS, NAME]);
-  });
 
   it('have their creator compared without trailing padding', async () => {
     for (const text of ['UCLH PIXL\0', 'UCLH PIXL   ', 'UCLH PIXL \0'])
@@ -144,44 +99,9 @@ describe('Private elements of group 000D that are there already', () => {
       );
   });
 
-  it('keep their block, and the project goes to the lowest free one', async () => {
-    await expectTagged(
-      [acme(0x10), project(0x10, 'theirs'), NAME],
-      [acme(0x10), creator(0x11), project(0x10, 'theirs'), project(0x11), NAME],
-    );
-    await expectTagged(
-      [acme(0x10), acme(0x12), project(0x10, 'theirs'), project(0x12, 'theirs'), NAME],
-      [
-        acme(0x10),
-        creator(0x11),
-        acme(0x12),
-        project(0x10, 'theirs'),
-        project(0x11),
-        project(0x12, 'theirs'),
-        NAME,
-      ],
-    );
-    await expectTagged([acme(0x11)], [creator(0x10), acme(0x11), project(0x10)]);
-  });
-
-  it('have the project in the block that our creator has, not in a lower free one', () =>
-    expectTagged(
-      [acme(0x11), creator(0xff), project(0x11, 'theirs'), project(0xff, 'old'), NAME],
-      [acme(0x11), creator(0xff), project(0x11, 'theirs'), project(0xff), NAME],
-    ));
-
   it('can fill all blocks but the last', () => {
     const all = Array.from({ length: 0xef }, (_, index) => acme(0x10 + index));
     return expectTagged([...all, NAME], [...all, creator(0xff), project(0xff), NAME]);
-  });
-
-  it('lose an element without a creator in our place, since a tag occurs once', () =>
-    expectTagged([project(0x10, 'stray'), NAME], [...OURS, NAME]));
-
-  it('lose their group length, which would be wrong', async () => {
-    const length = element(0x000d0000, 'UL', Buffer.from([18, 0, 0, 0]));
-    await expectTagged([MODALITY, length, NAME], [MODALITY, ...OURS, NAME]);
-    await expectTagged([length, acme(0x10), NAME], [acme(0x10), creator(0x11), project(0x11), NAME]);
   });
 });
 

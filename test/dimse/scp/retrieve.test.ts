@@ -138,19 +138,12 @@ describe('retrieval from a node', () => {
   after(() => dir.remove());
 
   const counted = ({ status, remaining, completed, failed, warning }: Final): unknown => ({
-    status,
-    remaining,
-    completed,
-    failed,
-    warning,
+    ...{ status, remaining, completed, failed, warning },
   });
-  const done = (completed: number): unknown => ({
-    status: 0,
-    remaining: undefined,
-    completed,
-    failed: 0,
-    warning: 0,
+  const ended = (status: number, completed: number, failed: number, warning = 0): unknown => ({
+    ...{ status, remaining: undefined, completed, failed, warning },
   });
+  const done = (completed: number): unknown => ended(0, completed, 0);
   const storage = (sopClass: string, transferSyntax = EXPLICIT) => ({
     abstractSyntax: sopClass,
     transferSyntaxes: [transferSyntax],
@@ -234,13 +227,7 @@ describe('retrieval from a node', () => {
       const keys = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: mixed.studyInstanceUid };
       const final = await get({ keys }, [storage(SOP_CLASSES.CT), storage(SOP_CLASSES.MR, EXPLICIT)]);
       expect(final.received).to.deep.equal(mixed.sopInstanceUids.slice(0, 2));
-      expect(counted(final)).to.deep.equal({
-        status: 0xb000,
-        remaining: undefined,
-        completed: 2,
-        failed: 1,
-        warning: 0,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xb000, 2, 1));
       expect(final.failedUids).to.deep.equal([mixed.sopInstanceUids[2]]);
     });
 
@@ -254,26 +241,14 @@ describe('retrieval from a node', () => {
     it('sends nothing of a class of which the requestor did not say that it is SCP', async () => {
       const keys = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: study.studyInstanceUid };
       const final = await get({ keys }, [{ ...storage(SOP_CLASSES.CT), asScp: false }]);
-      expect(counted(final)).to.deep.equal({
-        status: 0xa702,
-        remaining: undefined,
-        completed: 0,
-        failed: 6,
-        warning: 0,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xa702, 0, 6));
       expect(final.failedUids).to.have.members([...study.sopInstanceUids]);
     });
 
     it('counts warnings and failures of the requestor', async () => {
       const keys = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: study.studyInstanceUid };
       const final = await get({ keys, answer: (index) => [0xb000, 0xa700][index] ?? 0 });
-      expect(counted(final)).to.deep.equal({
-        status: 0xb000,
-        remaining: undefined,
-        completed: 4,
-        failed: 1,
-        warning: 1,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xb000, 4, 1, 1));
       expect(final.failedUids).to.deep.equal([study.sopInstanceUids[1]]);
       expect(final.pending).to.equal(5);
     });
@@ -358,13 +333,7 @@ describe('retrieval from a node', () => {
 
     it('counts and names what the destination refuses, and goes on', async () => {
       const { final } = await moveTo(sink((index) => [0xa700, 0xb007][index] ?? 0));
-      expect(counted(final)).to.deep.equal({
-        status: 0xb000,
-        remaining: undefined,
-        completed: 4,
-        failed: 1,
-        warning: 1,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xb000, 4, 1, 1));
       expect(final.failedUids).to.deep.equal([study.sopInstanceUids[0]]);
     });
 
@@ -374,13 +343,7 @@ describe('retrieval from a node', () => {
         await peer.next();
         await peer.answerRelease();
       });
-      expect(counted(final)).to.deep.equal({
-        status: 0xa702,
-        remaining: undefined,
-        completed: 0,
-        failed: 6,
-        warning: 0,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xa702, 0, 6));
     });
 
     it('counts as failed what is left when the destination breaks off', async () => {
@@ -391,25 +354,13 @@ describe('retrieval from a node', () => {
         await peer.receiveMessage();
         await peer.abort();
       });
-      expect(counted(final)).to.deep.equal({
-        status: 0xb000,
-        remaining: undefined,
-        completed: 1,
-        failed: 5,
-        warning: 0,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xb000, 1, 5));
       expect(final.failedUids).to.have.members(study.sopInstanceUids.slice(1));
     });
 
     it('fails with 0xA702 when the destination is not there', async () => {
       const { final } = await moveTo((peer) => peer.reset());
-      expect(counted(final)).to.deep.equal({
-        status: 0xa702,
-        remaining: undefined,
-        completed: 0,
-        failed: 6,
-        warning: 0,
-      });
+      expect(counted(final)).to.deep.equal(ended(0xa702, 0, 6));
     });
 
     it('is refused with 0xA801 when the destination is not known', async () => {

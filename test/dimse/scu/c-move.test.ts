@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { CancelledError, TimeoutError } from '../../../src/core/errors.js';
 import { seriesInstanceUid, sopInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
 import {
-  AssociationAbortedError,
   cMove,
   type Association,
   type MoveOptions,
@@ -328,17 +327,6 @@ describe('C-MOVE', () => {
       async (association) => {
         await rejection(move(association, { signal: cancel.signal, cancelGraceMs: 50 }), CancelledError);
       },
-    );
-  });
-
-  it('ends with the peer, whatever it had counted', async () => {
-    await withScp(
-      async (peer) => {
-        const request = await peer.receiveMessage();
-        await respond(peer, request, 0xff00, counters(0, 3));
-        await peer.abort();
-      },
-      (association) => rejection(move(association), AssociationAbortedError),
     );
   });
 

@@ -91,10 +91,6 @@ describe('the reader of PDUs', () => {
     expect(process.memoryUsage().arrayBuffers - before).to.be.lessThan(100 * MB);
   });
 
-  it('finds several PDUs in one chunk, in wire order', () => {
-    expect(pdusIn(WIRE)).to.deep.equal(CONVERSATION);
-  });
-
   it('finds several PDVs in one PDU, each with its context and its message control header', () => {
     const flags = [
       [false, false],
@@ -138,12 +134,6 @@ describe('the reader of PDUs', () => {
         { kind: 'p-data' },
         { kind: 'pdu', pdu: { type: 'A-RELEASE-RQ' } },
       ]);
-  });
-
-  it('makes nothing of an empty chunk', () => {
-    const reader = new PduReader(MAXIMUM_LENGTH);
-    const chunks = chunksOf(WIRE, 1).flatMap((chunk) => [Buffer.alloc(0), chunk]);
-    expect(coalesced(readEvents(reader, chunks))).to.deep.equal(EXPECTED);
   });
 
   it('announces the PDU at its 6th byte and the PDV, without data, at its 12th', () => {

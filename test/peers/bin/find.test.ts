@@ -134,14 +134,6 @@ describe('pixl-imaging find', () => {
       );
     });
 
-  it('prints a table for people', async () => {
-    const { code, stdout } = await runCli([...byUid(), '--level', 'series'], { env: env() });
-    expect(code).to.equal(0);
-    const [heading, ...rows] = stdout.trimEnd().split('\n');
-    expect(heading).to.match(/^study_uid +series_uid +modality +images$/);
-    expect(rows).to.have.length(2);
-  });
-
   for (const node of ['raw', 'anon'] as const)
     it(`looks in ${node}`, async () => {
       const args = [...byUid(), '--node', node, '--json'];

@@ -166,13 +166,6 @@ describe('pixl-imaging retry', () => {
     await eventually(async () => expect(await broker.depth(failed)).to.equal(3));
   });
 
-  it('has nothing to move from an empty queue, and that is no failure', async () => {
-    const { failed, env } = await parked();
-    const { code, stdout } = await runCli(['retry'], { env });
-    expect(code).to.equal(0);
-    expect(stdout).to.equal(`0 moved, 0 left in ${failed}\n`);
-  });
-
   it('has nothing to move from a queue that nobody has made yet', async () => {
     const env = { ...brokerEnv(broker.rabbitmq), PIXL_FAILED_QUEUE: broker.queue() };
     const { code, json, stderr } = await runCli(['retry', '--json'], { env });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Random } from '../../fuzz/random.js';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,7 @@ import { startDaemon, type Daemon } from '../../support/daemon.js';
 import { echoscu, findscu, storescu } from '../../support/dcmtk.js';
 import { startDcmqrscp, type Dcmqrscp } from '../../support/dcmqrscp.js';
 import { makeStudy, UID_ROOT, type MadeStudy } from '../../support/dicom-files.js';
-import { makeEmbeddedFolder, seededIntegers } from '../../support/embedded.js';
+import { makeEmbeddedFolder } from '../../support/embedded.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/ports.js';
 import { tempDir, withTempDir, type TempDir } from '../../support/temp-dir.js';
@@ -237,7 +238,7 @@ describe('pixl-imaging serve --embedded', function () {
 
   it('loses no accepted message over kill -9 at twenty random points', async function () {
     const SEED = 31_337;
-    const random = seededIntegers(SEED);
+    const random = new Random(SEED);
     await withTempDir(async (folder) => {
       await makeEmbeddedFolder(folder);
       const env = environment(folder);
@@ -248,7 +249,7 @@ describe('pixl-imaging serve --embedded', function () {
           else await daemon.start();
           await post(ports.api, study);
           // From "just accepted" to "most likely delivered".
-          await sleep(random(0, round % 2 === 0 ? 100 : 1_200));
+          await sleep(random.between(0, round % 2 === 0 ? 100 : 1_200));
           await daemon.kill();
         }
         await daemon?.start();

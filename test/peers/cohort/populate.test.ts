@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { populateCohort, readCohort } from '../../../src/core/cohort/index.js';
-import { getSetting, Ledger, migrateUp } from '../../../src/core/db/index.js';
+import { getSetting, Ledger, migrateUp, type Database } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import { parseImagingMessage } from '../../../src/core/message.js';
 import { declareQueue } from '../../../src/queue/index.js';
-import { fakeServices, useApi } from '../../api/api-fixture.js';
+import { fakeServices, useApi, type FakeServices } from '../../api/api-fixture.js';
 import { brokerEnv, nodesEnv, runCli, startCli, type CliResult, type RunningCli } from '../../support/cli.js';
 import { eventually } from '../../support/eventually.js';
 import { fixture } from '../../support/fixtures.js';
@@ -51,6 +51,26 @@ describe('pixl-imaging populate', function () {
       PIXL_SECONDARY_QUEUE: broker.queue(),
       CLI_RETRY_SECONDS: '0.1',
     };
+  }
+
+  /** What a run over a cohort of these rows has: a database, a queue and, with an API, a daemon that can be started. */
+  interface Place {
+    readonly path: string;
+    readonly database: Database;
+    readonly address: DatabaseAddress;
+    readonly queue: string;
+    readonly env: Record<string, string>;
+    readonly services: FakeServices;
+  }
+
+  function withCohort(text: string, work: (place: Place) => Promise<void>): Promise<void> {
+    return withDatabase(async (database, address) => {
+      const queue = broker.queue();
+      const services = fakeServices({});
+      const { url } = await api.start({ services });
+      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
+      await withCsv(text, (path) => work({ path, database, address, queue, env, services }));
+    });
   }
 
   const accessions = (bodies: readonly { readonly content: Buffer }[]): string[] =>
@@ -123,100 +143,84 @@ describe('pixl-imaging populate', function () {
   });
 
   it('requests nothing of patients who opted out, and nothing at all while nobody can tell who did', async () => {
-    await withDatabase(async (_, address) => {
-      const queue = broker.queue();
+    await withCohort(csv(3), async ({ path, queue, env: given }) => {
       await declareQueue(await broker.connection(), queue);
-      await withCsv(csv(3), async (path) => {
-        const list = `${path}-opt-outs`;
-        const env = {
-          ...envFor(address, queue),
-          PIXL_OPT_OUT_FILE: list,
-          PIXL_DEIDENTIFY_KEY_FILE: `${path}-key`,
-        };
-        writeFileSync(`${path}-key`, 'k'.repeat(40), { mode: 0o600 });
-        const untold = await runCli(['populate', path, '--no-start'], { env });
-        expect([untold.code, untold.stderr]).to.deep.equal([
-          1,
-          "error: the opt-out list cohort.csv-opt-outs can't be used: can't be read (ENOENT)\n",
-        ]);
-        expect(await broker.depth(queue)).to.equal(0);
-        const hash = await runCli(['opt-out', 'hash'], { env, input: 'CANARYM-POP2 # letter of May\n' });
-        expect([hash.code, hash.stdout]).to.deep.equal([0, hash.stdout.replace(/CANARY.*/, '')]);
-        expect(hash.stdout).to.match(/^hmac:[0-9a-f]{8}:[0-9a-f]{64} # letter of May\n$/);
-        writeFileSync(list, `CANARYM-POP0\n${hash.stdout}`);
-        const { code, json, stderr } = await runCli(['populate', path, '--no-start', '--json'], { env });
-        expect(code, stderr).to.equal(0);
-        expect(json()).to.include({ rows: 3, opted_out: 2, messages: 1, published: 1 });
-        expect(stderr).to.contain(
-          [2, 4].map((line) => `opted out: cohort.csv, line ${line}: the patient opted out\n`).join(''),
-        );
-        expect(accessions(await broker.drain(queue))).to.deep.equal(['CANARYA-POP1']);
-      });
+      const list = `${path}-opt-outs`;
+      const env = {
+        ...given,
+        PIXL_OPT_OUT_FILE: list,
+        PIXL_DEIDENTIFY_KEY_FILE: `${path}-key`,
+      };
+      writeFileSync(`${path}-key`, 'k'.repeat(40), { mode: 0o600 });
+      const untold = await runCli(['populate', path, '--no-start'], { env });
+      expect([untold.code, untold.stderr]).to.deep.equal([
+        1,
+        "error: the opt-out list cohort.csv-opt-outs can't be used: can't be read (ENOENT)\n",
+      ]);
+      expect(await broker.depth(queue)).to.equal(0);
+      const hash = await runCli(['opt-out', 'hash'], { env, input: 'CANARYM-POP2 # letter of May\n' });
+      expect([hash.code, hash.stdout]).to.deep.equal([0, hash.stdout.replace(/CANARY.*/, '')]);
+      expect(hash.stdout).to.match(/^hmac:[0-9a-f]{8}:[0-9a-f]{64} # letter of May\n$/);
+      writeFileSync(list, `CANARYM-POP0\n${hash.stdout}`);
+      const { code, json, stderr } = await runCli(['populate', path, '--no-start', '--json'], { env });
+      expect(code, stderr).to.equal(0);
+      expect(json()).to.include({ rows: 3, opted_out: 2, messages: 1, published: 1 });
+      expect(stderr).to.contain(
+        [2, 4].map((line) => `opted out: cohort.csv, line ${line}: the patient opted out\n`).join(''),
+      );
+      expect(accessions(await broker.drain(queue))).to.deep.equal(['CANARYA-POP1']);
     });
   });
 
   it('publishes nothing of a file with a bad row, unless told to skip it', async () => {
-    await withDatabase(async (_, address) => {
-      const queue = broker.queue();
-      const env = envFor(address, queue);
+    await withCohort(csv(3).replace('CANARYM-POP1', 'CANARYM-POP*'), async ({ path, queue, env }) => {
       await declareQueue(await broker.connection(), queue);
-      await withCsv(csv(3).replace('CANARYM-POP1', 'CANARYM-POP*'), async (path) => {
-        const refused = await runCli(['populate', path, '--no-start'], { env });
-        expect(refused.code).to.equal(1);
-        expect(refused.stderr).to.contain('cohort.csv, line 3, column mrn').and.not.to.contain('CANARY');
-        expect(await broker.depth(queue)).to.equal(0);
-        const skipped = await runCli(['populate', path, '--no-start', '--skip-bad-rows'], { env });
-        expect(skipped.code, skipped.stderr).to.equal(0);
-        expect(await broker.drain(queue)).to.have.length(2);
-      });
+      const refused = await runCli(['populate', path, '--no-start'], { env });
+      expect(refused.code).to.equal(1);
+      expect(refused.stderr).to.contain('cohort.csv, line 3, column mrn').and.not.to.contain('CANARY');
+      expect(await broker.depth(queue)).to.equal(0);
+      const skipped = await runCli(['populate', path, '--no-start', '--skip-bad-rows'], { env });
+      expect(skipped.code, skipped.stderr).to.equal(0);
+      expect(await broker.drain(queue)).to.have.length(2);
     });
   });
 
   it('leaves out what is exported already, and asks for the rest again', async () => {
-    await withDatabase(async (_, address) => {
-      const queue = broker.queue();
-      const env = envFor(address, queue);
-      await withCsv(csv(4), async (path) => {
-        const run = (): Promise<CliResult> => runCli(['populate', path, '--no-start', '--json'], { env });
-        expect((await run()).json()).to.include({ published: 4 });
-        await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('CANARYA-POP1', 'CANARYA-POP2')",
-        ]);
-        await broker.drain(queue);
-        expect((await run()).json()).to.include({ published: 2, already_exported: 2 });
-        expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP3']);
-      });
+    await withCohort(csv(4), async ({ path, address, queue, env }) => {
+      const run = (): Promise<CliResult> => runCli(['populate', path, '--no-start', '--json'], { env });
+      expect((await run()).json()).to.include({ published: 4 });
+      await execute(address, [
+        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number IN ('CANARYA-POP1', 'CANARYA-POP2')",
+      ]);
+      await broker.drain(queue);
+      expect((await run()).json()).to.include({ published: 2, already_exported: 2 });
+      expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP3']);
     });
   });
 
   it('killed half way and started again, sends none twice beyond the last batch, and leaves none out', async () => {
-    await withDatabase(async (database, address) => {
-      const queue = broker.queue();
-      const env = envFor(address, queue);
-      await migrateUp(database, silentLogger);
-      await declareQueue(await broker.connection(), queue);
+    await withCohort(csv(20_000), async ({ path, queue, env }) => {
       const total = 20_000;
-      await withCsv(csv(total), async (path) => {
-        const first = startCli(['populate', path, '--no-start'], { env });
-        await eventually(async () => expect(await broker.depth(queue)).to.be.greaterThan(2_000), {
-          timeoutMs: 60_000,
-        });
-        first.kill('SIGKILL');
-        expect((await first.ended).signal).to.equal('SIGKILL');
-        const sent = await broker.depth(queue);
-        expect(sent).to.be.lessThan(total);
-        const second = await runCli(['populate', path, '--no-start', '--json'], { env });
-        expect(second.code, second.stderr).to.equal(0);
-        const { done_before: before, published } = second.json() as {
-          done_before: number;
-          published: number;
-        };
-        expect(before).to.be.within(1_000, sent);
-        expect(published).to.equal(total - before);
-        const all = accessions(await broker.drain(queue));
-        expect(new Set(all).size).to.equal(total);
-        expect(all.length - total).to.be.within(0, 1_000);
+      await declareQueue(await broker.connection(), queue);
+      const first = startCli(['populate', path, '--no-start'], { env });
+      await eventually(async () => expect(await broker.depth(queue)).to.be.greaterThan(2_000), {
+        timeoutMs: 60_000,
       });
+      first.kill('SIGKILL');
+      expect((await first.ended).signal).to.equal('SIGKILL');
+      const sent = await broker.depth(queue);
+      expect(sent).to.be.lessThan(total);
+      const second = await runCli(['populate', path, '--no-start', '--json'], { env });
+      expect(second.code, second.stderr).to.equal(0);
+      const { done_before: before, published } = second.json() as {
+        done_before: number;
+        published: number;
+      };
+      expect(before).to.be.within(1_000, sent);
+      expect(published).to.equal(total - before);
+      const all = accessions(await broker.drain(queue));
+      expect(new Set(all).size).to.equal(total);
+      expect(all.length - total).to.be.within(0, 1_000);
     });
   });
 
@@ -260,55 +264,43 @@ describe('pixl-imaging populate', function () {
   });
 
   it('starts the daemon, asks again while more gets exported, and stops when nothing more does', async () => {
-    await withDatabase(async (_, address) => {
-      const queue = broker.queue();
-      const services = fakeServices({});
-      const { url } = await api.start({ services });
-      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
-      await withCsv(csv(3), async (path) => {
-        const running = startCli(['populate', path, '--rate', '2.5', '--num-retries', '5', '--json'], {
-          env,
-        });
-        await eventually(() => expect(services.set).to.deep.equal([{ rate: 2.5, queue: null }]));
-        await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
-        ]);
-        expect(accessions(await broker.drain(queue))).to.have.length(3);
-        await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
-        await broker.drain(queue);
-        const { code, json, stderr } = await running.ended;
-        expect(code, stderr).to.equal(4);
-        expect(json()).to.include({ published: 3, exported: 1 });
+    await withCohort(csv(3), async ({ path, address, queue, env, services }) => {
+      const running = startCli(['populate', path, '--rate', '2.5', '--num-retries', '5', '--json'], {
+        env,
       });
+      await eventually(() => expect(services.set).to.deep.equal([{ rate: 2.5, queue: null }]));
+      await execute(address, [
+        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
+      ]);
+      expect(accessions(await broker.drain(queue))).to.have.length(3);
+      await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
+      await broker.drain(queue);
+      const { code, json, stderr } = await running.ended;
+      expect(code, stderr).to.equal(4);
+      expect(json()).to.include({ published: 3, exported: 1 });
     });
   });
 
   it('has done its job when all is delivered or excluded where nothing exports by itself, and asks for that no more', async () => {
-    await withDatabase(async (database, address) => {
-      const queue = broker.queue();
-      const services = fakeServices({});
-      const { url } = await api.start({ services });
-      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
-      await withCsv(csv(3), async (path) => {
-        const running = startCli(['populate', path, '--num-retries', '5'], { env });
-        await eventually(() => expect(services.set).to.have.length(1));
-        const ledger = new Ledger(database);
-        const [first, second, third] = await broker.drain(queue);
-        const deliver = ({ content }: { readonly content: Buffer }): Promise<void> =>
-          ledger.record(deliveredEntry(parseImagingMessage(content)));
-        await deliver(first!);
-        await deliver(second!);
-        const again = await eventually(async () => {
-          expect(await broker.depth(queue)).to.equal(1);
-          return broker.drain(queue);
-        });
-        expect(accessions(again)).to.deep.equal(accessions([third!]));
-        await ledger.record(excludedEntry(parseImagingMessage(third!.content)));
-        const { code, stdout, stderr } = await running.ended;
-        expect(code, stderr).to.equal(0);
-        expect(stdout).to.contain('3 of 3 studies have arrived: 2 delivered, 0 exported, 1 excluded');
-        expect((await runCli(['populate', '--help'])).stdout).to.match(/arrived when it is exported/);
+    await withCohort(csv(3), async ({ path, database, queue, env, services }) => {
+      const running = startCli(['populate', path, '--num-retries', '5'], { env });
+      await eventually(() => expect(services.set).to.have.length(1));
+      const ledger = new Ledger(database);
+      const [first, second, third] = await broker.drain(queue);
+      const deliver = ({ content }: { readonly content: Buffer }): Promise<void> =>
+        ledger.record(deliveredEntry(parseImagingMessage(content)));
+      await deliver(first!);
+      await deliver(second!);
+      const again = await eventually(async () => {
+        expect(await broker.depth(queue)).to.equal(1);
+        return broker.drain(queue);
       });
+      expect(accessions(again)).to.deep.equal(accessions([third!]));
+      await ledger.record(excludedEntry(parseImagingMessage(third!.content)));
+      const { code, stdout, stderr } = await running.ended;
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.contain('3 of 3 studies have arrived: 2 delivered, 0 exported, 1 excluded');
+      expect((await runCli(['populate', '--help'])).stdout).to.match(/arrived when it is exported/);
     });
   });
 
@@ -368,76 +360,64 @@ describe('pixl-imaging populate', function () {
   });
 
   it('stopped while it waits and started again, waits on and publishes nothing twice', async () => {
-    await withDatabase(async (_, address) => {
-      const queue = broker.queue();
-      const services = fakeServices({});
-      const { url } = await api.start({ services });
-      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
-      await withCsv(csv(3), async (path) => {
-        const run = async (starts: number): Promise<RunningCli> => {
-          const running = startCli(['populate', path, '--rate', '2', '--num-retries', '5', '--json'], {
-            env,
-          });
-          // It sets the rate when all is published.
-          await eventually(() => expect(services.set).to.have.length(starts));
-          return running;
-        };
-        const first = await run(1);
-        first.kill('SIGKILL');
-        await first.ended;
-        expect(await broker.depth(queue), 'of the first round').to.equal(3);
-        const second = await run(2);
-        expect(await broker.depth(queue), 'nothing was published again').to.equal(3);
-        await execute(address, [
-          "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
-        ]);
-        await broker.drain(queue);
-        await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
-        second.kill('SIGINT');
-        expect((await second.ended).code).to.equal(1);
-        const third = await run(3);
-        expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP2']);
-        const { code, json, stderr } = await third.ended;
-        expect(code, stderr).to.equal(4);
-        expect(json()).to.include({ published: 0, done_before: 3, exported: 1 });
-        expect(await broker.depth(queue), 'the round brought nothing more').to.equal(0);
-      });
+    await withCohort(csv(3), async ({ path, address, queue, env, services }) => {
+      const run = async (starts: number): Promise<RunningCli> => {
+        const running = startCli(['populate', path, '--rate', '2', '--num-retries', '5', '--json'], {
+          env,
+        });
+        // It sets the rate when all is published.
+        await eventually(() => expect(services.set).to.have.length(starts));
+        return running;
+      };
+      const first = await run(1);
+      first.kill('SIGKILL');
+      await first.ended;
+      expect(await broker.depth(queue), 'of the first round').to.equal(3);
+      const second = await run(2);
+      expect(await broker.depth(queue), 'nothing was published again').to.equal(3);
+      await execute(address, [
+        "UPDATE pixl_pipeline.image SET exported_at = now() WHERE accession_number = 'CANARYA-POP1'",
+      ]);
+      await broker.drain(queue);
+      await eventually(async () => expect(await broker.depth(queue)).to.equal(2));
+      second.kill('SIGINT');
+      expect((await second.ended).code).to.equal(1);
+      const third = await run(3);
+      expect(accessions(await broker.drain(queue))).to.have.members(['CANARYA-POP0', 'CANARYA-POP2']);
+      const { code, json, stderr } = await third.ended;
+      expect(code, stderr).to.equal(4);
+      expect(json()).to.include({ published: 0, done_before: 3, exported: 1 });
+      expect(await broker.depth(queue), 'the round brought nothing more').to.equal(0);
     });
   });
 
   it('keeps out a second run over one of its projects, and no other', async () => {
-    await withDatabase(async (_, address) => {
-      const [queue, other] = [broker.queue(), broker.queue()];
-      const services = fakeServices({});
-      const { url } = await api.start({ services });
-      const env = { ...envFor(address, queue), PIXL_IMAGING_API_PORT: new URL(url).port };
-      await withCsv(csv(3), async (path) => {
-        const first = startCli(['populate', path, '--num-retries', '1'], { env });
-        await eventually(() => expect(services.set).to.have.length(1));
-        const second = await runCli(['populate', path, '--no-start'], { env });
-        expect(second.code).to.equal(1);
-        expect(second.stderr).to.contain('another populate of the project some-project is running');
-        expect(await broker.depth(queue)).to.equal(3);
-        await withCsv(
-          csv(2, () => 'Another'),
-          async (another) => {
-            const args = ['populate', another, '--no-start'];
-            expect((await runCli(args, { env: envFor(address, other) })).code).to.equal(0);
-          },
-        );
-        await broker.drain(queue);
-        expect((await first.ended).code).to.equal(4);
-        expect((await runCli(['populate', path, '--no-start'], { env })).code).to.equal(0);
-      });
+    await withCohort(csv(3), async ({ path, address, queue, env, services }) => {
+      const other = broker.queue();
+      const first = startCli(['populate', path, '--num-retries', '1'], { env });
+      await eventually(() => expect(services.set).to.have.length(1));
+      const second = await runCli(['populate', path, '--no-start'], { env });
+      expect(second.code).to.equal(1);
+      expect(second.stderr).to.contain('another populate of the project some-project is running');
+      expect(await broker.depth(queue)).to.equal(3);
+      await withCsv(
+        csv(2, () => 'Another'),
+        async (another) => {
+          const args = ['populate', another, '--no-start'];
+          expect((await runCli(args, { env: envFor(address, other) })).code).to.equal(0);
+        },
+      );
+      await broker.drain(queue);
+      expect((await first.ended).code).to.equal(4);
+      expect((await runCli(['populate', path, '--no-start'], { env })).code).to.equal(0);
     });
   });
 
   it('enters whom the project knows the patient as, which is in no message', async () => {
-    await withDatabase(async (database, address) => {
-      const queue = broker.queue();
-      const text = csv(3).replace(',p\n', ', Ärzte-7 \n').replace(/,p\n$/, ',\n');
-      await withCsv(text, async (path) => {
-        const { code } = await runCli(['populate', path, '--no-start'], { env: envFor(address, queue) });
+    await withCohort(
+      csv(3).replace(',p\n', ', Ärzte-7 \n').replace(/,p\n$/, ',\n'),
+      async ({ path, database, queue, env }) => {
+        const { code } = await runCli(['populate', path, '--no-start'], { env });
         expect(code).to.equal(0);
         const { rows } = await database.query<{ pseudo_patient_id: string | null }>(
           'SELECT pseudo_patient_id FROM pixl_pipeline.image ORDER BY mrn',
@@ -445,7 +425,21 @@ describe('pixl-imaging populate', function () {
         expect(rows.map((row) => row.pseudo_patient_id)).to.deep.equal(['Ärzte-7', 'p', null]);
         for (const { content } of await broker.drain(queue))
           expect(content.toString()).not.to.contain('rzte');
-      });
+      },
+    );
+  });
+
+  it('shows its bars on standard error where that is a terminal, counted to the end, and none where it is not', async () => {
+    await withCohort(csv(1_200), async ({ path, env }) => {
+      const args = ['populate', path, '--no-start', '--json']; // more than one batch
+      const shown = await runCli(args, { env, tty: true });
+      expect(shown.code, shown.stderr).to.equal(0);
+      expect(shown.json()).to.include({ messages: 1_200, published: 1_200 });
+      expect(shown.stderr).to.match(/publishing \[.+\] 1200\/1200 messages/);
+      expect(shown.stderr).to.contain('\x1b[?25h'); // the cursor is back
+      const { stderr } = await runCli(args, { env });
+      for (const line of stderr.split('\n').filter(Boolean))
+        expect(JSON.parse(line), 'the log alone').to.include.keys('level');
     });
   });
 

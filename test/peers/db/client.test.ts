@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { DatabaseError, DatabaseUnavailableError, type Database } from '../../../src/core/db/index.js';
 import { InternalError } from '../../../src/core/errors.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/ports.js';
 import { sharedPostgres, startPostgres, type Postgres } from '../../support/postgres.js';
-import { run } from '../../support/processes.js';
-import { tempDir, type TempDir } from '../../support/temp-dir.js';
 import { BAD_CERTIFICATES, HERE, useAuthorities, type Identity } from '../../support/authority.js';
 import { postgresSslRequest, tlsInFrontOf } from '../../support/tls-front.js';
 import { failureOf, withDatabase, withDatabaseAt } from './fixture.js';
@@ -187,20 +183,16 @@ describe('The database client, when the server goes', function () {
 });
 
 describe('The database client, by TLS', function () {
-  let dir: TempDir;
+  const authorities = useAuthorities();
   let postgres: Postgres;
-  let certificate: string;
+  let certificate: Buffer;
 
   before(async () => {
-    dir = tempDir('postgres-tls');
-    const made = await selfSigned(dir.path, 'server', 'DNS:localhost');
-    certificate = made.certificate;
-    postgres = await startPostgres({ tls: made });
+    const { authority } = authorities();
+    certificate = authority.cert;
+    postgres = await startPostgres({ tls: await authority.sign('server', 'DNS:localhost') });
   });
-  after(async () => {
-    await postgres.stop();
-    dir.remove();
-  });
+  after(() => postgres.stop());
 
   it('verifies chain and name', async () => {
     const address = { ...(await postgres.createDatabase()), host: 'localhost' };
@@ -269,17 +261,4 @@ async function connectedThrough(shown: Identity, ca: Buffer): Promise<Error | nu
   } finally {
     front.close();
   }
-}
-
-async function selfSigned(
-  dir: string,
-  name: string,
-  altName: string,
-): Promise<{ certificate: string; key: string }> {
-  const [certificate, key] = [join(dir, `${name}.crt`), join(dir, `${name}.key`)];
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${name}`],
-    ...['-addext', `subjectAltName=${altName}`, '-keyout', key, '-out', certificate],
-  ]);
-  return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
 }

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Random } from '../../fuzz/random.js';
 import { readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -17,12 +18,7 @@ import {
   startEmbeddedServer,
 } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
-import {
-  makeEmbeddedFolder,
-  seededIntegers,
-  startProgram,
-  withEmbeddedDatabase,
-} from '../../support/embedded.js';
+import { makeEmbeddedFolder, startProgram, withEmbeddedDatabase } from '../../support/embedded.js';
 import { residentMemory } from '../../support/daemon.js';
 import { eventually } from '../../support/eventually.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
@@ -184,7 +180,7 @@ describe('The embedded database', function () {
 
   it('keeps every committed transaction, whole, over kill -9 at random points', async function () {
     const SEED = 20_231_207;
-    const random = seededIntegers(SEED);
+    const random = new Random(SEED);
     await withTempDir(async (folder) => {
       await makeEmbeddedFolder(folder);
       const safe: string[] = [];
@@ -192,8 +188,8 @@ describe('The embedded database', function () {
         const writer = await startProgram('embedded-writer-main', { folder, round });
         const committed = (): string[] => writer.log().split('\n').slice(0, -1);
         // A quarter of them while it opens, which is recovering from the last kill.
-        const pairs = round % 4 === 3 ? 0 : random(1, 60);
-        if (pairs === 0) await sleep(random(50, 900));
+        const pairs = round % 4 === 3 ? 0 : random.between(1, 60);
+        if (pairs === 0) await sleep(random.between(50, 900));
         else
           await eventually(() => expect(committed().length, `seed ${SEED}`).to.be.above(pairs), {
             everyMs: 2,

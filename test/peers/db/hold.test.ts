@@ -11,8 +11,7 @@ import {
 } from '../../../src/core/db/index.js';
 import { CancelledError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/log.js';
-import { eventually } from '../../support/eventually.js';
-import { deliveredEntry, messageNumbered, missingEntry } from '../../support/outcome-entries.js';
+import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
 import { startPostgres, type Postgres } from '../../support/postgres.js';
 import { failureOf, withDatabaseAt } from './fixture.js';
 
@@ -25,47 +24,6 @@ describe('Outcomes, when the database goes', function () {
     postgres = await startPostgres();
   });
   after(() => postgres.stop());
-
-  for (const how of ['shutDown', 'kill'] as const)
-    it(`are neither lost nor there twice (${how})`, async () => {
-      const address = await postgres.createDatabase();
-      await withDatabaseAt(address, async (database) => {
-        await migrateUp(database, silentLogger);
-        const recorder = recordWithRetry(new Ledger(database), POLICY, silentLogger);
-        const count = 600;
-        let next = 0;
-        let recorded = 0;
-        // As many at a time as two consumers have in hand.
-        const consumer = async (): Promise<void> => {
-          while (next < count) {
-            const number = (next += 1);
-            const message = messageNumbered(number);
-            await recorder.record(number % 3 === 0 ? missingEntry(message) : deliveredEntry(message), never);
-            recorded += 1;
-          }
-        };
-        const consumers = Promise.all(Array.from({ length: 10 }, consumer));
-        await eventually(() => expect(recorded).to.be.above(100), { everyMs: 1 });
-        await postgres[how]();
-        // What the server had answered before it went may still be on its way.
-        const heldAt = await eventually(async () => {
-          const before = recorded;
-          await sleep(100);
-          expect(recorded).to.equal(before);
-          return before;
-        });
-        await sleep(500);
-        expect(recorded, 'while it was away').to.equal(heldAt);
-        expect(heldAt).to.be.below(count);
-        await postgres.start();
-        await consumers;
-        const { rows } = await database.query<{ messages: number; keys: number }>(
-          'SELECT count(*)::integer AS messages, count(DISTINCT mrn)::integer AS keys FROM pixl_pipeline.transfer',
-        );
-        expect(rows).to.deep.equal([{ messages: count, keys: count }]);
-        expect(await new Ledger(database).totals()).to.deep.include({ delivered: 400, missing: 200 });
-      });
-    });
 
   it('are there once when the answer to the write was lost, or the process died before the ack', async () => {
     const address = await postgres.createDatabase();

@@ -1,27 +1,16 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { patientDataExporter } from '../../../bin/export-patient-data.js';
 import { loadConfig } from '../../../src/core/config/index.js';
 import { addImages, findOrCreateExtract, migrateUp, type Database } from '../../../src/core/db/index.js';
 import {
   ExtractNotFoundError,
-  FtpsConnectionError,
   LINKER_COLUMNS,
   NotDeidentifiedError,
   ParquetExport,
   RADIOLOGY_COLUMNS,
-  withSafeHaven,
   writeParquet,
 } from '../../../src/core/exports/index.js';
 import { silentLogger } from '../../../src/core/log.js';
@@ -205,17 +194,6 @@ describe('pixl-imaging export-patient-data', function () {
     });
   });
 
-  it('refuses a project of 300 characters before anything is written or sent', async () => {
-    await withPlace(async ({ folder, exportDir, run }) => {
-      const { code, stderr } = await run(extractIn(folder, 'x'.repeat(300)));
-      expect([code, stderr]).to.deep.equal([
-        1,
-        'error: project_name: longer than 200 characters as a slug\n',
-      ]);
-      expect([server.files(), existsSync(exportDir)]).to.deep.equal([[], false]);
-    });
-  });
-
   it('leaves whole files alone when the quota is reached, and all of them after a second run', async () => {
     await withPlace(async ({ folder, env, exportDir }) => {
       const size = Math.floor(QUOTA_BYTES * 0.4);
@@ -241,39 +219,6 @@ describe('pixl-imaging export-patient-data', function () {
         .to.match(/c\.parquet +400\.0 kB\n/)
         .and.to.contain('5 files, 1.2 MB');
       checkWhole();
-    });
-  });
-
-  it('leaves no file cut short under its name when the server is killed, and completes it afterwards', async () => {
-    await withPlace(async ({ folder, exportDir, run }) => {
-      const names = Array.from({ length: 12 }, (_, index) => `${10 + index}.parquet`);
-      const extract = extractIn(folder, 'Killed', Object.fromEntries(names.map((name) => [name, 2_000_000])));
-      const parquetExport = new ParquetExport('Killed', '2023-12-07 14:08:58', exportDir);
-      await parquetExport.copyToExports(extract);
-      let killed: Promise<void> | undefined;
-      await rejection(
-        withSafeHaven(server.settings('implicit'), { log: silentLogger, retryPausesMs: [] }, (haven) =>
-          parquetExport.upload(haven, ({ filesDone }) => {
-            if (filesDone === 3) killed ??= server.kill();
-          }),
-        ),
-        FtpsConnectionError,
-      );
-      await killed;
-      await server.start();
-      const whole = (): string[] => server.files().filter((path) => !path.endsWith('.part'));
-      const check = (): void => {
-        for (const path of whole()) {
-          const here = join(parquetExport.folder, path.slice(`killed/${TIME}/parquet/`.length));
-          expect(sent(path).equals(readFileSync(here)), path).to.equal(true);
-        }
-      };
-      expect(whole().length).to.be.within(3, 12);
-      check();
-      const second = await run(extract);
-      expect(second.code, second.stderr).to.equal(0);
-      expect(whole()).to.have.length(14);
-      check();
     });
   });
 

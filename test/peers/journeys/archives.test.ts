@@ -56,30 +56,4 @@ for (const parts of PARTS)
         ]);
       expect(await journeys.lab.raw.sopInstanceUids()).to.deep.equal([]);
     });
-
-    it('is missing at once when no PACS is configured', async () => {
-      const study = await journeys.study();
-      await journeys.lab.pacs.load(study.files);
-      const own = await journeys.deploy({ secondary: null });
-      expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
-      const [message] = await own.failed(1);
-      expect(message!.properties.headers).to.include({
-        [Header.outcome]: 'missing',
-        [Header.reason]: 'the study is not in the primary archive, and there is no secondary',
-        [Header.queue]: own.queues.primary,
-      });
-      expect(journeys.lab.pacs.requests('C-FIND')).to.deep.equal([]);
-    });
-
-    it('is missing at once when the PACS is the VNA under another name', async () => {
-      const study = await journeys.study();
-      const own = await journeys.deploy({ secondary: journeys.lab.vna });
-      expect(await own.outcomesOf([wishFor(study)])).to.deep.equal(['missing']);
-      const [message] = await own.failed(1);
-      expect(message!.properties.headers).to.include({
-        [Header.outcome]: 'missing',
-        [Header.queue]: own.queues.primary,
-      });
-      expect(journeys.lab.vna.requests('C-FIND')).to.have.length(2); // by UID, then by accession number
-    });
   });

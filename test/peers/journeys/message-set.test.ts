@@ -30,8 +30,9 @@ async function messageSet(journeys: Journeys): Promise<MessageSet> {
     await journeys.study(),
   ];
   const second = await journeys.study({ mrn: first.mrn, accession: first.accession, instances: 1 });
+  const another = await journeys.study({ mrn: first.mrn }); // nobody asks for it
   const series = [withSeries.series[0]!, withSeries.series[2]!];
-  const files = [byUid, byAccession, first, second, withSeries, inPart].flatMap((one) => one.files);
+  const files = [byUid, byAccession, first, second, another, withSeries, inPart].flatMap((one) => one.files);
   await Promise.all([
     lab.vna.load(files),
     lab.pacs.load(inPacs.files),

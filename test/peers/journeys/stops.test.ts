@@ -76,31 +76,6 @@ for (const parts of PARTS)
       expect(await own.depths()).to.deep.equal({ primary: 0, secondary: 0, failed: 0 });
     }
 
-    /** How many images raw and anon hold of the sixteen, when the proxy of that leg holds. */
-    const moments = [
-      ['while the archive is asked', 'query', 500, { raw: [0, 0], anon: [0, 0] }],
-      ['while a study is moving', 'move', 1_000_000, { raw: [1, 15], anon: [0, 0] }],
-      ['while a study is being delivered', 'delivery', 1_000_000, { raw: [8, 16], anon: [1, 15] }],
-    ] as const;
-    for (const [words, leg, bytes, holding] of moments)
-      it(`by kill -9 ${words} delivers every study after the next start`, async () => {
-        const { vna, proxies, deploy } = await held();
-        const studies = [await largeStudy(), await largeStudy()];
-        await vna.load(studies.flatMap(({ files }) => files));
-        const own = await deploy();
-        proxies[leg].holdAfter(bytes);
-        await own.publish(studies.map((study) => wishFor(study)));
-        await isHolding(proxies[leg]);
-        for (const store of ['raw', 'anon'] as const) {
-          const [least, most] = holding[store];
-          expect(await journeys.lab[store].sopInstanceUids(), store).to.have.length.within(least, most);
-        }
-        expect(await own.daemon.kill()).to.deep.equal({ code: null, signal: 'SIGKILL' });
-        proxies[leg].release();
-        await own.daemon.start();
-        await expectAllDelivered(own, studies);
-      });
-
     it('by SIGTERM finishes the study that is moving when that is possible in time, and exits with 0', async () => {
       const { vna, proxies, deploy } = await held();
       const studies = [await largeStudy(), await largeStudy()];

@@ -55,45 +55,6 @@ for (const parts of PARTS)
       await expectDelivered(journeys.lab, study.instances);
     });
 
-    it('is found by MRN and accession number when the UID is empty', async () => {
-      const study = await inVna(await journeys.study());
-      expect(await daemon().outcomesOf([wishFor(study, { study_uid: '' })])).to.deep.equal(['delivered']);
-      await expectDelivered(journeys.lab, study.instances);
-    });
-
-    it('is found by MRN and accession number when the UID is wrong', async () => {
-      const study = await inVna(await journeys.study());
-      const wish = wishFor(study, { study_uid: `${study.studyInstanceUid}.404` });
-      expect(await daemon().outcomesOf([wish])).to.deep.equal(['delivered']);
-      await expectDelivered(journeys.lab, study.instances);
-    });
-
-    it("takes both studies that are under one accession number, and none of the patient's others", async () => {
-      const first = await inVna(await journeys.study());
-      const { mrn, accession } = first;
-      const second = await inVna(await journeys.study({ mrn, accession, instances: 2 }));
-      await inVna(await journeys.study({ mrn }));
-      const wish = wishFor(first, { study_uid: '' });
-      expect(await daemon().outcomesOf([wish])).to.deep.equal(['delivered']);
-      await expectDelivered(journeys.lab, [...first.instances, ...second.instances]);
-    });
-
-    for (const [words, asked] of [
-      ['the one series', [1]],
-      ['the two series', [0, 2]],
-    ] as const)
-      it(`takes no more than ${words} that were asked for`, async () => {
-        const study = await inVna(await journeys.study({ series: 3, instances: 2 }));
-        const series = asked.map((index) => study.series[index]!);
-        const wish = wishFor(study, { series_uid: series.map((one) => one.seriesInstanceUid).join('\\') });
-        expect(await daemon().outcomesOf([wish])).to.deep.equal(['delivered']);
-        await expectDelivered(
-          journeys.lab,
-          series.flatMap((one) => one.instances),
-        );
-        expect(journeys.lab.vna.movedInstances()).to.equal(2 * asked.length);
-      });
-
     it('brings only what raw lacks', async () => {
       const study = await inVna(await journeys.study({ series: 2, instances: 4 }));
       const lacking = [study.instances[1]!, study.instances[6]!, study.instances[7]!];

@@ -79,24 +79,4 @@ for (const parts of PARTS)
         await expectSyntax(name);
         expect(journeys.lab.vna.movedInstances()).to.equal(0);
       });
-
-    it('may be in several syntaxes at the same time', async () => {
-      const study = await journeys.study({ instances: 4 });
-      await journeys.lab.vna.load(study.files);
-      const [first, second, third, fourth] = study.instances as [
-        MadeInstance,
-        MadeInstance,
-        MadeInstance,
-        MadeInstance,
-      ];
-      const images = [
-        first,
-        ...(await compressed(journeys, [second], 'jpegLossless')),
-        ...(await compressed(journeys, [third], 'jpeg2000')),
-        ...(await compressed(journeys, [fourth], 'rle')),
-      ];
-      await journeys.lab.raw.load(images.map(({ file }) => file));
-      expect(await daemon().outcomesOf([wishFor(study)])).to.deep.equal(['delivered']);
-      await expectDelivered(journeys.lab, images);
-    });
   });

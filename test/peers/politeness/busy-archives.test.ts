@@ -39,33 +39,6 @@ describe('an archive that has too much to do', () => {
     );
   });
 
-  it('costs no message an attempt when it rejects all associations, says so in status, and is used in full again', async () => {
-    const studies = await studiesOf(journeys, 16);
-    const archive = await archiveOf(journeys, studies, { rejectFirst: Infinity });
-    const own = await deployWatched(
-      journeys,
-      { primary: archive, secondary: null },
-      { PIXL_MAX_ATTEMPTS: '2' },
-    );
-    await own.publish(studies.map((study) => wishFor(study)));
-    await eventually(() => expect(archive.record.rejectedAt).to.have.length.of.at.least(8));
-    // Up to five at first, as many as came before the first was rejected, then one or two after a pause that doubles.
-    for (const [index, at] of archive.record.rejectedAt.entries()) {
-      const seconds = (at - archive.record.rejectedAt[0]!) / 1000;
-      expect(index + 1, `in ${seconds} s`).to.be.at.most(5 + 2 * Math.floor(Math.log2(1.01 + seconds)));
-    }
-    await eventually(async () =>
-      expect((await own.status('primary')).reason).to.equal('congested: 1 of 5 messages at a time'),
-    );
-    expect(await own.depth(own.queues.failed)).to.equal(0);
-    archive.setQuirks({});
-    const lines = await own.ended(16);
-    expect(lines.map(({ outcome }) => outcome)).to.deep.equal(Array(16).fill('delivered'));
-    expect([...new Set(own.attempts())]).to.deep.equal([1]);
-    expect(await own.status('primary')).to.include({ state: 'running', reason: null });
-    expect(archive.record.maxSimultaneous).to.be.at.most(2);
-  });
-
   it('does not hold up a stop, at which no waiting message loses an attempt', async () => {
     const studies = await studiesOf(journeys, 20);
     const archive = await archiveOf(journeys, studies, { rejectFirst: Infinity });

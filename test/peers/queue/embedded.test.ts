@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, startEmbeddedServer } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
 import {
@@ -10,10 +9,10 @@ import {
   QueueMismatchError,
   type Disposition,
 } from '../../../src/queue/index.js';
-import { makeEmbeddedFolder, seededIntegers, startProgram } from '../../support/embedded.js';
+import { makeEmbeddedFolder } from '../../support/embedded.js';
 import { eventually } from '../../support/eventually.js';
 import { withTempDir } from '../../support/temp-dir.js';
-import { gate, texts, useTables } from './broker-fixture.js';
+import { gate, useTables } from './broker-fixture.js';
 
 const done: Disposition = { kind: 'done' };
 const again: Disposition = { kind: 'retry', code: 'BUSY', reason: 'busy', outcome: 'failed' };
@@ -141,54 +140,6 @@ describe('the queue in an embedded database, when its server goes', () => {
         await database.close();
         await server.close();
       }
-    });
-  });
-
-  it('loses no confirmed message over kill -9 at random points', async function () {
-    const SEED = 4_711;
-    const random = seededIntegers(SEED);
-    await withTempDir(async (folder) => {
-      await makeEmbeddedFolder(folder);
-      const [sent, finished] = [new Set<string>(), new Set<string>()];
-      for (let round = 0; round < 8; round += 1) {
-        const program = await startProgram('embedded-queue-main', { folder, round });
-        const lines = (): string[] => program.log().split('\n').slice(0, -1);
-        const until = round % 4 === 3 ? 0 : random(2, 60);
-        if (until === 0) await sleep(random(50, 1_500));
-        else
-          await eventually(() => expect(lines().length, `seed ${SEED}`).to.be.above(until), {
-            everyMs: 2,
-          });
-        await program.kill();
-        for (const line of lines()) {
-          const [what, n] = line.split(' ') as [string, string];
-          if (what === 'sent') sent.add(n);
-          if (what === 'done') finished.add(n);
-        }
-      }
-      const server = await startEmbeddedServer({ folder, log: silentLogger });
-      const database = openDatabase(server.settings, { log: silentLogger });
-      const connection = await openTableBroker({ database, name: 'embedded', log: silentLogger });
-      const { rows } = await database.query<{ body: Buffer; queue: string; held: boolean }>(
-        'SELECT body, queue, consumer_id IS NOT NULL AS held FROM pixl_queue.message',
-      );
-      await connection.close();
-      await database.close();
-      await server.close();
-      expect(
-        rows.filter(({ held }) => held),
-        'in nobody’s hands',
-      ).to.deep.equal([]);
-      expect(
-        rows.filter(({ queue }) => queue === 'failed'),
-        'no try was burnt',
-      ).to.deep.equal([]);
-      for (const text of texts(rows.map(({ body }) => ({ content: body })))) finished.add(text);
-      expect(sent.size).to.be.above(50);
-      expect(
-        [...sent].filter((n) => !finished.has(n)),
-        'lost',
-      ).to.deep.equal([]);
     });
   });
 });

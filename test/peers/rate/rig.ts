@@ -33,8 +33,6 @@ export interface Running extends Deployment {
   /** By HTTP. @returns when it was answered, in ms since 1970 */
   setRate(rate: Rate, queue?: string): Promise<number>;
   rate(queue?: string): Promise<Rate>;
-  /** The same by `pixl-imaging update`. */
-  update(rate: Rate): Promise<number>;
   status(): Promise<Status>;
   /** Of a queue, as `pixl-imaging status` says. */
   statusOf(queue: string): Promise<Status['queues'][number]>;
@@ -128,7 +126,7 @@ export function useRig(): Rig {
   };
 }
 
-type Controls = Pick<Running, 'setRate' | 'rate' | 'update' | 'status' | 'statusOf'>;
+type Controls = Pick<Running, 'setRate' | 'rate' | 'status' | 'statusOf'>;
 
 function controls(port: number): Controls {
   const url = `http://127.0.0.1:${port}`;
@@ -148,11 +146,6 @@ function controls(port: number): Controls {
       return at;
     },
     rate: async (queue) => ((await (await fetch(rateUrl(queue))).json()) as { rate: Rate }).rate,
-    update: async (rate) => {
-      const { code, stderr } = await runCli(['update', '--rate', `${rate}`], { env });
-      expect(code, stderr).to.equal(0);
-      return Date.now();
-    },
     status,
     statusOf: async (queue) => {
       const { code, stderr, json } = await runCli(['status', '--json', '--queues', queue], { env });

@@ -1,8 +1,5 @@
 import { expect } from 'chai';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { eventually } from '../../support/eventually.js';
-import { freePort, freePorts } from '../../support/ports.js';
 
 describe('eventually', () => {
   it('gives what the probe returns once it does not throw', async () => {
@@ -28,16 +25,5 @@ describe('eventually', () => {
       { everyMs: 1, wait: { isOver: () => calls === 3 } },
     ).catch((error: unknown) => error);
     expect((failed as Error).message).to.equal('attempt 3');
-  });
-});
-
-describe('free ports', () => {
-  it('are different, and can be listened on', async () => {
-    const ports = [...(await freePorts(20)), await freePort()];
-    expect(new Set(ports).size).to.equal(21);
-    const server = createServer().listen(ports[0], '127.0.0.1');
-    await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
   });
 });

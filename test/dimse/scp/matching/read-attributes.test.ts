@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
@@ -163,23 +162,6 @@ describe('The attributes of a data set', () => {
         else expect(error, `${syntax.uid}, ${length} bytes`).to.be.instanceOf(DataSetHeadError);
       }
     }
-  });
-
-  it('are read or refused as such, whatever the bytes are', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.tuple(fc.nat(400), fc.nat(255), fc.nat(400), fc.nat(255)),
-        fc.constantFrom(...SYNTAXES),
-        async ([at, value, at2, value2], syntax) => {
-          const bytes = encode([...dataSet(syntax.bigEndian), PIXELS], syntax);
-          bytes[at % bytes.length] = value;
-          bytes[at2 % bytes.length] = value2;
-          const error = await failure([bytes], syntax.uid);
-          if (error !== null) expect(error).to.be.instanceOf(DataSetHeadError);
-        },
-      ),
-      { numRuns: 500 },
-    );
   });
 });
 
