@@ -9,7 +9,7 @@ import { slugify } from '../../../src/core/slug/slug.js';
 import { ProjectPseudonyms } from '../../../src/deidentify/index.js';
 import { everythingIn } from '../../anon/anon-fixture.js';
 import { expectNoCanary } from '../../support/canary.js';
-import { sharedProftpd } from '../../support/proftpd.js';
+import { sharedProftpd, type Proftpd } from '../../support/proftpd.js';
 import { nodesEnv, runCli, startCli, type CliResult } from '../../support/cli.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
 import { echoscu, findscu, storescu } from '../../support/dcmtk.js';
@@ -147,26 +147,18 @@ describe('pixl-imaging serve --embedded', function () {
     );
   }
 
-  /** Over FTPS to the safe haven, found by the UID that the archives know, under the one that they do not. */
-  async function expectExported(env: Record<string, string>, study: MadeStudy): Promise<void> {
-    const haven = await sharedProftpd();
-    await haven.reset();
-    const upload = [
-      'upload-study',
-      '--embedded',
-      '--study-uid',
-      study.studyInstanceUid,
-      '--project',
-      PROJECT,
-    ];
-    const { code, stderr, stdout } = await runCli([...upload, '--json'], {
-      env: { ...env, ...haven.env('implicit') },
-    });
-    expect(code, stderr).to.equal(0);
-    const { study: pseudonym, images } = pseudonymOf(study, env);
-    const sent = JSON.parse(stdout) as { readonly path: string; readonly images: number };
-    expect(sent).to.deep.include({ path: `${slugify(PROJECT)}/${pseudonym}.zip`, images: images.length });
+  /** By themselves over FTPS to the safe haven, each once, under the UIDs that the archives do not know. */
+  async function expectExported(
+    env: Record<string, string>,
+    haven: Proftpd,
+    wanted: readonly MadeStudy[],
+  ): Promise<void> {
+    const names = wanted.map((study) => `${slugify(PROJECT)}/${pseudonymOf(study, env).study}.zip`).sort();
+    await eventually(() => expect(haven.files()).to.deep.equal(names), { timeoutMs: 60_000 });
     expectNoCanary(everythingIn(haven.home), 'the safe haven');
+    const again = ['upload-study', '--embedded', '--study-uid', wanted[0]!.studyInstanceUid];
+    const { code, stderr } = await runCli([...again, '--project', PROJECT], { env });
+    expect([code, stderr]).to.deep.equal([1, 'error: the study has been exported already\n']);
   }
 
   const row = (study: MadeStudy): string =>
@@ -182,7 +174,9 @@ describe('pixl-imaging serve --embedded', function () {
   it('does the whole job on nothing but a folder, which another daemon is kept out of and other commands reach', async function () {
     await withTempDir(async (dir) => {
       const folder = join(dir, 'pixl-data');
-      const env = environment(folder);
+      const haven = await sharedProftpd();
+      await haven.reset();
+      const env = { ...environment(folder), ...haven.env('implicit') };
       const wanted = studies.slice(0, 3);
       // Before there is a daemon: the folder is made, and the messages wait in it.
       const populated = await runCli(
@@ -208,7 +202,7 @@ describe('pixl-imaging serve --embedded', function () {
         });
 
         await expectArchivesToSendAndNothingElse(wanted[0]!);
-        await expectExported(env, wanted[1]!);
+        await expectExported(env, haven, wanted);
 
         // While the daemon runs: to its queue, by its socket.
         const [missing] = [
