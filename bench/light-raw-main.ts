@@ -39,8 +39,8 @@ class Studies implements StoredInstances {
   }
 
   /** What is held matters to who retrieves, and nobody does. */
-  transferSyntaxesOf(): readonly string[] {
-    return [];
+  transferSyntaxesOf(): ReadonlyMap<string, number> {
+    return new Map();
   }
 
   add(facts: Parameters<InstanceIndex['add']>[0]): StoredInstance {

@@ -5,6 +5,7 @@ import type { Walk } from '../dimse/data-set/element-walker.js';
 import { tagText } from '../dimse/data-set/dictionary.js';
 import { encodingOf, isDeflated, padded, type Encoding } from '../dimse/data-set/encoding.js';
 import { HeldBytes } from '../dimse/data-set/held-bytes.js';
+import { JoinedPieces } from '../dimse/data-set/joined-pieces.js';
 import { DataSetHeadError } from '../dimse/errors.js';
 import { InstanceExcludedError } from './errors.js';
 import { judged, type InstanceRules } from './exclusion.js';
@@ -17,7 +18,7 @@ import { ResidualCheck } from './residual.js';
 import { rewrittenText } from './rewritten-text.js';
 import { Frames } from './scrub/frames.js';
 import { dummyValue, shiftedDates } from './values.js';
-import { walkDataSet, type Course, type Visitor } from './walk.js';
+import { walkDataSet, type Course, type Visitor } from '../dimse/data-set/rewriting-walker.js';
 
 /** How data sets are de-identified. */
 export interface Deidentifier {
@@ -102,7 +103,7 @@ async function* rewrittenPieces(
   source: AsyncIterator<Buffer, unknown>,
   encoding: Encoding,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const out = new Pieces();
+  const out = new JoinedPieces();
   const walk = walkDataSet(held, encoding, rewriter, (bytes) => out.add(bytes), { release: true });
   try {
     for (;;) {
@@ -116,35 +117,6 @@ async function* rewrittenPieces(
     }
   } finally {
     await source.return?.();
-  }
-}
-
-/** Bytes below this size are put together: hundreds of small writes cost more than their bytes. */
-const SMALL = 4096;
-
-/** What was given out since it was last taken. */
-class Pieces {
-  #pieces: Buffer[] = [];
-  #small: Buffer[] = [];
-
-  add(bytes: Buffer): void {
-    if (bytes.length < SMALL) this.#small.push(bytes);
-    else {
-      this.#join();
-      this.#pieces.push(bytes);
-    }
-  }
-
-  take(): Buffer[] {
-    this.#join();
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    return pieces;
-  }
-
-  #join(): void {
-    if (this.#small.length > 0) this.#pieces.push(Buffer.concat(this.#small));
-    this.#small = [];
   }
 }
 

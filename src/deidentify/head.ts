@@ -4,7 +4,7 @@ import { readUInt16, readUInt32, type Encoding } from '../dimse/data-set/encodin
 import type { HeldBytes } from '../dimse/data-set/held-bytes.js';
 import { IdentityCollector, type Identity } from './identity.js';
 import type { ElementPlace } from './profile.js';
-import { walkDataSet, type Course, type Visitor } from './walk.js';
+import { walkDataSet, type Course, type Visitor } from '../dimse/data-set/rewriting-walker.js';
 
 /** A part of a frame, in pixels from its top left corner; `right` and `bottom` are the first that are not in it. */
 export interface Rectangle {

@@ -1,6 +1,6 @@
 import { decodeText } from '../dimse/data-set/decode-text.js';
 import type { ElementPlace } from './profile.js';
-import type { Course, Visitor } from './walk.js';
+import type { Course, Visitor } from '../dimse/data-set/rewriting-walker.js';
 
 /** Who and what an instance says that it is about. Empty texts where it says nothing. */
 export interface Identity {

@@ -1,3 +1,7 @@
+import type { ElementPlace } from '../dimse/data-set/rewriting-walker.js';
+
+export type { ElementPlace };
+
 /**
  * What becomes of an element (PS3.15 table E.1-1a).
  *
@@ -15,18 +19,6 @@ export type Action =
   | { readonly kind: 'shift-date' }
   | { readonly kind: 'hash' }
   | { readonly kind: 'value'; readonly value: string };
-
-/** An element as a profile judges it, wherever it stands. */
-export interface ElementPlace {
-  /** Group and element in one number: 0x00100010 is (0010,0010). */
-  readonly tag: number;
-  /** As the data set says, or where it does not, as PS3.6 says; undefined for one that neither tells. */
-  readonly vr: string | undefined;
-  /** 0 for the data set itself, 1 for items of its sequences, and so on. */
-  readonly depth: number;
-  /** Of a private element the creator of its block (PS3.5 7.8.1), null when nobody reserved it; null of a public one. */
-  readonly creator: string | null;
-}
 
 /** Rules for each element, and what is written about them into the data set. */
 export interface Profile {

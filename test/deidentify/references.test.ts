@@ -6,7 +6,7 @@ import { deidentify } from '../../src/deidentify/deidentification.js';
 import { basicProfile } from '../../src/deidentify/ps3.15/basic-profile.js';
 import { ProjectPseudonyms } from '../../src/deidentify/pseudonyms.js';
 import { decodeText } from '../../src/dimse/data-set/decode-text.js';
-import { walkDataSet, type Visitor } from '../../src/deidentify/walk.js';
+import { walkDataSet, type Visitor } from '../../src/dimse/data-set/rewriting-walker.js';
 import { EXPLICIT_LE } from '../../src/dimse/data-set/encoding.js';
 import { HeldBytes } from '../../src/dimse/data-set/held-bytes.js';
 import { element, encode, EXPLICIT, streamOf, type Element } from '../dimse/data-set/elements.js';

@@ -1,5 +1,6 @@
 import { OUR_MAXIMUM_LENGTH } from '../negotiation.js';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../upper-layer/implementation.js';
+import { otherSyntaxes } from '../data-set/recoded.js';
 import { IDENTIFIER_TRANSFER_SYNTAXES } from '../message/identifier.js';
 import {
   isStorageClass,
@@ -26,8 +27,8 @@ import {
 /** Whom the node lets in, and in what. */
 export interface AcceptancePolicy {
   readonly aeTitle: string;
-  /** The transfer syntaxes in which the store holds instances of a class, the most frequent first. */
-  readonly heldTransferSyntaxes: (sopClassUid: string) => readonly string[];
+  /** How many instances of a class the store holds in each transfer syntax, the most frequent first. */
+  readonly heldTransferSyntaxes: (sopClassUid: string) => ReadonlyMap<string, number>;
 }
 
 /** What is to be had in a context of each abstract syntax that is not for storage. */
@@ -108,7 +109,7 @@ function acceptedRole(
   return RIGHT_TO.has(sopClassUid) ? [{ sopClassUid, scu, scp: false }] : [];
 }
 
-/** @param toSend the requestor is SCP of the class and will be sent what the store holds, as it is held */
+/** @param toSend the requestor is SCP of the class and will be sent what the store holds */
 function reply(
   proposal: ProposedPresentationContext,
   rights: ReadonlySet<NodeRight>,
@@ -125,16 +126,22 @@ function reply(
   const chosen =
     right !== undefined
       ? transferSyntaxes.find((one) => IDENTIFIER_TRANSFER_SYNTAXES.includes(one))
-      : storageSyntax(transferSyntaxes, toSend?.heldTransferSyntaxes(abstractSyntax) ?? []);
+      : storageSyntax(transferSyntaxes, toSend?.heldTransferSyntaxes(abstractSyntax) ?? new Map());
   if (chosen === undefined) return { id, result: 'transfer-syntaxes-not-supported', transferSyntax: first };
   return { id, result: 'acceptance', transferSyntax: chosen };
 }
 
-/** Any will do. What the store holds goes first, then the order of the requestor, in which private ones are the last. */
-function storageSyntax(proposed: readonly string[], held: readonly string[]): string | undefined {
-  return (
-    held.find((one) => proposed.includes(one)) ??
-    proposed.find((one) => one.startsWith('1.2.840.10008.')) ??
-    proposed[0]
-  );
+/**
+ * Any will do. First the one in which most of what the store holds can be sent, as it is rather than brought into another
+ * syntax, then the order of the requestor, in which private ones are the last.
+ */
+function storageSyntax(proposed: readonly string[], held: ReadonlyMap<string, number>): string | undefined {
+  let best: string | undefined;
+  let [most, mostHeld] = [0, 0];
+  for (const one of proposed) {
+    const asHeld = held.get(one) ?? 0;
+    const all = otherSyntaxes(one).reduce((sum, other) => sum + (held.get(other) ?? 0), asHeld);
+    if (all > most || (all === most && asHeld > mostHeld)) [best, most, mostHeld] = [one, all, asHeld];
+  }
+  return best ?? proposed.find((one) => one.startsWith('1.2.840.10008.')) ?? proposed[0];
 }

@@ -2,7 +2,7 @@ import { Status } from '../message/status.js';
 import { sendDataSet, sendStoreRequest, type OutgoingInstance } from '../scu/c-store.js';
 import { asResponse } from '../scu/response.js';
 import { isCancel, type OperationOf } from './operation.js';
-import { openOutgoing, type OpenInstance } from './outgoing.js';
+import { contextFor, openOutgoing, type OpenInstance } from './outgoing.js';
 import { receiveSelection } from './retrieve-scp.js';
 import type { StoredInstance } from './stored-instance.js';
 import { SubOperations } from './sub-operations.js';
@@ -12,7 +12,7 @@ const OPEN_AHEAD = 3;
 
 /**
  * Sends what is asked for on the association that it is asked on (PS3.4 C.4.3.3), each instance in the transfer syntax
- * in which it is stored.
+ * in which it is stored, or, of the native ones, in another that was accepted.
  *
  * @throws what ended the association
  */
@@ -72,9 +72,7 @@ async function opened(
   { association, scpClasses, parts }: OperationOf<'C-GET-RQ'>,
   instance: StoredInstance,
 ): Promise<Opened> {
-  const context = scpClasses.has(instance.sopClassUid)
-    ? association.findContext(instance.sopClassUid, instance.transferSyntaxUid)
-    : null;
+  const context = scpClasses.has(instance.sopClassUid) ? contextFor(instance, association) : null;
   if (context === null) return Status.SopClassNotSupported;
   return (await openOutgoing(instance, context, parts)) ?? Status.ProcessingFailure;
 }

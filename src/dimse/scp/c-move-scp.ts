@@ -1,17 +1,19 @@
 import { describeError } from '../../core/errors.js';
 import { abortedOnFailure, Association } from '../association.js';
 import { MAX_PRESENTATION_CONTEXTS, type ContextProposal, type DicomNode } from '../negotiation.js';
+import { otherSyntaxes } from '../data-set/recoded.js';
 import { Status } from '../message/status.js';
 import { cStoreAll, type OutgoingInstance } from '../scu/c-store.js';
 import type { OperationOf } from './operation.js';
-import { openOutgoing } from './outgoing.js';
+import { EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN } from '../sop-classes.js';
+import { contextFor, openOutgoing } from './outgoing.js';
 import { receiveSelection } from './retrieve-scp.js';
 import type { StoredInstance } from './stored-instance.js';
 import { refuseRetrieval, SubOperations } from './sub-operations.js';
 
 /**
  * Sends what is asked for to a node that is known by its AE title (PS3.4 C.4.2.3), each instance in the transfer syntax
- * in which it is stored.
+ * in which it is stored, or, of the native ones, in another that the node takes.
  *
  * @throws what ended the requestor's association
  */
@@ -24,7 +26,7 @@ export async function moveScp(operation: OperationOf<'C-MOVE-RQ'>): Promise<void
     return;
   }
   const subOperations = new SubOperations(operation, instances.length);
-  for (const group of groupsOf(instances)) {
+  for (const group of groupsOf(instances, tellsContextsApart(operation))) {
     if (subOperations.isOver) break;
     await new MoveRun(operation, destination, group, subOperations).run();
   }
@@ -37,25 +39,60 @@ interface Group {
   readonly instances: StoredInstance[];
 }
 
-/** PS3.8 9.3.2.2: an association has at most 128 contexts; each pair of class and transfer syntax has one. */
-function groupsOf(instances: readonly StoredInstance[]): Group[] {
+/** gdcmscu, destination and requestor in one, reads all instances as in its first context of a class (docs/field-notes.md). */
+function tellsContextsApart({
+  request,
+  callingAeTitle,
+  implementationClassUid,
+}: OperationOf<'C-MOVE-RQ'>): boolean {
+  return request.moveDestination !== callingAeTitle || !implementationClassUid.startsWith(GDCM);
+}
+
+const GDCM = '1.2.826.0.1.3680043.2.1143.';
+
+/**
+ * PS3.8 9.3.2.2: an association has at most 128 contexts; each pair of class and transfer syntax has one, and each class of
+ * which there are native instances another, in which whoever does not take those as they are can choose. The default transfer
+ * syntax is in it, as PS3.5 10.1 wants.
+ *
+ * @param apart without it the native instances of a class have that one alone
+ */
+function groupsOf(instances: readonly StoredInstance[], apart: boolean): Group[] {
   const groups: Group[] = [];
   const groupOf = new Map<string, Group>();
   for (const instance of instances) {
-    const { sopClassUid, transferSyntaxUid } = instance;
-    const pair = `${sopClassUid}\\${transferSyntaxUid}`;
+    const pair = `${instance.sopClassUid}\\${instance.transferSyntaxUid}`;
     let group = groupOf.get(pair);
     if (group === undefined) {
+      const contexts = contextsFor(instance, apart);
       group = groups.at(-1);
-      if (group === undefined || group.contexts.size === MAX_PRESENTATION_CONTEXTS)
+      if (group === undefined || group.contexts.size + contexts.size > MAX_PRESENTATION_CONTEXTS)
         groups.push((group = { contexts: new Map(), instances: [] }));
-      group.contexts.set(pair, { abstractSyntax: sopClassUid, transferSyntaxes: [transferSyntaxUid] });
+      for (const [key, context] of contexts) group.contexts.set(key, context);
       groupOf.set(pair, group);
     }
     group.instances.push(instance);
   }
   return groups;
 }
+
+function contextsFor(
+  { sopClassUid: abstractSyntax, transferSyntaxUid }: StoredInstance,
+  apart: boolean,
+): Map<string, ContextProposal> {
+  const isNative = otherSyntaxes(transferSyntaxUid).length > 0;
+  const contexts = new Map<string, ContextProposal>();
+  if (apart || !isNative)
+    contexts.set(`${abstractSyntax}\\${transferSyntaxUid}`, {
+      abstractSyntax,
+      transferSyntaxes: [transferSyntaxUid],
+    });
+  if (isNative) contexts.set(abstractSyntax, { abstractSyntax, transferSyntaxes: DEFAULT_SYNTAXES });
+  return contexts;
+}
+
+/** What anybody takes of native instances (PS3.5 10.1), the one that tells of VRs first. */
+const DEFAULT_SYNTAXES: readonly string[] = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN];
 
 /** One association to the destination. */
 class MoveRun {
@@ -126,8 +163,8 @@ class MoveRun {
     for (const instance of this.#group.instances) {
       await this.#told;
       if (this.#subOperations.isOver) return;
-      const { sopInstanceUid, sopClassUid, transferSyntaxUid } = instance;
-      const context = association.findContext(sopClassUid, transferSyntaxUid);
+      const { sopInstanceUid } = instance;
+      const context = contextFor(instance, association);
       if (context === null) {
         this.#ended(sopInstanceUid, Status.SopClassNotSupported);
         continue;

@@ -57,9 +57,9 @@ export class InstanceIndex implements StoredInstances {
     return this.#instances.get(sopInstanceUid);
   }
 
-  /** The transfer syntaxes in which there are instances of a class, the most frequent first. */
-  transferSyntaxesOf(sopClassUid: string): readonly string[] {
-    return [...(this.#syntaxes.get(sopClassUid) ?? [])].sort((a, b) => b[1] - a[1]).map(([syntax]) => syntax);
+  /** How many instances of a class there are in each transfer syntax, the most frequent first. */
+  transferSyntaxesOf(sopClassUid: string): ReadonlyMap<string, number> {
+    return new Map([...(this.#syntaxes.get(sopClassUid) ?? [])].sort((a, b) => b[1] - a[1]));
   }
 
   /** @returns the instance as it is kept, or null where there is one of that UID */

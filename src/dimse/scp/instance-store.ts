@@ -7,8 +7,8 @@ export interface InstanceStore {
   readonly index: StoredInstances & {
     /** How many instances there are. */
     readonly size: number;
-    /** The transfer syntaxes in which there are instances of a class, the most frequent first. */
-    transferSyntaxesOf(sopClassUid: string): readonly string[];
+    /** How many instances of a class there are in each transfer syntax, the most frequent first. */
+    transferSyntaxesOf(sopClassUid: string): ReadonlyMap<string, number>;
   };
   /** @throws InstanceRefusedError with the status to answer; what the data set throws */
   store(received: ReceivedInstance): Promise<StoredInstance>;

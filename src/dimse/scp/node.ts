@@ -219,7 +219,7 @@ class Node implements RunningNode {
       if (reply.type !== 'A-ASSOCIATE-AC') return reply;
       const place = { address, idleSince: performance.now(), giveWay: () => this.#end(socket, association) };
       this.#connections.take(place);
-      accepted.push({ requestor: requestorOf(reply, rights), place });
+      accepted.push({ requestor: requestorOf(rq, reply, rights), place });
       return reply;
     };
     try {
@@ -286,12 +286,14 @@ function whereFrom({ remoteAddress, remotePort }: Socket): string {
 }
 
 function requestorOf(
+  rq: AssociateRqPdu,
   { callingAeTitle, userInformation }: AssociateAcPdu,
   rights: ReadonlySet<NodeRight>,
 ): Requestor {
   const { roleSelections } = userInformation;
   return {
     callingAeTitle,
+    implementationClassUid: rq.userInformation.implementationClassUid,
     rights,
     scpClasses: new Set(roleSelections.filter(({ scp }) => scp).map(({ sopClassUid }) => sopClassUid)),
   };

@@ -41,6 +41,8 @@ export interface Operation<Rq extends Request> {
   readonly request: Rq;
   /** AE title of who asks. */
   readonly callingAeTitle: string;
+  /** Which software that is (PS3.7 D.3.3.2). */
+  readonly implementationClassUid: string;
   readonly rights: ReadonlySet<NodeRight>;
   /** The classes of which the requestor is SCP on this association, so that it can be sent them by C-GET. */
   readonly scpClasses: ReadonlySet<string>;

@@ -24,6 +24,8 @@ import type { NodeParts, RequestType } from './operation.js';
 /** Who asks on an association, and what was negotiated with them. */
 export interface Requestor {
   readonly callingAeTitle: string;
+  /** Which software it is (PS3.7 D.3.3.2). */
+  readonly implementationClassUid: string;
   /** What they may; contexts of what they may not were refused. */
   readonly rights: ReadonlySet<NodeRight>;
   readonly scpClasses: ReadonlySet<string>;

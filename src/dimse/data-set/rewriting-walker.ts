@@ -1,5 +1,5 @@
-import { withoutPadding } from '../core/padding.js';
-import { dictionaryVr } from '../dimse/data-set/dictionary.js';
+import { withoutPadding } from '../../core/padding.js';
+import { dictionaryVr } from './dictionary.js';
 import {
   checkedEnd,
   headerAt,
@@ -15,11 +15,22 @@ import {
   vrText,
   type ElementHeader,
   type Walk,
-} from '../dimse/data-set/element-walker.js';
-import { encodeHeader, IMPLICIT_LE, type Encoding } from '../dimse/data-set/encoding.js';
-import type { HeldBytes } from '../dimse/data-set/held-bytes.js';
-import { DataSetHeadError } from '../dimse/errors.js';
-import type { ElementPlace } from './profile.js';
+} from './element-walker.js';
+import { encodeHeader, IMPLICIT_LE, type Encoding } from './encoding.js';
+import type { HeldBytes } from './held-bytes.js';
+import { DataSetHeadError } from '../errors.js';
+
+/** An element that a visitor is asked about, wherever it stands. */
+export interface ElementPlace {
+  /** Group and element in one number: 0x00100010 is (0010,0010). */
+  readonly tag: number;
+  /** As the data set says, or where it does not, as PS3.6 says; undefined for one that neither tells. */
+  readonly vr: string | undefined;
+  /** 0 for the data set itself, 1 for items of its sequences, and so on. */
+  readonly depth: number;
+  /** Of a private element the creator of its block (PS3.5 7.8.1), null when nobody reserved it; null of a public one. */
+  readonly creator: string | null;
+}
 
 /** What is done with an element, said before its value is read. */
 export type Course =
@@ -48,12 +59,29 @@ export interface Visitor {
   insertedBefore?(tag: number, encoding: Encoding): readonly Buffer[];
 }
 
+/** Another encoding in which a data set is given out than that in which it came. */
+export interface Recoding {
+  readonly encoding: Encoding;
+  /** The VR that is written for an element; of no meaning where the encoding has none. */
+  vr(header: ElementHeader, place: ElementPlace, isSequence: boolean): string;
+  /** What turns the words of a value of that VR round, wherever it is cut; null where it has none. */
+  turned(vr: string, length: number): ((piece: Buffer) => Buffer) | null;
+}
+
 /** Where what is given out goes to. */
 export type Sink = (bytes: Buffer) => void;
+
+export interface WalkOptions {
+  readonly until?: number;
+  readonly release: boolean;
+  readonly recoding?: Recoding;
+}
 
 /** A stretch of elements: the data set, or an item. */
 interface Level {
   readonly encoding: Encoding;
+  /** In which it is given out. */
+  readonly out: Encoding;
   readonly depth: number;
   /** Where it ends; null when a delimiter, or the end of the data set, says so. */
   readonly end: number | null;
@@ -65,12 +93,13 @@ interface Level {
 const SPECIFIC_CHARACTER_SET = 0x00080005;
 
 /**
- * Walks a data set with a visitor and gives out what it makes of it, in the encoding in which it came (PS3.5 7). Sequences and
+ * Walks a data set with a visitor and gives out what it makes of it, in the encoding in which it came (PS3.5 7), or in another. Sequences and
  * items are written with undefined length, whatever length they had, those in VR UN too, whose items are in Implicit VR
  * Little Endian (PS3.5 6.2.2). Fragments (A.4) are elements of a value, and pass.
  *
  * @param until the walk ends before the first top-level element above this tag; what follows stays held
  * @param release bytes that were walked over are given up
+ * @param recoding without it everything is given out in the encoding in which it came
  * @throws DataSetHeadError (while walking) when it can't be read, is out of order, or more than 8 MiB would have to be held
  */
 export function* walkDataSet(
@@ -78,10 +107,11 @@ export function* walkDataSet(
   encoding: Encoding,
   visitor: Visitor,
   sink: Sink,
-  { until = Infinity, release }: { readonly until?: number; readonly release: boolean },
+  { until = Infinity, release, recoding }: WalkOptions,
 ): Walk<void> {
-  const walker = new Walker(held, visitor, sink, release);
-  const level: Level = { encoding, depth: 0, end: null, characterSet: '', creators: new Map() };
+  const walker = new Walker(held, visitor, sink, release, recoding);
+  const out = recoding?.encoding ?? encoding;
+  const level: Level = { encoding, out, depth: 0, end: null, characterSet: '', creators: new Map() };
   let at = 0;
   let last = -1;
   let header = yield* nextElement(held, at, encoding);
@@ -101,12 +131,14 @@ class Walker {
   readonly #visitor: Visitor;
   readonly #sink: Sink;
   readonly #releases: boolean;
+  readonly #recoding: Recoding | undefined;
 
-  constructor(held: HeldBytes, visitor: Visitor, sink: Sink, releases: boolean) {
+  constructor(held: HeldBytes, visitor: Visitor, sink: Sink, releases: boolean, recoding?: Recoding) {
     this.#held = held;
     this.#visitor = visitor;
     this.#sink = sink;
     this.#releases = releases;
+    this.#recoding = recoding;
   }
 
   insert(tag: number, encoding: Encoding): void {
@@ -120,14 +152,22 @@ class Walker {
     // Elements of commands and files say who sent what; nobody looks for them in a data set.
     const course = isForeign(header.tag >>> 16) ? 'remove' : this.#visitor.course(place, inner !== null);
     if (inner !== null && (header.length === UNDEFINED_LENGTH || course === 'descend'))
-      return yield* this.#sequence(header, at, level, inner, course);
+      return yield* this.#sequence(
+        header,
+        at,
+        level,
+        inner,
+        place,
+        this.#isRecoded(course) ? 'descend' : course,
+      );
     if (header.length === UNDEFINED_LENGTH) {
+      if (this.#isRecoded(course)) throw new DataSetHeadError('fragments in a native transfer syntax');
       if (course === 'pass') this.#visitor.filter?.(place, null, level.encoding);
       return yield* this.#fragments(header, at, level.encoding, course);
     }
     const end = checkedEnd(header.valueAt, header.length, level.end);
     // What goes is not read: nobody needs to know what it is made of.
-    if (inner !== null) {
+    if (inner !== null && course !== 'pass') {
       if (course === 'value') this.#sink(encodeHeader(header.tag, vrText(header), 0, level.encoding));
       yield* this.#range(end, end);
     } else if (course === 'value') yield* this.#value(header, at, level, place);
@@ -137,12 +177,26 @@ class Walker {
     return end;
   }
 
-  *#passed(header: ElementHeader, at: number, { encoding }: Level, place: ElementPlace): Walk<void> {
+  #isRecoded(course: Course): boolean {
+    return this.#recoding !== undefined && course === 'pass';
+  }
+
+  *#passed(header: ElementHeader, at: number, level: Level, place: ElementPlace): Walk<void> {
+    if (this.#recoding !== undefined) return yield* this.#recoded(this.#recoding, header, level, place);
+    const { encoding } = level;
     const filter = this.#visitor.filter?.(place, header.length, encoding) ?? null;
     const { valueAt, length } = header;
     if (filter === null) return yield* this.#range(at, valueAt + length);
     this.#sink(this.#held.view(at, valueAt - at));
     yield* this.#range(valueAt, valueAt + length, filter);
+  }
+
+  *#recoded(recoding: Recoding, header: ElementHeader, level: Level, place: ElementPlace): Walk<void> {
+    const { valueAt, length } = header;
+    const vr = recoding.vr(header, place, false);
+    this.#sink(encodeHeader(header.tag, vr, length, level.out));
+    const isTurned = level.encoding.bigEndian !== level.out.bigEndian;
+    yield* this.#range(valueAt, valueAt + length, isTurned ? recoding.turned(vr, length) : null);
   }
 
   *#value(header: ElementHeader, at: number, level: Level, place: ElementPlace): Walk<void> {
@@ -151,21 +205,32 @@ class Walker {
     if (header.tag === SPECIFIC_CHARACTER_SET) level.characterSet = bytes.toString('latin1');
     const value = this.#visitor.value(place, bytes, level.characterSet, encoding);
     if (value === null) return;
+    // What is recoded stays what it is: the visitor has only looked at it.
+    if (this.#recoding !== undefined) return yield* this.#recoded(this.#recoding, header, level, place);
     if (value === bytes) this.#sink(this.#held.view(at, header.valueAt - at));
     else this.#sink(encodeHeader(header.tag, vrText(header), value.length, encoding));
     if (value.length > 0) this.#sink(value);
   }
 
-  *#sequence(header: ElementHeader, at: number, level: Level, inner: Encoding, course: Course): Walk<number> {
+  *#sequence(
+    header: ElementHeader,
+    at: number,
+    level: Level,
+    inner: Encoding,
+    place: ElementPlace,
+    course: Course,
+  ): Walk<number> {
     const written = course === 'descend';
     if (course === 'pass') throw new DataSetHeadError('a sequence that would pass unread');
     if (level.depth >= MAX_SEQUENCE_DEPTH)
       throw new DataSetHeadError(`sequences more than ${MAX_SEQUENCE_DEPTH} deep`);
     const end =
       header.length === UNDEFINED_LENGTH ? null : checkedEnd(header.valueAt, header.length, level.end);
-    const { encoding } = level;
-    if (written) this.#sink(encodeHeader(header.tag, vrText(header), UNDEFINED_LENGTH, encoding));
-    else if (course === 'value') this.#sink(encodeHeader(header.tag, vrText(header), 0, encoding));
+    const vr = this.#recoding?.vr(header, place, true) ?? vrText(header);
+    // Items in UN are in implicit VR, little endian, whatever the rest is in (PS3.5 6.2.2).
+    const out = this.#recoding === undefined || vr === 'UN' ? inner : level.out;
+    if (written) this.#sink(encodeHeader(header.tag, vr, UNDEFINED_LENGTH, level.out));
+    else if (course === 'value') this.#sink(encodeHeader(header.tag, vr, 0, level.out));
     at = header.valueAt;
     for (;;) {
       if (at === end) break;
@@ -177,18 +242,25 @@ class Walker {
       }
       if (item.tag !== ITEM) throw new DataSetHeadError('items and delimiters in disorder');
       const itemEnd = item.length === UNDEFINED_LENGTH ? null : checkedEnd(at, item.length, end ?? level.end);
-      if (written) this.#sink(encodeHeader(ITEM, '', UNDEFINED_LENGTH, inner));
-      at = yield* this.#item(at, itemEnd, level, inner, written);
-      if (written) this.#sink(encodeHeader(ITEM_DELIMITATION, '', 0, inner));
+      if (written) this.#sink(encodeHeader(ITEM, '', UNDEFINED_LENGTH, out));
+      at = yield* this.#item(at, itemEnd, level, { encoding: inner, out }, written);
+      if (written) this.#sink(encodeHeader(ITEM_DELIMITATION, '', 0, out));
     }
-    if (written) this.#sink(encodeHeader(SEQUENCE_DELIMITATION, '', 0, inner));
+    if (written) this.#sink(encodeHeader(SEQUENCE_DELIMITATION, '', 0, out));
     this.#done(at);
     return at;
   }
 
-  *#item(from: number, end: number | null, outer: Level, encoding: Encoding, written: boolean): Walk<number> {
+  *#item(
+    from: number,
+    end: number | null,
+    outer: Level,
+    encodings: Pick<Level, 'encoding' | 'out'>,
+    written: boolean,
+  ): Walk<number> {
+    const { encoding } = encodings;
     const level: Level = {
-      encoding,
+      ...encodings,
       depth: outer.depth + 1,
       end: end ?? outer.end,
       characterSet: outer.characterSet,
