@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { RemotePath } from '../core/exports/index.js';
+import type { RemotePath, Sent } from '../core/exports/index.js';
 
 /** Where de-identified studies go: each file whole under its name, or not at all. */
 export interface Destination {
@@ -9,14 +9,14 @@ export interface Destination {
    * Puts a file there under a temporary name, sees that it is whole, and has `place` give it its name.
    *
    * @param open called for each try
-   * @param place calls `rename`, or throws
+   * @param place calls `rename`, or throws; told what was sent
    * @returns the size in bytes
    * @throws PixlError with what kept it from arriving; what the stream and `place` fail with
    */
   put(
     path: RemotePath,
     open: () => Readable,
-    place: (rename: () => Promise<void>) => Promise<void>,
+    place: (rename: () => Promise<void>, sent: Sent) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number>;
   /** Looks whether files could be put there now. @throws PixlError with what is wrong */

@@ -9,6 +9,7 @@ import {
   remotePath,
   zipStream,
   type RemotePath,
+  type Sent,
   type ZipStream,
 } from '../core/exports/index.js';
 import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
@@ -168,9 +169,10 @@ async function upload(
     zips.push(zip);
     return zip.stream;
   };
-  const place = async (rename: () => Promise<void>): Promise<void> => {
+  const place = async (rename: () => Promise<void>, sent: Sent): Promise<void> => {
     await requireNotOptedOut(parts, mrns);
-    const outcome = await exportOnce(database, projectSlug, pseudoStudyUid, rename);
+    const file = { ...sent, destination: destination.name, path, images: contents.size };
+    const outcome = await exportOnce(database, projectSlug, pseudoStudyUid, file, rename);
     if (outcome === 'already') throw new AlreadyExportedError();
     if (outcome === 'unknown') throw new NotInProjectError();
     if (outcome === 'identified') throw new NotDeidentifiedError('pseudonym-is-original');

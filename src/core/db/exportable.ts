@@ -1,4 +1,5 @@
 import type { Database, Queries } from './database.js';
+import type { SentFile } from './exports-made.js';
 import { lockUntilCommit } from './images.js';
 import { SCHEMA } from './migrations/migration.js';
 
@@ -201,7 +202,10 @@ export async function mrnsBehind(queries: Queries, pseudoStudyUids: readonly str
 }
 
 /** The tables of the service may not be there: PIXL's database, before the first migration. */
-export async function hasTable(queries: Queries, table: 'transfer' | 'delivered'): Promise<boolean> {
+export async function hasTable(
+  queries: Queries,
+  table: 'transfer' | 'delivered' | 'exported',
+): Promise<boolean> {
   const { rows } = await queries.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
     `${SCHEMA}.${table}`,
   ]);
@@ -219,6 +223,7 @@ export async function exportOnce(
   database: Database,
   slug: string,
   pseudoStudyUid: string,
+  sent: SentFile,
   place: () => Promise<void>,
 ): Promise<'exported' | 'already' | 'unknown' | 'identified'> {
   return database.transaction(async (queries) => {
@@ -229,12 +234,20 @@ export async function exportOnce(
     if ((await identifiersBehind(queries, pseudoStudyUid)).studyUids.includes(pseudoStudyUid))
       return 'identified';
     await place();
+    const at = new Date().toISOString();
     await queries.query(
       `UPDATE ${SCHEMA}.image i SET exported_at = $3::timestamptz
        FROM ${SCHEMA}.extract e WHERE e.extract_id = i.extract_id AND e.slug = $1 AND i.exported_at IS NULL
        AND i.pseudo_study_uid = ANY($2::text[])`,
-      [slug, spellings([pseudoStudyUid]), new Date().toISOString()],
+      [slug, spellings([pseudoStudyUid]), at],
     );
+    const { destination, path, images, bytes, sha256 } = sent;
+    if (await hasTable(queries, 'exported'))
+      await queries.query(
+        `INSERT INTO ${SCHEMA}.exported (slug, pseudo_study_uid, destination, path, images, bytes, sha256, exported_at)
+         VALUES ($1, $2, $3, $4, $5, $6::bigint, $7, $8::timestamptz)`,
+        [slug, pseudoStudyUid, destination, path, images, bytes, sha256, at],
+      );
     return 'exported';
   });
 }

@@ -12,6 +12,7 @@ export {
   type EmbeddedServerOptions,
 } from './embedded/index.js';
 export { DatabaseError, DatabaseUnavailableError } from './errors.js';
+export { exportsMade, type ExportMade, type SentFile } from './exports-made.js';
 export { FoundStudies } from './found-studies.js';
 export {
   exportablesOf,

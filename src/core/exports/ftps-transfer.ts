@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { finished, type Readable } from 'node:stream';
@@ -9,6 +10,13 @@ import type { RemotePath } from './remote-path.js';
 
 /** How long the server may take, after the data connection broke, to say why. */
 const REASON_MS = 5_000;
+
+/** What went over the wire. */
+export interface Sent {
+  readonly bytes: number;
+  /** In hex digits. */
+  readonly sha256: string;
+}
 
 export interface Transfer {
   readonly client: Client;
@@ -27,10 +35,10 @@ export interface Transfer {
  * connection; its own upload takes a broken data connection for the end of everything, and the reply that says why (a
  * quota, a full disk) is never read.
  *
- * @returns how many bytes were sent, after the server has said that it has the whole
+ * @returns what was sent, after the server has said that it has the whole
  * @throws FTPS errors; what the stream failed with, as it is
  */
-export async function transfer(request: Transfer): Promise<number> {
+export async function transfer(request: Transfer): Promise<Sent> {
   const { client, peer, path, open, silenceMs, onBytes } = request;
   const { ftp } = client;
   try {
@@ -46,10 +54,10 @@ export async function transfer(request: Transfer): Promise<number> {
     // The control connection is silent until the end; the data connection is watched meanwhile.
     ftp.socket.setTimeout(0);
     await channel.secured();
-    const bytes = await sendAll(open, channel, reply.failed, onBytes);
+    const sent = await sendAll(open, channel, reply.failed, onBytes);
     ftp.socket.setTimeout(silenceMs);
     await reply.done;
-    return bytes;
+    return sent;
   } catch (error) {
     if (error instanceof SourceError) {
       client.close(); // an end in order of the data connection would mean that the file is whole
@@ -80,20 +88,22 @@ async function sendAll(
   channel: DataChannel,
   refused: Promise<never>,
   onBytes: (bytes: number) => void,
-): Promise<number> {
+): Promise<Sent> {
   const source = open();
   const failures: unknown[] = []; // of the source's own
   const endOfWatch = finished(source, { writable: false }, (error) => void failures.push(error));
   channel.onBroken(() => source.destroy());
-  const pump = async (): Promise<number> => {
+  const pump = async (): Promise<Sent> => {
+    const hash = createHash('sha256');
     let bytes = 0;
     for await (const chunk of source as AsyncIterable<Buffer>) {
       await channel.write(chunk);
+      hash.update(chunk);
       bytes += chunk.length;
       onBytes(chunk.length);
     }
     await channel.end();
-    return bytes;
+    return { bytes, sha256: hash.digest('hex') };
   };
   const pumping = pump();
   try {

@@ -8,6 +8,7 @@ import { CancelledError, codeOf, describeError, type PixlError } from '../errors
 import type { FtpsConfig } from '../config/config.js';
 import type { Logger } from '../log.js';
 import { FtpsConnectionError, FtpsSizeError, FtpsTlsError, isFtpError, toFtpsError } from './errors.js';
+import type { Sent } from './ftps-transfer.js';
 import { foldersOf, replacedPath, temporaryPath, type RemotePath } from './remote-path.js';
 
 /** The configuration with its certificates read. */
@@ -37,7 +38,7 @@ export interface SafeHaven {
    *
    * @param open called for each try when the server is ready
    * @param onBytes told of each piece that was sent; may sum to more than the file when it is tried again
-   * @param place called when all of the file is there: gives it its name by calling `rename`, or throws
+   * @param place called when all of the file is there: gives it its name by calling `rename`, or throws; told what was sent
    * @returns the size in bytes
    * @throws FtpsConnectionError, FtpsTlsError, FtpsLoginError, FtpsStorageFullError, FtpsReplyError, FtpsSizeError,
    *   CancelledError; what the stream fails with, after which nothing is tried again
@@ -46,7 +47,7 @@ export interface SafeHaven {
     path: RemotePath,
     open: () => Readable,
     onBytes?: (bytes: number) => void,
-    place?: (rename: () => Promise<void>) => Promise<void>,
+    place?: (rename: () => Promise<void>, sent: Sent) => Promise<void>,
   ): Promise<number>;
 }
 
@@ -118,7 +119,7 @@ class FtpsSafeHaven implements SafeHaven {
     path: RemotePath,
     open: () => Readable,
     onBytes: (bytes: number) => void = () => undefined,
-    place: (rename: () => Promise<void>) => Promise<void> = (rename) => rename(),
+    place: (rename: () => Promise<void>, sent: Sent) => Promise<void> = (rename) => rename(),
   ): Promise<number> {
     const before = this.#turn;
     const work = before.then(() => this.#withRetries(() => this.#putOnce(path, open, onBytes, place)));
@@ -163,7 +164,7 @@ class FtpsSafeHaven implements SafeHaven {
     path: RemotePath,
     open: () => Readable,
     onBytes: (bytes: number) => void,
-    place: (rename: () => Promise<void>) => Promise<void>,
+    place: (rename: () => Promise<void>, sent: Sent) => Promise<void>,
   ): Promise<number> {
     const { transfer } = await import('./ftps-transfer.js');
     const client = await this.#connected();
@@ -171,13 +172,13 @@ class FtpsSafeHaven implements SafeHaven {
     const token = randomBytes(6).toString('hex');
     const temporary = temporaryPath(path, token);
     try {
-      const bytes = await this.#cancellable(client, () =>
+      const sent = await this.#cancellable(client, () =>
         transfer({ client, peer: this.#peer, path: temporary, open, silenceMs: this.#silenceMs, onBytes }),
       );
       const held = await this.#ask(client, 'SIZE', () => client.size(temporary));
-      if (held !== bytes) throw new FtpsSizeError(this.#peer, bytes, held);
-      await place(() => this.#ask(client, 'RNTO', () => this.#rename(client, temporary, path, token)));
-      return bytes;
+      if (held !== sent.bytes) throw new FtpsSizeError(this.#peer, sent.bytes, held);
+      await place(() => this.#ask(client, 'RNTO', () => this.#rename(client, temporary, path, token)), sent);
+      return sent.bytes;
     } catch (error) {
       await this.#discard(temporary);
       throw error;

@@ -1,4 +1,5 @@
 /** Exports: the folder of exports, parquet, the data safe haven. */
+export type { Sent } from './ftps-transfer.js';
 export { ExportFilesError, ExportRowError, ExtractNotFoundError } from './export-errors.js';
 export { type FolderFile } from './folder-files.js';
 export { ParquetExport, RADIOLOGY_COLUMNS, type CopyResult } from './parquet-export.js';

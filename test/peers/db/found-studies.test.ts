@@ -28,6 +28,8 @@ const found = (number: number, ...uids: readonly string[]): OutcomeEntry =>
     studies: uids.map((uid) => studyReport(uid, 3)),
   });
 
+const SENT = { destination: 'ftps://haven:990', path: 'p/1.zip', images: 1, bytes: 2, sha256: '00' };
+
 describe('A study that was found by MRN and accession number', function () {
   this.timeout(60_000);
   before(sharedPostgres);
@@ -82,7 +84,9 @@ describe('A study that was found by MRN and accession number', function () {
           pseudoStudyUid: '2.25.1',
           isExported: false,
         });
-        expect(await exportOnce(database, SLUG, '2.25.1', () => Promise.resolve())).to.equal('exported');
+        expect(await exportOnce(database, SLUG, '2.25.1', SENT, () => Promise.resolve())).to.equal(
+          'exported',
+        );
       }, isPixls);
     });
 

@@ -67,6 +67,8 @@ function withPlans(database: Database, plans: Plan[]): Database {
   };
 }
 
+const SENT = { destination: 'ftps://haven:990', path: 'p/1.zip', images: 1, bytes: 2, sha256: '00' };
+
 describe('The images of a cohort', function () {
   before(sharedPostgres);
 
@@ -190,12 +192,12 @@ describe('The images of a cohort', function () {
         return Promise.resolve();
       };
       const outcomes = await Promise.all(
-        Array.from({ length: 5 }, () => exportOnce(database, 'test-extract', '2.25.1', place)),
+        Array.from({ length: 5 }, () => exportOnce(database, 'test-extract', '2.25.1', SENT, place)),
       );
       expect(outcomes.sort()).to.deep.equal(['already', 'already', 'already', 'already', 'exported']);
       expect(placed).to.equal(1);
-      expect(await exportOnce(database, 'another', '2.25.1', place)).to.equal('unknown');
-      expect(await exportOnce(database, 'test-extract', '2.25.2', place)).to.equal('unknown');
+      expect(await exportOnce(database, 'another', '2.25.1', SENT, place)).to.equal('unknown');
+      expect(await exportOnce(database, 'test-extract', '2.25.2', SENT, place)).to.equal('unknown');
       const { rows } = await database.query(
         'SELECT exported_at IS NOT NULL AS exported FROM pixl_pipeline.image ORDER BY image_id',
       );
@@ -207,7 +209,7 @@ describe('The images of a cohort', function () {
     await withExtract(async (database, extractId) => {
       await addImages(database, extractId, [image(1)]);
       await database.query("UPDATE pixl_pipeline.image SET pseudo_study_uid = '2.25.1'");
-      const failing = exportOnce(database, 'test-extract', '2.25.1', () =>
+      const failing = exportOnce(database, 'test-extract', '2.25.1', SENT, () =>
         Promise.reject(new RangeError('no room')),
       );
       expect(await failing.catch((error: unknown) => error)).to.be.an.instanceOf(RangeError);
@@ -228,7 +230,7 @@ describe('The images of a cohort', function () {
         async (uid) => (await findExportable(database, 'test-extract', uid))?.pseudoStudyUid,
       );
       expect(await Promise.all(pseudonyms)).to.deep.equal(['2.25.1', '2.25.1', null, null, undefined]);
-      expect(await exportOnce(database, 'test-extract', '1.2.3.3', () => Promise.resolve())).to.equal(
+      expect(await exportOnce(database, 'test-extract', '1.2.3.3', SENT, () => Promise.resolve())).to.equal(
         'unknown',
       );
     });
@@ -243,7 +245,7 @@ describe('The images of a cohort', function () {
         );
         const uid = named === 'study_uid' ? '1.2.3.1' : '1.2.3.2';
         expect(
-          await exportOnce(database, 'test-extract', uid, () => Promise.reject(new Error('placed'))),
+          await exportOnce(database, 'test-extract', uid, SENT, () => Promise.reject(new Error('placed'))),
         ).to.equal('identified');
       }
     });

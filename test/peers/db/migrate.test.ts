@@ -21,6 +21,7 @@ const STEPS = [
   '0003-delivered',
   '0004-acknowledged',
   '0005-excluded',
+  '0006-exported',
 ];
 const PIXL_TABLES = [
   '-t',

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { exportsMade, type ExportMade } from '../../../src/core/db/index.js';
 import { CancelledError } from '../../../src/core/errors.js';
 import { ExportIncompleteError, FtpsStorageFullError } from '../../../src/core/exports/index.js';
 import { studyInstanceUid } from '../../../src/core/ids.js';
@@ -63,6 +65,18 @@ describe('pixl-imaging upload-study', () => {
     expect(exports.haven.files()).to.deep.equal([zipOf(study)]);
     expect(await exports.exportedAt(study)).to.be.a('number');
     await expectWhole(study);
+    const made: ExportMade[] = [];
+    for await (const one of exportsMade(exports.database, SLUG)) made.push(one);
+    const zip = readFileSync(join(exports.haven.home, zipOf(study)));
+    expect(made).to.deep.equal([
+      {
+        ...{ pseudoStudyUid: study.studyInstanceUid, path: zipOf(study), images: 7, bytes: size },
+        destination: `ftps://${exports.env()['FTP_HOST']!}:${exports.env()['FTP_PORT']!}`,
+        sha256: createHash('sha256').update(zip).digest('hex'),
+        exportedAt: made[0]!.exportedAt,
+      },
+    ]);
+    expect(Date.parse(made[0]!.exportedAt) / 1000).to.be.closeTo((await exports.exportedAt(study))!, 0.002);
   });
 
   it('sends nothing of a study that has been exported: exit 1', async () => {

@@ -3,6 +3,7 @@ import { transferAndSetting } from './0002-transfer-and-setting.js';
 import { delivered } from './0003-delivered.js';
 import { acknowledged } from './0004-acknowledged.js';
 import { excluded } from './0005-excluded.js';
+import { exported } from './0006-exported.js';
 import type { Migration } from './migration.js';
 
 /** All steps, in their order. */
@@ -12,4 +13,5 @@ export const MIGRATIONS: readonly Migration[] = [
   delivered,
   acknowledged,
   excluded,
+  exported,
 ];
