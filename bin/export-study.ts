@@ -6,7 +6,7 @@ import type { Database } from '../src/core/db/index.js';
 import type { Logger } from '../src/core/log.js';
 import { ftpsDestination } from '../src/destinations/index.js';
 import type { NodeClient } from '../src/dimse/index.js';
-import { exportStudy, type ExportParts } from '../src/pipeline/export-study.js';
+import { exportStudy, type ExportParts } from '../src/pipeline/export/export-study.js';
 import { KeyedLock } from '../src/pipeline/keyed-lock.js';
 import { safeHavenSettings } from './safe-haven.js';
 import { namesFor } from './logging.js';

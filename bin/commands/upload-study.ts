@@ -6,7 +6,7 @@ import {
 } from '../../src/core/exports/index.js';
 import { studyInstanceUid } from '../../src/core/ids.js';
 import { projectName } from '../../src/core/message.js';
-import { exportStudy, type ExportedStudy } from '../../src/pipeline/export-study.js';
+import { exportStudy, type ExportedStudy } from '../../src/pipeline/export/export-study.js';
 import { backingFor } from '../backing.js';
 import { CountBar } from '../count-bar.js';
 import { embeddedStores } from '../embedded-stores.js';

@@ -1,6 +1,11 @@
 export { ArchiveDuty, type Admission, type DutyOptions } from './duty/archive-duty.js';
 export { estimateCohort, type Estimate, type EstimateParts } from './estimate-cohort.js';
-export { exportStudy, type ExportedStudy, type ExportParts, type ExportRequest } from './export-study.js';
+export {
+  exportStudy,
+  type ExportedStudy,
+  type ExportParts,
+  type ExportRequest,
+} from './export/export-study.js';
 export { ExportDuty } from './export/export-duty.js';
 export { exportHandler } from './export/export-handler.js';
 export { findStudy } from './journey/find.js';

@@ -8,7 +8,7 @@ import type { Logger } from '../../core/log.js';
 import { MessageRejectedError, parseImagingMessage, type ImagingMessage } from '../../core/message.js';
 import { OptOutFileError } from '../../core/opt-out.js';
 import { slugify } from '../../core/slug/slug.js';
-import { exportStudy, type ExportParts } from '../export-study.js';
+import { exportStudy, type ExportParts } from './export-study.js';
 import type { ExportDuty } from './export-duty.js';
 
 export interface ExportHandlerParts {

@@ -5,14 +5,14 @@ import {
   trimmed,
   uidKey,
   type Database,
-} from '../core/db/index.js';
-import { NotDeidentifiedError } from '../core/exports/index.js';
-import { codeOf, InvalidValueError } from '../core/errors.js';
-import { accessionNumber, patientId, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
-import type { OriginalIdentifiers } from '../core/identifier-search.js';
-import type { Logger } from '../core/log.js';
-import { findStudies, type NodeClient, type StudyQuery } from '../dimse/index.js';
-import { listStudy } from './study-contents.js';
+} from '../../core/db/index.js';
+import { NotDeidentifiedError } from '../../core/exports/index.js';
+import { codeOf, InvalidValueError } from '../../core/errors.js';
+import { accessionNumber, patientId, studyInstanceUid, type StudyInstanceUid } from '../../core/ids.js';
+import type { OriginalIdentifiers } from '../../core/identifier-search.js';
+import type { Logger } from '../../core/log.js';
+import { findStudies, type NodeClient, type StudyQuery } from '../../dimse/index.js';
+import { listStudy } from '../study-contents.js';
 
 /** Whence it is known how the archives know a study. */
 export interface OriginalSources {

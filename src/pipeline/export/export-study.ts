@@ -1,4 +1,4 @@
-import { exportOnce, findExportable, type Database } from '../core/db/index.js';
+import { exportOnce, findExportable, type Database } from '../../core/db/index.js';
 import {
   AlreadyExportedError,
   ExportIncompleteError,
@@ -11,24 +11,24 @@ import {
   type RemotePath,
   type Sent,
   type ZipStream,
-} from '../core/exports/index.js';
-import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../core/ids.js';
-import type { IdentifierNames, Logger } from '../core/log.js';
-import { OptedOutError, type OptOuts } from '../core/opt-out.js';
-import type { Destination } from '../destinations/index.js';
-import { slugify } from '../core/slug/slug.js';
+} from '../../core/exports/index.js';
+import { fileNameOf, studyInstanceUid, type StudyInstanceUid } from '../../core/ids.js';
+import type { IdentifierNames, Logger } from '../../core/log.js';
+import { OptedOutError, type OptOuts } from '../../core/opt-out.js';
+import type { Destination } from '../../destinations/index.js';
+import { slugify } from '../../core/slug/slug.js';
 import {
   encodeFileMeta,
   findStudies,
   isCompressed,
   type IncomingInstance,
   type NodeClient,
-} from '../dimse/index.js';
+} from '../../dimse/index.js';
 import { DeidentifiedCheck } from './deidentified.js';
 import { fetchStudy } from './fetch-study.js';
-import type { KeyedLock } from './keyed-lock.js';
+import type { KeyedLock } from '../keyed-lock.js';
 import { knownOriginals } from './known-originals.js';
-import { listStudy, type StudyContents } from './study-contents.js';
+import { listStudy, type StudyContents } from '../study-contents.js';
 
 /** What exports of studies need; times in milliseconds. */
 export interface ExportParts {

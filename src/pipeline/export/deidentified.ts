@@ -1,6 +1,6 @@
-import { NotDeidentifiedError, type IdentityDoubt } from '../core/exports/index.js';
-import { IdentifierSearch, type OriginalIdentifiers } from '../core/identifier-search.js';
-import { isUid, type StudyInstanceUid } from '../core/ids.js';
+import { NotDeidentifiedError, type IdentityDoubt } from '../../core/exports/index.js';
+import { IdentifierSearch, type OriginalIdentifiers } from '../../core/identifier-search.js';
+import { isUid, type StudyInstanceUid } from '../../core/ids.js';
 import {
   DataSetDeflateError,
   DataSetHeadError,
@@ -10,8 +10,8 @@ import {
   type IncomingInstance,
   type StudyMatch,
   type TextValue,
-} from '../dimse/index.js';
-import type { StudyContents } from './study-contents.js';
+} from '../../dimse/index.js';
+import type { StudyContents } from '../study-contents.js';
 
 const SOP_INSTANCE_UID = 0x00080018;
 const PATIENT_IDENTITY_REMOVED = 0x00120062;

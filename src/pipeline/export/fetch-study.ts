@@ -1,9 +1,9 @@
-import { throwIfCancelled } from '../core/cancel.js';
-import type { SopInstanceUid, StudyInstanceUid } from '../core/ids.js';
-import { cGet, Status, type IncomingInstance, type NodeClient } from '../dimse/index.js';
-import { GET_CONTEXT, selectionsOf, storageContexts } from './get-plan.js';
-import { lastResortGroups, sopClassGroups, type SopClassGroup } from './sop-class-groups.js';
-import type { StudyContents } from './study-contents.js';
+import { throwIfCancelled } from '../../core/cancel.js';
+import type { SopInstanceUid, StudyInstanceUid } from '../../core/ids.js';
+import { cGet, Status, type IncomingInstance, type NodeClient } from '../../dimse/index.js';
+import { GET_CONTEXT, selectionsOf, storageContexts } from '../get-plan.js';
+import { lastResortGroups, sopClassGroups, type SopClassGroup } from '../sop-class-groups.js';
+import type { StudyContents } from '../study-contents.js';
 
 export interface FetchRequest {
   readonly studyInstanceUid: StudyInstanceUid;
