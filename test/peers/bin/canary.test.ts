@@ -173,7 +173,7 @@ describe('Identifiers and secrets, at LOG_LEVEL=debug', function () {
       writeFileSync(join(cwd, 'sample'), `PIXL_API_TOKEN=${TOKEN}\nPIXL_OTHER=${CANARY}\n`);
       writeFileSync(join(cwd, '.env'), `RABBITMQ_PASSWORD=${CANARY}\nno assignment ${CANARY}\n=${CANARY}\n`);
       const checked = await runCli(['check-env', '--sample-env-file', 'sample', '--json'], { cwd });
-      expect(checked.json()).to.deep.equal({ missing: ['PIXL_API_TOKEN', 'PIXL_OTHER'] });
+      expect(checked.json()).to.deep.equal({ missing: ['PIXL_API_TOKEN', 'PIXL_OTHER'], from_pixl: [] });
       const env = { ...addresses, ...secrets };
       for (const json of [[], ['--json']]) {
         const { code, stdout } = await runCli(['doctor', ...json], { cwd, env });
