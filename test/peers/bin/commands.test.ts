@@ -73,6 +73,12 @@ const PROJECT: Shape = {
     allowed_manufacturers: {
       listOf: { keys: { regex: 'string', exclude_series_numbers: { anyNumberOf: 'number' } } },
     },
+    deidentify: {
+      keys: {
+        ...{ profile: 'string', options: ANY_TEXTS, allow_sop_classes: ANY_TEXTS },
+        ...{ blanked_outside_ultrasound_regions: 'boolean', blanked_rectangles_of: ANY_TEXTS },
+      },
+    },
     destination: { keys: { dicom: 'string', parquet: 'string' } },
     attributes: {
       listOf: {
@@ -305,6 +311,7 @@ describe('Every command', function () {
                     images: IMAGES,
                     missing_uids: ANY_TEXTS,
                     refused_uids: ANY_TEXTS,
+                    excluded: { mapOf: 'number' },
                   },
                   ...{ bytes_delivered: 'number', duration_ms: 'number' },
                 },
@@ -379,6 +386,8 @@ describe('Every command', function () {
               ...{ code: orNull('string'), series_uid: orNull('string'), study_date: 'string' },
               ...{ procedure_occurrence_id: 'number', missing_uids: ANY_TEXTS },
               ...{ refused: ANY_TEXTS, bytes_delivered: 'number', duration_ms: 'number' },
+              ...{ excluded: { mapOf: 'number' }, excluded_instances: ANY_TEXTS },
+              ...{ remarks: ANY_TEXTS, warnings: 'number' },
             },
           },
         },
