@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { ConnectionLimits, Connections } from './connections.js';
 import { oneAtATime } from './one-at-a-time.js';
@@ -50,8 +51,25 @@ export function limitedServer(limits: ApiLimits, connections: Connections, handl
   });
   server.maxHeadersCount = MAX_HEADER_FIELDS;
   server.setTimeout(limits.idleMs);
-  server.on('connection', (socket) => connections.add(socket));
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    lingerAtEnd(socket, limits.keepAliveMs);
+  });
   server.on('request', ({ socket }, response) => connections.use(socket, response));
   server.on('request', oneAtATime(handler));
   return server;
+}
+
+/**
+ * Node ends a connection by closing it behind the last answer. A client that still sends a body which was refused is met with a reset then, and
+ * may never see the answer: so it is told that nothing more comes, and what it sends is thrown away until it is done, for a while
+ * (RFC 9112 9.6).
+ */
+function lingerAtEnd(socket: Socket, ms: number): void {
+  socket.destroySoon = () => {
+    socket.end();
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), ms);
+    socket.once('close', () => clearTimeout(timer));
+  };
 }

@@ -40,7 +40,7 @@ export function oneAtATime(listener: RequestListener): RequestListener {
     if (first !== undefined) {
       waitingInAll -= 1;
       run(line, first.request, first.response);
-    } else if (line.isOverrun) socket.destroySoon();
+    } else if (line.isOverrun) socket.end(() => socket.destroy());
     else if (line.isPaused) {
       line.isPaused = false;
       socket.resume();

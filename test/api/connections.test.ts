@@ -51,6 +51,23 @@ describe('connections to the API', () => {
     expect(services.published).to.deep.equal([]);
   });
 
+  it('are not reset under a client that is refused while it still sends, and are ended when it is done', async () => {
+    const { url } = await api.start({
+      token: 'CANARY-long-enough-token-0123456789',
+      limits: { keepAliveMs: HOUR },
+    });
+    const rest = Buffer.alloc(4 * 1024 * 1024, ' ');
+    const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+    sockets.push(socket);
+    socket.write(`POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${rest.length}\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).to.match(/^HTTP\/1.1 401 /);
+    socket.resume();
+    const ended = once(socket, 'close'); // rejects when it is reset
+    socket.end(rest);
+    await ended;
+  });
+
   it('are refused without a Host header, or with an empty one', async () => {
     const { url } = await api.start();
     for (const head of [

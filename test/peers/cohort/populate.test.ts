@@ -283,7 +283,7 @@ describe('pixl-imaging populate', function () {
 
   it('has done its job when all is delivered or excluded where nothing exports by itself, and asks for that no more', async () => {
     await withCohort(csv(3), async ({ path, database, queue, env, services }) => {
-      const running = startCli(['populate', path, '--num-retries', '5'], { env });
+      const running = startCli(['populate', path, '--num-retries', '1000'], { env });
       await eventually(() => expect(services.set).to.have.length(1));
       const ledger = new Ledger(database);
       const [first, second, third] = await broker.drain(queue);
@@ -291,11 +291,10 @@ describe('pixl-imaging populate', function () {
         ledger.record(deliveredEntry(parseImagingMessage(content)));
       await deliver(first!);
       await deliver(second!);
-      const again = await eventually(async () => {
-        expect(await broker.depth(queue)).to.equal(1);
-        return broker.drain(queue);
-      });
-      expect(accessions(again)).to.deep.equal(accessions([third!]));
+      // On a slow machine it may have asked for all of them again before two were noted.
+      await eventually(async () =>
+        expect(accessions(await broker.drain(queue))).to.deep.equal(accessions([third!])),
+      );
       await ledger.record(excludedEntry(parseImagingMessage(third!.content)));
       const { code, stdout, stderr } = await running.ended;
       expect(code, stderr).to.equal(0);
