@@ -4,6 +4,7 @@ import type { MadeStudy } from '../../support/dicom-files.js';
 import { eventually } from '../../support/eventually.js';
 import { MOVES, type FindQuirks, type MoveQuirks } from '../../support/scripted-archive.js';
 import { startTroubledNode } from '../../support/troubled-node.js';
+import { patience } from '../../support/patience.js';
 import { onlyStudy, requestFor, useScriptedSite } from './journey-fixture.js';
 
 describe('a study out of an archive that does not say the truth', () => {
@@ -246,9 +247,10 @@ describe('a study of two series', () => {
   const levels = (): string[] => site.archive.requests('C-MOVE').map(({ level }) => level);
 
   it('is not cut off while raw grows, however many associations are silent meanwhile', async () => {
+    const unit = patience(300); // the whole takes twelve of it
     await use(
-      { move: { pending: 'none', everyMs: 100 } },
-      { moveBatch: 12, transferTimeoutMs: 700, retrieveAttempts: 1 },
+      { move: { pending: 'none', everyMs: unit } },
+      { moveBatch: 12, transferTimeoutMs: 7 * unit, retrieveAttempts: 1 },
     );
     const outcome = await site.journey.run(requestFor(study));
     expect(outcome, JSON.stringify(outcome)).to.include({ kind: 'delivered' });
@@ -258,7 +260,8 @@ describe('a study of two series', () => {
   });
 
   it('that has all come before its C-MOVE ends is no sign that the archive has too much to do', async () => {
-    await use({ move: { pending: 'none', finalAfterMs: 1_500 } }, { transferTimeoutMs: 400 });
+    const unit = patience(1_000);
+    await use({ move: { pending: 'none', finalAfterMs: 4 * unit } }, { transferTimeoutMs: unit });
     await site.raw.load(study.files.slice(0, 20));
     const outcome = await site.journey.run(requestFor(study));
     expect(outcome).to.include({ kind: 'delivered', archiveAnswer: 'ok' });
