@@ -1,13 +1,12 @@
 import type { Closers } from '../src/core/closers.js';
 import { variables } from '../src/core/config/variables.js';
-import { InvalidValueError } from '../src/core/errors.js';
 import type { Logger } from '../src/core/log.js';
 import type { InstanceStore } from '../src/dimse/index.js';
 import { openAnonStore } from './anon-store.js';
 import { database } from './database.js';
 import { readSecret } from './deidentify-key.js';
 import { readConfig } from './environment.js';
-import { profileOption } from './profile-option.js';
+import { optionFault, profileOption } from './profile-option.js';
 import { UsageError } from './usage-error.js';
 
 export interface DeidentifyingNodeOptions {
@@ -44,8 +43,6 @@ export async function deidentifyingStore(
   try {
     return await openAnonStore({ folder, rules, database: opened, log });
   } catch (error) {
-    // Of options that do not fit together, which one does not.
-    if (error instanceof InvalidValueError) throw new UsageError(`--option: ${error.message}`);
-    throw error;
+    throw optionFault(error);
   }
 }

@@ -1,3 +1,4 @@
+import { InvalidValueError } from '../src/core/errors.js';
 import { OPTIONS, type ProfileOption } from '../src/deidentify/index.js';
 import { UsageError } from './usage-error.js';
 
@@ -6,4 +7,9 @@ export function profileOption(text: string): ProfileOption {
   if (!Object.hasOwn(OPTIONS, text))
     throw new UsageError(`--option: "${text}" is none of ${Object.keys(OPTIONS).join(', ')}`);
   return text as ProfileOption;
+}
+
+/** Of options that do not fit together, which one does not; any other error as it is. */
+export function optionFault(error: unknown): unknown {
+  return error instanceof InvalidValueError ? new UsageError(`--option: ${error.message}`) : error;
 }

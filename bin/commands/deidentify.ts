@@ -2,15 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Closers } from '../../src/core/closers.js';
-import { InvalidValueError } from '../../src/core/errors.js';
 import {
-  basicProfile,
   deidentify as deidentified,
   InstanceExcludedError,
   ProjectPseudonyms,
   type Deidentifier,
-  type Profile,
-  type ProfileOption,
   type SafePrivateElement,
 } from '../../src/deidentify/index.js';
 import { slugify } from '../../src/core/slug/slug.js';
@@ -21,9 +17,14 @@ import {
   encodeFileMeta,
   tagText,
 } from '../../src/dimse/index.js';
-import { loadProject, projectDeidentifier, type ProjectDeidentifier } from '../../src/projects/index.js';
+import {
+  basicDeidentifier,
+  loadProject,
+  projectDeidentifier,
+  type ProjectDeidentifier,
+} from '../../src/projects/index.js';
 import { readSecret } from '../deidentify-key.js';
-import { profileOption } from '../profile-option.js';
+import { optionFault, profileOption } from '../profile-option.js';
 import { Exit, type ExitCode } from '../exit-codes.js';
 import { printJson, printLine, printRemark } from '../output.js';
 import { cancelledBySignals } from '../signals.js';
@@ -87,9 +88,12 @@ export async function deidentify(
 async function rulesOf(options: DeidentifyOptions): Promise<ProjectDeidentifier> {
   const { option, allowSopClass, safePrivate, projectFile } = options;
   if (projectFile === undefined) {
-    const profile = profileWith(option.map(profileOption), options.safePrivate.map(safePrivateElement));
-    const rules = { allowedSopClasses: new Set(allowSopClass) };
-    return { profileFor: () => profile, rulesFor: () => rules };
+    const profile = { options: option.map(profileOption), safePrivate: safePrivate.map(safePrivateElement) };
+    try {
+      return basicDeidentifier(profile, allowSopClass);
+    } catch (error) {
+      throw optionFault(error);
+    }
   }
   if (option.length > 0 || allowSopClass.length > 0 || safePrivate.length > 0)
     throw new UsageError(
@@ -175,16 +179,6 @@ function report({ written, excluded, unreadable, residuals }: Counts, asJson: bo
   for (const [rule, count] of excluded) printLine(`${count} left out: ${rule}`);
   if (unreadable > 0) printLine(`${unreadable} that can't be read`);
   for (const [tag, count] of tags) printLine(`${tag}: ${count} of the patient's values replaced`);
-}
-
-/** Of options that do not fit together, which one does not. */
-function profileWith(options: readonly ProfileOption[], safePrivate: readonly SafePrivateElement[]): Profile {
-  try {
-    return basicProfile({ options, safePrivate });
-  } catch (error) {
-    if (error instanceof InvalidValueError) throw new UsageError(`--option: ${error.message}`);
-    throw error;
-  }
 }
 
 /** `0019,0C,SIEMENS MR HEADER`: group, the last two digits of the element, creator. */

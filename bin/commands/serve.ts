@@ -46,6 +46,7 @@ import {
   defaultRetryPolicy,
   Publisher,
   queueDepth,
+  type ConsumeOptions,
   type QueueConsumer,
 } from '../../src/queue/index.js';
 import { automaticExport, exportsByItself, unlimited } from '../automatic-export.js';
@@ -191,6 +192,22 @@ async function startDaemon(
     abortGraceMs,
     log,
   };
+  const begin = async (
+    gate: Gate,
+    work: Pick<ConsumeOptions, 'queue' | 'prefetch' | 'handler'>,
+    shown: Pick<QueueSource, 'remark' | 'rate' | 'limiter'>,
+  ): Promise<void> => {
+    const { reason } = gate;
+    const consumer = await consume({ ...common, ...work, ...(reason === null ? {} : { pausedFor: reason }) });
+    consumers.push(consumer);
+    follow(gate, consumer);
+    queues.push({
+      ...shown,
+      name: work.queue,
+      consumer: () => consumer.state(),
+      depth: () => queueDepth(connection, work.queue),
+    });
+  };
   const exporting = exportsOf(config, parts, stores, books, ledger, log);
   for (const name of archivesOf(config)) {
     const queue = config.queues[name];
@@ -205,49 +222,28 @@ async function startDaemon(
       queryTimeoutMs: config.timeouts.queryMs,
     });
     duties.push(duty);
-    const { reason } = duty.gate;
-    const consumer = await consume({
-      ...common,
-      queue,
-      ...(reason === null ? {} : { pausedFor: reason }),
-      prefetch: config.limits.messagesInFlight,
-      handler: imagingHandler(
-        name,
-        duty,
-        { secondary: config.queues.secondary, export: exporting?.queue ?? null },
-        parts,
-        recorder,
-        acknowledgements,
-      ),
-    });
-    consumers.push(consumer);
-    follow(duty.gate, consumer);
-    queues.push({
-      name: queue,
-      consumer: () => consumer.state(),
-      remark: () => duty.remark,
-      rate: () => rates.get(queue),
-      limiter: () => archiveOf(parts, name).limiter.state(),
-      depth: () => queueDepth(connection, queue),
-    });
+    const handler = imagingHandler(
+      name,
+      duty,
+      { secondary: config.queues.secondary, export: exporting?.queue ?? null },
+      parts,
+      recorder,
+      acknowledgements,
+    );
+    await begin(
+      duty.gate,
+      { queue, prefetch: config.limits.messagesInFlight, handler },
+      {
+        remark: () => duty.remark,
+        rate: () => rates.get(queue),
+        limiter: () => archiveOf(parts, name).limiter.state(),
+      },
+    );
   }
   if (exporting !== null) {
-    const { duty, queue } = exporting;
+    const { duty, ...work } = exporting;
     closers.add('export duty', () => duty.close());
-    const { reason } = duty.gate;
-    const consumer = await consume({
-      ...common,
-      ...exporting,
-      ...(reason === null ? {} : { pausedFor: reason }),
-    });
-    consumers.push(consumer);
-    follow(duty.gate, consumer);
-    queues.push({
-      ...unlimited,
-      name: queue,
-      consumer: () => consumer.state(),
-      depth: () => queueDepth(connection, queue),
-    });
+    await begin(duty.gate, work, unlimited);
   }
   const nameOf = namesFor(config);
   const api = await startApi({

@@ -25,9 +25,6 @@ import { ProjectFileError } from '../projects/index.js';
 import type { KnownPseudonyms } from './known-pseudonyms.js';
 import type { ProjectRules, RulesOfProjects } from './project-rules.js';
 
-/** VR LO of an Error Comment (PS3.7 annex C). */
-const COMMENT_LENGTH = 64;
-
 /**
  * A store that holds de-identified instances alone: what comes is rewritten as it goes by, before a byte of it is handed to the
  * store behind, which knows it by its new UIDs and never hears of the old ones.
@@ -90,11 +87,11 @@ export class DeidentifyingStore implements InstanceStore {
 
   #asRefusal(error: unknown): unknown {
     if (error instanceof InstanceExcludedError)
-      return refusal(Status.InstanceExcluded, exclusionComment(error.rule), error);
+      return new InstanceRefusedError(Status.InstanceExcluded, exclusionComment(error.rule), error);
     if (error instanceof DataSetHeadError || error instanceof DataSetDeflateError)
-      return refusal(Status.CannotUnderstand, error.problem, error);
+      return new InstanceRefusedError(Status.CannotUnderstand, error.problem, error);
     if (error instanceof InvalidValueError)
-      return refusal(Status.CannotUnderstand, 'a value that can not be rewritten', error);
+      return new InstanceRefusedError(Status.CannotUnderstand, 'a value that can not be rewritten', error);
     const trouble =
       error instanceof DatabaseUnavailableError || error instanceof DatabaseError
         ? 'the database can not be asked for pseudonyms'
@@ -103,12 +100,8 @@ export class DeidentifyingStore implements InstanceStore {
           : null;
     if (trouble === null) return error;
     this.#log.error({ operation: 'de-identify', reason: describeError(error) }, trouble);
-    return refusal(Status.OutOfResources, trouble, error);
+    return new InstanceRefusedError(Status.OutOfResources, trouble, error);
   }
-}
-
-function refusal(status: number, problem: string, cause: unknown): InstanceRefusedError {
-  return new InstanceRefusedError(status, problem.slice(0, COMMENT_LENGTH), cause);
 }
 
 /** How one instance is de-identified: by the rules of the project that it names. */

@@ -1,17 +1,4 @@
-/** A study as an instance of it says. Empty texts where it says nothing. */
-export interface OriginalStudy {
-  /** The project's slug, by which PIXL's tables know it. */
-  readonly project: string;
-  readonly patientId: string;
-  readonly accessionNumber: string;
-  readonly studyInstanceUid: string;
-}
-
-/** What stands for a study and its patient. */
-export interface StudyPseudonyms {
-  readonly studyUid: string;
-  readonly patientId: string;
-}
+import type { OriginalStudy, StudyPseudonyms } from '../core/db/index.js';
 
 /** Where pseudonyms are kept that others read, or have filled in before us. */
 export interface KnownPseudonyms {

@@ -1,13 +1,13 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { slugify } from '../core/slug/slug.js';
+import { InstanceExcludedError, ProjectPseudonyms, type ProfileOption } from '../deidentify/index.js';
 import {
-  basicProfile,
-  InstanceExcludedError,
-  ProjectPseudonyms,
-  type ProfileOption,
-} from '../deidentify/index.js';
-import { loadProject, projectDeidentifier, type ProjectDeidentifier } from '../projects/index.js';
+  basicDeidentifier,
+  loadProject,
+  projectDeidentifier,
+  type ProjectDeidentifier,
+} from '../projects/index.js';
 
 export interface ProjectRulesOptions {
   /** MIN_SECRET_LENGTH bytes or more. */
@@ -42,9 +42,7 @@ export class RulesOfProjects {
 
   constructor(options: ProjectRulesOptions) {
     this.#options = options;
-    const profile = basicProfile({ options: options.options });
-    const rules = { allowedSopClasses: new Set(options.allowedSopClasses) };
-    this.#basic = { profileFor: () => profile, rulesFor: () => rules };
+    this.#basic = basicDeidentifier({ options: options.options }, options.allowedSopClasses);
   }
 
   /**

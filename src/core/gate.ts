@@ -22,6 +22,12 @@ export class Gate {
     this.#changed();
   }
 
+  /** Closed by this party as long as it has a reason; null opens it. */
+  hold(party: string, reason: string | null): void {
+    if (reason === null) this.open(party);
+    else this.close(party, reason);
+  }
+
   open(party: string): void {
     if (this.#closedBy.delete(party)) this.#changed();
   }

@@ -1,6 +1,7 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { derivedKey } from './derived-key.js';
 import { PixlError } from './errors.js';
 
 /** A patient is on the list of those who opted out, or nobody can tell whether: nothing of theirs is asked for or exported. */
@@ -59,7 +60,7 @@ export class MrnHashes {
 
   /** @param secret the de-identifier's; what it keys here is no pseudonym of it */
   constructor(secret: Buffer) {
-    this.#key = Buffer.from(hkdfSync('sha256', secret, 'pixl-imaging', 'opt-out', 32));
+    this.#key = derivedKey(secret, 'opt-out');
   }
 
   /** Eight hex digits that tell one key from another and nothing else about it. */

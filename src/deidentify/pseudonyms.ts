@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { derivedKey } from '../core/derived-key.js';
 import { InvalidValueError } from '../core/errors.js';
 import type { Identity } from './identity.js';
 import type { PixlHasher } from './pixl/hasher.js';
@@ -41,14 +42,9 @@ export class ProjectPseudonyms {
   constructor(secret: Buffer, project: string, maxShiftDays: number, hasher: PixlHasher | null = null) {
     if (secret.length < MIN_SECRET_LENGTH)
       throw new InvalidValueError('secret', `shorter than ${MIN_SECRET_LENGTH} bytes`);
-    this.#key = Buffer.from(hkdfSync('sha256', secret, 'pixl-imaging', `project:${project}`, 32));
+    this.#key = derivedKey(secret, `project:${project}`);
     this.#maxShiftDays = maxShiftDays;
     this.#hasher = hasher;
-  }
-
-  /** Eight hex digits that tell one key from another and nothing else about it. */
-  get checkValue(): string {
-    return this.#mac('check').subarray(0, 4).toString('hex');
   }
 
   /**

@@ -25,6 +25,14 @@ export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
+/** The native ones of the standard, the usual ones first: pixels are as they are, and one can be written in another (PS3.5 A.1 to A.3, A.5). */
+export const NATIVE_TRANSFER_SYNTAXES: readonly string[] = [
+  EXPLICIT_LITTLE_ENDIAN,
+  IMPLICIT_LITTLE_ENDIAN,
+  EXPLICIT_BIG_ENDIAN,
+  DEFLATED,
+];
+
 const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
 /** Implicit VR Little Endian but for the pixels, which are in big endian. */
 export const PRIVATE_GE = '1.2.840.113619.5.2';

@@ -7,5 +7,5 @@ export {
   type ParquetDestination,
   type Project,
 } from './project.js';
-export { projectDeidentifier, type ProjectDeidentifier } from './project-deidentifier.js';
+export { basicDeidentifier, projectDeidentifier, type ProjectDeidentifier } from './project-deidentifier.js';
 export { judgeSeries, type SeriesFacts, type SeriesRules, type SeriesVerdict } from './series-rules.js';

@@ -24,6 +24,21 @@ export function projectDeidentifier(project: Project): ProjectDeidentifier {
   return { profileFor, rulesFor: () => rules };
 }
 
+/**
+ * The Basic Profile for every instance, where no project says otherwise.
+ *
+ * @param allowedSopClasses are taken although their kind is left out
+ * @throws InvalidValueError for options that do not fit together
+ */
+export function basicDeidentifier(
+  options: Parameters<typeof basicProfile>[0],
+  allowedSopClasses: readonly string[],
+): ProjectDeidentifier {
+  const profile = basicProfile(options);
+  const rules: InstanceRules = { allowedSopClasses: new Set(allowedSopClasses) };
+  return { profileFor: () => profile, rulesFor: () => rules };
+}
+
 function profilesOf({ deidentify, allowList }: Project): (identity: Identity) => Profile {
   if (deidentify.profile === 'pixl') return ({ manufacturer }) => allowListProfile(allowList, manufacturer);
   const profile = basicProfile(deidentify);

@@ -45,12 +45,7 @@ export async function findExportable(
   const conditions = ['i.pseudo_study_uid = ANY($2::text[])', 'i.study_uid = ANY($2::text[])'];
   if (await hasTable(queries, 'transfer')) conditions.push(FOUND_BY_ROW);
   for (const condition of conditions) {
-    const { rows } = await queries.query<{ pseudo: string | null; exported: boolean }>(
-      `SELECT i.pseudo_study_uid AS pseudo, i.exported_at IS NOT NULL AS exported
-       FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
-       WHERE e.slug = $1 AND ${condition} ORDER BY i.pseudo_study_uid, i.image_id`,
-      [slug, uids],
-    );
+    const rows = await rowsOf(queries, slug, condition, [uids]);
     if (rows.length > 0) return studyOf(rows);
   }
   return null;
@@ -69,13 +64,9 @@ export async function exportablesOf(
     readonly studyUid: string | null;
   },
 ): Promise<ExportableStudy[]> {
-  const { rows } = await queries.query<{ pseudo: string | null; exported: boolean }>(
-    `SELECT i.pseudo_study_uid AS pseudo, i.exported_at IS NOT NULL AS exported
-     FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
-     WHERE e.slug = $1 AND (i.study_uid = ANY($2::text[]) OR (i.mrn = $3 AND i.accession_number = $4))
-     ORDER BY i.pseudo_study_uid, i.image_id`,
-    [slug, asked.studyUid === null ? [] : spellings([asked.studyUid]), asked.mrn, asked.accessionNumber],
-  );
+  const condition = '(i.study_uid = ANY($2::text[]) OR (i.mrn = $3 AND i.accession_number = $4))';
+  const uids = asked.studyUid === null ? [] : spellings([asked.studyUid]);
+  const rows = await rowsOf(queries, slug, condition, [uids, asked.mrn, asked.accessionNumber]);
   const studies = new Map<string | null, boolean>();
   for (const { pseudo, exported } of rows) {
     const uid = trimmed(pseudo);
@@ -89,10 +80,29 @@ const FOUND_BY_ROW = `EXISTS (
   WHERE t.mrn = i.mrn AND t.accession_number = i.accession_number AND t.found_study_uids && $2::text[]
   AND (i.study_uid IS NULL OR i.study_uid = '' OR t.study_uid = i.study_uid))`;
 
+interface StudyRow {
+  readonly pseudo: string | null;
+  readonly exported: boolean;
+}
+
+/** @param condition of a project's rows `i`; its parameters are $2 and those behind */
+async function rowsOf(
+  queries: Queries,
+  slug: string,
+  condition: string,
+  params: readonly unknown[],
+): Promise<readonly StudyRow[]> {
+  const { rows } = await queries.query<StudyRow>(
+    `SELECT i.pseudo_study_uid AS pseudo, i.exported_at IS NOT NULL AS exported
+     FROM ${SCHEMA}.image i JOIN ${SCHEMA}.extract e USING (extract_id)
+     WHERE e.slug = $1 AND ${condition} ORDER BY i.pseudo_study_uid, i.image_id`,
+    [slug, ...params],
+  );
+  return rows;
+}
+
 /** The first pseudonym of those that the rows have. */
-function studyOf(
-  rows: readonly { readonly pseudo: string | null; readonly exported: boolean }[],
-): ExportableStudy {
+function studyOf(rows: readonly StudyRow[]): ExportableStudy {
   const named = rows.find(({ pseudo }) => trimmed(pseudo) !== null) ?? rows[0];
   const pseudoStudyUid = trimmed(named?.pseudo ?? null);
   const same = rows.filter(({ pseudo }) => trimmed(pseudo) === pseudoStudyUid);

@@ -57,7 +57,7 @@ export {
   type MigrationStatus,
 } from './migrate.js';
 export { checkFolderPath } from './embedded/folder.js';
-export { ImagePseudonyms } from './pseudonyms.js';
+export { ImagePseudonyms, type OriginalStudy, type StudyPseudonyms } from './pseudonyms.js';
 export { lackingPrivileges, lackingToMigrate } from './privileges.js';
 export { requestedStudies } from './requested-studies.js';
 export {

@@ -2,8 +2,9 @@ import type { Database, Queries } from './database.js';
 import { spellings, trimmed } from './exportable.js';
 import { SCHEMA } from './migrations/migration.js';
 
-/** A study as its instances name it. */
-interface Study {
+/** A study as its instances name it. Empty texts where they say nothing. */
+export interface OriginalStudy {
+  /** The project's slug, by which PIXL's tables know it. */
   readonly project: string;
   readonly patientId: string;
   readonly accessionNumber: string;
@@ -11,7 +12,7 @@ interface Study {
 }
 
 /** What stands for a study and its patient. */
-interface Pseudonyms {
+export interface StudyPseudonyms {
   readonly studyUid: string;
   readonly patientId: string;
 }
@@ -45,7 +46,7 @@ export class ImagePseudonyms {
    *
    * @throws DatabaseUnavailableError, DatabaseError
    */
-  async settled(study: Study, made: Pseudonyms): Promise<Pseudonyms> {
+  async settled(study: OriginalStudy, made: StudyPseudonyms): Promise<StudyPseudonyms> {
     const rows = await rowsOf(this.#database, study);
     const ofStudy = rows.filter(({ isStudy }) => isStudy);
     const originals = new Set([study.studyInstanceUid, ...rows.map(({ uid }) => trimmed(uid))]);
@@ -61,7 +62,7 @@ export class ImagePseudonyms {
 }
 
 /** Rows of the very request come before those that have the study's UID, and those before others of the patient. */
-async function rowsOf(queries: Queries, study: Study): Promise<Row[]> {
+async function rowsOf(queries: Queries, study: OriginalStudy): Promise<Row[]> {
   const { project, patientId, accessionNumber, studyInstanceUid } = study;
   const { rows } = await queries.query<Row & { readonly rank: number }>(
     `SELECT * FROM (
@@ -87,7 +88,7 @@ const withoutNul = (text: string): string => text.replaceAll('\0', '');
 async function fill(
   queries: Queries,
   rows: readonly Row[],
-  { studyUid, patientId }: Pseudonyms,
+  { studyUid, patientId }: StudyPseudonyms,
 ): Promise<void> {
   await queries.query(
     `UPDATE ${SCHEMA}.image SET

@@ -1,8 +1,8 @@
 import {
   DEFLATED,
   EXPLICIT_BIG_ENDIAN,
-  EXPLICIT_LITTLE_ENDIAN,
   IMPLICIT_LITTLE_ENDIAN,
+  NATIVE_TRANSFER_SYNTAXES,
   PRIVATE_GE,
 } from '../sop-classes.js';
 
@@ -34,18 +34,9 @@ export function isDeflated(transferSyntax: string): boolean {
   return DEFLATED_SYNTAXES.has(transferSyntax);
 }
 
-/** Syntaxes in which pixels are as they are, each where its row and column put it (PS3.5 A.1, A.2, A.3, A.5). */
-const NATIVE_SYNTAXES: ReadonlySet<string> = new Set([
-  IMPLICIT_LITTLE_ENDIAN,
-  EXPLICIT_LITTLE_ENDIAN,
-  EXPLICIT_BIG_ENDIAN,
-  PRIVATE_GE,
-  DEFLATED,
-]);
-
-/** Whether frames of this transfer syntax are neither compressed nor in fragments. */
+/** Whether frames of this transfer syntax are neither compressed nor in fragments, each pixel where its row and column put it. */
 export function hasNativeFrames(transferSyntax: string): boolean {
-  return NATIVE_SYNTAXES.has(transferSyntax);
+  return NATIVE_TRANSFER_SYNTAXES.includes(transferSyntax) || transferSyntax === PRIVATE_GE;
 }
 
 /** Whether pixels have their bytes in big endian order; those of the private syntax alone of all its elements. */

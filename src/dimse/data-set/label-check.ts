@@ -1,11 +1,7 @@
 import { DataSetHeadError } from '../errors.js';
 import {
-  DEFLATED,
-  EXPLICIT_BIG_ENDIAN,
-  EXPLICIT_LITTLE_ENDIAN,
-  IMPLICIT_LITTLE_ENDIAN,
   JPIP,
-  PRIVATE_GE,
+  NATIVE_TRANSFER_SYNTAXES,
   RARE_TRANSFER_SYNTAXES,
   STORAGE_TRANSFER_SYNTAXES,
 } from '../sop-classes.js';
@@ -17,7 +13,7 @@ import {
   type ElementHeader,
   type Walk,
 } from './element-walker.js';
-import { SHORT_FORM_VRS, type Encoding } from './encoding.js';
+import { hasNativeFrames, SHORT_FORM_VRS, type Encoding } from './encoding.js';
 import type { HeldBytes } from './held-bytes.js';
 
 const PIXEL_DATA = 0x7fe00010;
@@ -28,16 +24,10 @@ const VRS: ReadonlySet<string> = new Set([
   ...'OB OD OF OL OV OW SQ SV UC UN UR UT UV'.split(' '),
 ]);
 
-const NATIVE: ReadonlySet<string> = new Set([
-  IMPLICIT_LITTLE_ENDIAN,
-  EXPLICIT_LITTLE_ENDIAN,
-  EXPLICIT_BIG_ENDIAN,
-  DEFLATED,
-]);
 /** The rest of PS3.6, but for JPIP, whose data sets only say where the pixel data is (PS3.5 A.6, A.7). */
 const ENCAPSULATED: ReadonlySet<string> = new Set(
   [...STORAGE_TRANSFER_SYNTAXES, ...RARE_TRANSFER_SYNTAXES].filter(
-    (syntax) => !NATIVE.has(syntax) && syntax !== PRIVATE_GE && !JPIP.has(syntax),
+    (syntax) => !hasNativeFrames(syntax) && !JPIP.has(syntax),
   ),
 );
 
@@ -88,7 +78,7 @@ export function* checkPixelData(
 function checkForm({ length }: ElementHeader, transferSyntax: string): void {
   if (ENCAPSULATED.has(transferSyntax) && length !== UNDEFINED_LENGTH && length > 0)
     throw new DataSetHeadError(`pixel data that is not encapsulated, in transfer syntax ${transferSyntax}`);
-  if (NATIVE.has(transferSyntax) && length === UNDEFINED_LENGTH)
+  if (NATIVE_TRANSFER_SYNTAXES.includes(transferSyntax) && length === UNDEFINED_LENGTH)
     throw new DataSetHeadError(`encapsulated pixel data in transfer syntax ${transferSyntax}`);
 }
 

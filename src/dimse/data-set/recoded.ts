@@ -1,10 +1,5 @@
 import { DataSetHeadError } from '../errors.js';
-import {
-  DEFLATED,
-  EXPLICIT_BIG_ENDIAN,
-  EXPLICIT_LITTLE_ENDIAN,
-  IMPLICIT_LITTLE_ENDIAN,
-} from '../sop-classes.js';
+import { NATIVE_TRANSFER_SYNTAXES } from '../sop-classes.js';
 import { deflated, inflated } from './deflated.js';
 import { dictionaryVr } from './dictionary.js';
 import { vrText, type ElementHeader } from './element-walker.js';
@@ -19,17 +14,11 @@ import {
   type Visitor,
 } from './rewriting-walker.js';
 
-/** The transfer syntaxes that data sets can be brought from one into the other without a change to any value (PS3.5 A.1 to A.5). */
-const CONVERTIBLE: readonly string[] = [
-  EXPLICIT_LITTLE_ENDIAN,
-  IMPLICIT_LITTLE_ENDIAN,
-  EXPLICIT_BIG_ENDIAN,
-  DEFLATED,
-];
-
-/** Those that a data set in this one can be sent in instead, the usual ones first. */
+/** The transfer syntaxes that a data set in this one can be sent in instead, without a change to any value, the usual ones first. */
 export function otherSyntaxes(transferSyntax: string): readonly string[] {
-  return CONVERTIBLE.includes(transferSyntax) ? CONVERTIBLE.filter((one) => one !== transferSyntax) : [];
+  return NATIVE_TRANSFER_SYNTAXES.includes(transferSyntax)
+    ? NATIVE_TRANSFER_SYNTAXES.filter((one) => one !== transferSyntax)
+    : [];
 }
 
 /**

@@ -1,5 +1,6 @@
 import { canBeKept } from '../../core/ids.js';
 import { InstanceRefusedError } from '../errors.js';
+import { errorComment } from '../message/error-comment.js';
 import { Status } from '../message/status.js';
 import { responseFields, type OperationOf } from './operation.js';
 
@@ -79,6 +80,6 @@ async function stored({
       },
       'an instance was refused',
     );
-    return { status: error.status, comment: error.problem.slice(0, 64), bytes: null };
+    return { status: error.status, comment: errorComment(error.problem), bytes: null };
   }
 }

@@ -1,4 +1,5 @@
 import { encodeIdentifier } from '../message/identifier.js';
+import { errorComment } from '../message/error-comment.js';
 import { isWarning, Status } from '../message/status.js';
 import { isCancelled, responseFields, type OperationOf } from './operation.js';
 
@@ -104,7 +105,7 @@ export async function refuseRetrieval(operation: Retrieval, status: number, prob
     type: request.type === 'C-MOVE-RQ' ? 'C-MOVE-RSP' : 'C-GET-RSP',
     ...responseFields(operation),
     status,
-    errorComment: problem.slice(0, 64),
+    errorComment: errorComment(problem),
   } as const;
   await association.sendCommand(context.id, response, false);
 }

@@ -61,16 +61,16 @@ export class ArchiveDuty {
       probe: (signal) => this.#probe(signal),
       describe: (trouble) => (typeof trouble === 'string' ? trouble : describeError(trouble)),
       onChange: ({ reason }) => {
-        this.#hold('breaker', reason);
+        this.gate.hold('breaker', reason);
         if (reason !== null) this.#turnAway();
       },
     });
-    const followLimiter = (): void => this.#hold('rate', options.limiter.state().reason);
+    const followLimiter = (): void => this.gate.hold('rate', options.limiter.state().reason);
     this.#forget.push(options.limiter.onChange(followLimiter));
     followLimiter();
     for (const store of this.#options.stores) {
       const follow = (): void => {
-        this.#hold(store.name, store.reason);
+        this.gate.hold(store.name, store.reason);
         if (store.reason !== null) this.#turnAway();
       };
       this.#forget.push(store.onChange(follow));
@@ -152,7 +152,7 @@ export class ArchiveDuty {
   #offDuty(): string | null {
     if (this.#isClosed) return 'the service is stopping';
     const outside = this.#outsideHours(this.#options.wallClock());
-    if (outside !== null) this.#hold('hours', outside); // or the consumer would go on taking what is turned away
+    if (outside !== null) this.gate.hold('hours', outside); // or the consumer would go on taking what is turned away
     const store = this.#options.stores.find(({ reason }) => reason !== null);
     return outside ?? this.#breaker.state().reason ?? store?.reason ?? null;
   }
@@ -160,11 +160,6 @@ export class ArchiveDuty {
   #outsideHours(ms: number): string | null {
     const { hours, timeZone } = this.#options;
     return isOpen(hours, new Date(ms), timeZone) ? null : `outside the allowed hours (${hours.text})`;
-  }
-
-  #hold(party: string, reason: string | null): void {
-    if (reason === null) this.gate.open(party);
-    else this.gate.close(party, reason);
   }
 
   /** Those who wait hold a message each, which belongs into the queue while the archive is not to be asked. */
@@ -176,7 +171,7 @@ export class ArchiveDuty {
     const { hours, timeZone, clock, wallClock } = this.#options;
     const now = wallClock();
     const reason = this.#outsideHours(now);
-    this.#hold('hours', reason);
+    this.gate.hold('hours', reason);
     if (reason !== null) this.#turnAway();
     const next = nextChange(hours, new Date(now), timeZone);
     if (next === null) return;

@@ -33,9 +33,9 @@ export class ExportDuty {
       failures: 1,
       probe: (signal) => destination.check(signal),
       describe: describeError,
-      onChange: ({ reason }) => this.#hold('destination', reason),
+      onChange: ({ reason }) => this.gate.hold('destination', reason),
     });
-    const follow = (): void => this.#hold('anon', anon.duty.reason);
+    const follow = (): void => this.gate.hold('anon', anon.duty.reason);
     this.#forget = anon.duty.onChange(follow);
     follow();
   }
@@ -71,10 +71,5 @@ export class ExportDuty {
     this.#closing.abort();
     this.#forget();
     this.#breaker.close();
-  }
-
-  #hold(party: string, reason: string | null): void {
-    if (reason === null) this.gate.open(party);
-    else this.gate.close(party, reason);
   }
 }

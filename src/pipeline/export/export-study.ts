@@ -158,10 +158,11 @@ async function upload(
   parts: ExportParts,
 ): Promise<ExportedStudy> {
   const { database, destination, log } = parts;
+  const { leastImages = 1 } = request;
   const path = remotePath(projectSlug, `${pseudoStudyUid}.zip`);
   const { contents, check, mrns } = await examine(pseudoStudyUid, parts, request.signal);
-  if (contents.size < (request.leastImages ?? 1))
-    throw new NotAllAnonymisedError(parts.anon.name, contents.size, request.leastImages ?? 1);
+  if (contents.size < leastImages)
+    throw new NotAllAnonymisedError(parts.anon.name, contents.size, leastImages);
   const startedMs = performance.now();
   const zips: ZipStream[] = [];
   const open = (): ZipStream['stream'] => {
