@@ -15,7 +15,7 @@ import {
 import { databaseEnv, sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 import { run } from '../../support/processes.js';
 import { withTempDir } from '../../support/temp-dir.js';
-import { execute, withDatabase } from './fixture.js';
+import { execute, withDatabase, STEPS } from './fixture.js';
 import { PROGRAM, runCli, type CliResult } from '../../support/cli.js';
 
 /** Runs the built program in an empty folder, so that no `.env` is read. */
@@ -28,15 +28,6 @@ async function json(address: DatabaseAddress, ...args: readonly string[]): Promi
   expect([code, stderr]).to.deep.equal([0, '']);
   return JSON.parse(stdout);
 }
-
-const STEPS = [
-  '0001-extract-and-image',
-  '0002-transfer-and-setting',
-  '0003-delivered',
-  '0004-acknowledged',
-  '0005-excluded',
-  '0006-exported',
-];
 
 describe('pixl-imaging migrate', function () {
   before(sharedPostgres);

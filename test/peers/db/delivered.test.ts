@@ -6,34 +6,24 @@ import {
   migrateUp,
   originalsWithRetry,
   uidKey,
-  type Database,
 } from '../../../src/core/db/index.js';
 import { CancelledError } from '../../../src/core/errors.js';
 import { sopInstanceUid, studyInstanceUid } from '../../../src/core/ids.js';
 import { silentLogger } from '../../../src/core/log.js';
-import { withEmbeddedDatabase } from '../../support/embedded.js';
 import { sharedPostgres } from '../../support/postgres.js';
 import { rejection } from '../../support/scripted-scp.js';
-import { withDatabase } from './fixture.js';
+import { DATABASES, withDatabase } from './fixture.js';
 
 const STUDY = studyInstanceUid('1.2.826.0.1.3680043.8.498.1000.1');
 const OTHER = studyInstanceUid('1.2.826.0.1.3680043.8.498.1000.2');
 const instances = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => sopInstanceUid(`${STUDY}.1.${from + index}`));
 
-const databases: readonly (readonly [
-  string,
-  (work: (database: Database) => Promise<void>) => Promise<void>,
-])[] = [
-  ['PostgreSQL', withDatabase],
-  ['the embedded database', withEmbeddedDatabase],
-];
-
 describe('What was delivered', function () {
   this.timeout(60_000);
   before(sharedPostgres);
 
-  for (const [name, withIt] of databases)
+  for (const [name, withIt] of DATABASES)
     it(`is kept by study in ${name}, once, however often and in what parts it is delivered`, async () => {
       await withIt(async (database) => {
         await migrateUp(database, silentLogger);

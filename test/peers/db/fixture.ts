@@ -6,6 +6,7 @@ import {
   type DatabaseTls,
 } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
+import { withEmbeddedDatabase } from '../../support/embedded.js';
 import { sharedPostgres, type DatabaseAddress } from '../../support/postgres.js';
 
 export interface OpenOptions extends Partial<DatabaseOptions> {
@@ -26,6 +27,16 @@ export async function withDatabaseAt<T>(
   }
 }
 
+/** The names of all migrations, as users see them. */
+export const STEPS = [
+  '0001-extract-and-image',
+  '0002-transfer-and-setting',
+  '0003-delivered',
+  '0004-acknowledged',
+  '0005-excluded',
+  '0006-exported',
+];
+
 /** A new database of the shared server. */
 export async function withDatabase<T>(
   work: (database: Database, address: DatabaseAddress) => Promise<T>,
@@ -34,6 +45,15 @@ export async function withDatabase<T>(
   const address = await (await sharedPostgres()).createDatabase();
   return withDatabaseAt(address, (database) => work(database, address), options);
 }
+
+/** Both kinds of database, each a new one. */
+export const DATABASES: readonly (readonly [
+  name: string,
+  withIt: (work: (database: Database) => Promise<void>) => Promise<void>,
+])[] = [
+  ['PostgreSQL', withDatabase],
+  ['the embedded database', withEmbeddedDatabase],
+];
 
 /** Runs statements by a connection that is not the service's. */
 export async function execute(address: DatabaseAddress, statements: readonly string[]): Promise<void> {

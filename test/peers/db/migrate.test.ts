@@ -13,16 +13,8 @@ import { silentLogger } from '../../../src/core/log.js';
 import { alembicStatements } from '../../support/alembic-database.js';
 import { deliveredEntry, messageNumbered } from '../../support/outcome-entries.js';
 import { sharedPostgres } from '../../support/postgres.js';
-import { execute, failureOf, withDatabase } from './fixture.js';
+import { execute, failureOf, withDatabase, STEPS } from './fixture.js';
 
-const STEPS = [
-  '0001-extract-and-image',
-  '0002-transfer-and-setting',
-  '0003-delivered',
-  '0004-acknowledged',
-  '0005-excluded',
-  '0006-exported',
-];
 const PIXL_TABLES = [
   '-t',
   'pixl_pipeline.extract',

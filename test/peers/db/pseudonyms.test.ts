@@ -9,9 +9,8 @@ import {
   type Database,
 } from '../../../src/core/db/index.js';
 import { silentLogger } from '../../../src/core/log.js';
-import { withEmbeddedDatabase } from '../../support/embedded.js';
 import { sharedPostgres } from '../../support/postgres.js';
-import { withDatabase } from './fixture.js';
+import { DATABASES } from './fixture.js';
 
 const MADE = { studyUid: '2.25.1', patientId: 'made' };
 const STUDY = {
@@ -21,15 +20,7 @@ const STUDY = {
   studyInstanceUid: '1.2.3',
 };
 
-const databases: readonly (readonly [
-  string,
-  (work: (database: Database) => Promise<void>) => Promise<void>,
-])[] = [
-  ['PostgreSQL', withDatabase],
-  ['the embedded database', withEmbeddedDatabase],
-];
-
-for (const [name, withIt] of databases)
+for (const [name, withIt] of DATABASES)
   describe(`The pseudonyms of the table image in ${name}`, function () {
     this.timeout(60_000);
     before(sharedPostgres);

@@ -7,6 +7,15 @@ import { startTroubledNode } from '../../support/troubled-node.js';
 import { patience } from '../../support/patience.js';
 import { onlyStudy, requestFor, useScriptedSite } from './journey-fixture.js';
 
+/** Over two associations, and nothing that the archive would have to put up with. */
+function expectEachImageOnce({ archive }: ReturnType<typeof useScriptedSite>, study: MadeStudy): void {
+  const asked = archive.requests('C-MOVE');
+  expect(new Set(asked.map(({ association }) => association)).size, 'associations').to.equal(2);
+  const uids = asked.flatMap(({ keys }) => keys['SOPInstanceUID']!.split('\\'));
+  expect(uids.sort()).to.deep.equal([...study.sopInstanceUids].sort());
+  expect(archive.record.violations).to.deep.equal([]);
+}
+
 describe('a study out of an archive that does not say the truth', () => {
   const site = useScriptedSite(
     { study: 1, series: 2, instances: 3 },
@@ -158,11 +167,7 @@ describe('a study out of an archive that does not say the truth', () => {
   it('is asked for over two associations when it is larger than a batch, each image once', async () => {
     await use({ move: { startAfterMs: 300 } }, { moveBatch: 4 });
     expect(await site.journey.run(requestFor(study))).to.include({ kind: 'delivered' });
-    const asked = site.archive.requests('C-MOVE');
-    expect(new Set(asked.map(({ association }) => association)).size, 'associations').to.equal(2);
-    const uids = asked.flatMap(({ keys }) => keys['SOPInstanceUID']!.split('\\'));
-    expect(uids.sort()).to.deep.equal([...study.sopInstanceUids].sort());
-    expect(site.archive.record.violations).to.deep.equal([]);
+    expectEachImageOnce(site, study);
   });
 
   it('is delivered all the same when the archive lets only one of the two in', async () => {
@@ -335,11 +340,7 @@ describe('a study of two series', () => {
     await use({ move: { startAfterMs: 200 } });
     await site.journey.archive.limiter.setRate(40);
     expect(await site.journey.run(requestFor(study))).to.include({ kind: 'delivered' });
-    const asked = site.archive.requests('C-MOVE');
-    expect(new Set(asked.map(({ association }) => association)).size, 'associations').to.equal(2);
-    const uids = asked.flatMap(({ keys }) => keys['SOPInstanceUID']!.split('\\'));
-    expect(uids.sort()).to.deep.equal([...study.sopInstanceUids].sort());
-    expect(site.archive.record.violations).to.deep.equal([]);
+    expectEachImageOnce(site, study);
   });
 
   it('is said to be counted larger than it is listed, and one whose list is whole is not', async () => {
